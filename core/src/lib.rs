@@ -1,0 +1,6 @@
+//! stargazer: a message bus over Redis Streams with strict order per channel.
+
+pub mod clock;
+pub mod error;
+
+pub use error::{Error, ErrorKind, Result, Stored};
