@@ -54,9 +54,24 @@ pub enum ErrorKind {
 impl ErrorKind {
     /// Every kind, in the order of the table.
     pub const ALL: [Self; 18] = [
-        Self::Invalid, Self::NotFound, Self::Conflict, Self::Unavailable, Self::Timeout, Self::Malformed,
-        Self::Rejected, Self::Closed, Self::Internal, Self::Full, Self::Stale, Self::Auth, Self::TooLarge,
-        Self::Forked, Self::Remote, Self::Expired, Self::Cancelled, Self::NoWorker,
+        Self::Invalid,
+        Self::NotFound,
+        Self::Conflict,
+        Self::Unavailable,
+        Self::Timeout,
+        Self::Malformed,
+        Self::Rejected,
+        Self::Closed,
+        Self::Internal,
+        Self::Full,
+        Self::Stale,
+        Self::Auth,
+        Self::TooLarge,
+        Self::Forked,
+        Self::Remote,
+        Self::Expired,
+        Self::Cancelled,
+        Self::NoWorker,
     ];
 
     /// The code: stable for ever, the same in Rust, Python and Node.
