@@ -2,5 +2,7 @@
 
 pub mod clock;
 pub mod error;
+pub mod topology;
+pub mod transport;
 
 pub use error::{Error, ErrorKind, Result, Stored};

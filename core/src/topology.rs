@@ -1,0 +1,212 @@
+//! Every stream, group, key, channel and field name: the only place that spells one.
+//!
+//! Names of streams and groups are settings ([`Topology`]), because a fleet may have chosen its own; the keys that
+//! delivery needs are derived from the stream and the group, so that they stand in the stream's slot.
+
+use std::sync::Arc;
+
+/// A stream, group or key name. Cheap to clone.
+pub type Name = Arc<str>;
+
+/// Names of fields of a stream entry.
+pub mod field {
+    /// msgpack of the envelope.
+    pub const DATA: &str = "data";
+    /// Decimal text of epoch seconds (inferred: the original's format is not documented).
+    pub const TS: &str = "ts";
+    /// Trace id, `""` when absent.
+    pub const TRACE_ID: &str = "trace_id";
+    /// The lane (ordering key); absent: derived from the envelope.
+    pub const KEY: &str = "key";
+    /// Message id, for idempotent publishing.
+    pub const MID: &str = "mid";
+    /// `1` on an unaddressed inbound entry.
+    pub const UNADDRESSED: &str = "ua";
+    /// W3C `traceparent`.
+    pub const TRACEPARENT: &str = "tp";
+    /// W3C `tracestate`.
+    pub const TRACESTATE: &str = "tst";
+    /// Name of the key that holds a big body.
+    pub const REF: &str = "ref";
+    /// Dead letter: stream it came from.
+    pub const ORIGINAL_STREAM: &str = "original_stream";
+    /// Dead letter: id it had there.
+    pub const ORIGINAL_MSG_ID: &str = "original_msg_id";
+    /// Dead letter: text of the last error.
+    pub const ERROR: &str = "error";
+    /// Dead letter: decimal number of starts.
+    pub const ATTEMPT: &str = "attempt";
+    /// Dead letter: group that gave it up.
+    pub const GROUP: &str = "group";
+    /// Dead letter: code of the reason.
+    pub const REASON: &str = "reason";
+    /// Dead letter: when the entry was first stored, milliseconds since 1970.
+    pub const FIRST_AT: &str = "first_at";
+    /// Dead letter: when it was given up, milliseconds since 1970.
+    pub const DEAD_AT: &str = "dead_at";
+    /// Dead letter: identity that gave it up.
+    pub const CONSUMER: &str = "consumer";
+    /// Dead letter: msgpack list of earlier lives.
+    pub const HISTORY: &str = "history";
+}
+
+/// Names of streams and groups of one bus.
+///
+/// Defaults are those of the original (`SG_INBOUND_STREAM`, `SG_OUTBOUND_STREAM_PREFIX`, `SG_WORKER_GROUP`,
+/// `SG_GATEWAY_GROUP_PREFIX` change them, see [`crate::config::BusConfig::from_env`]).
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Topology {
+    /// Gateways to workers.
+    pub inbound_stream: String,
+    /// Workers to a platform's gateway: this, a colon, the platform.
+    pub outbound_stream_prefix: String,
+    /// Group of the workers on the inbound stream.
+    pub worker_group: String,
+    /// Group of a platform's gateways: this, a colon, the platform.
+    pub gateway_group_prefix: String,
+    /// Tool requests.
+    pub tools_stream: String,
+    /// Group of the tool services.
+    pub tools_group: String,
+    /// Tool replies of one worker: this, a colon, the worker's id.
+    pub tools_reply_prefix: String,
+    /// Dead letters of every group.
+    pub dead_letter_stream: String,
+    /// Streams of the generic `publish`/`consume`: this, a colon, the name given.
+    pub stream_prefix: String,
+}
+
+impl Default for Topology {
+    fn default() -> Self {
+        Self {
+            inbound_stream: "sg:stream:inbound".into(),
+            outbound_stream_prefix: "sg:stream:outbound".into(),
+            worker_group: "sg:workers".into(),
+            gateway_group_prefix: "sg:gateway".into(),
+            tools_stream: "sg:stream:tools".into(),
+            tools_group: "sg:tools".into(),
+            tools_reply_prefix: "sg:tools:reply".into(),
+            dead_letter_stream: "sg:stream:dlq".into(),
+            stream_prefix: "sg:stream".into(),
+        }
+    }
+}
+
+impl Topology {
+    /// The outbound stream of a platform.
+    pub fn outbound_stream(&self, platform: &str) -> Name {
+        format!("{}:{}", self.outbound_stream_prefix, encode(platform)).into()
+    }
+
+    /// The group of a platform's gateways.
+    pub fn gateway_group(&self, platform: &str) -> Name {
+        format!("{}:{}", self.gateway_group_prefix, encode(platform)).into()
+    }
+
+    /// The reply stream of a worker.
+    pub fn tools_reply_stream(&self, worker: &str) -> Name {
+        format!("{}:{}", self.tools_reply_prefix, encode(worker)).into()
+    }
+
+    /// The stream behind a name given to the generic calls. A name with a colon is taken as it is, so that every
+    /// stream of the server can be reached.
+    pub fn named_stream(&self, name: &str) -> Name {
+        if name.contains(':') { name.into() } else { format!("{}:{name}", self.stream_prefix).into() }
+    }
+}
+
+/// An id as it stands in a key name: `[A-Za-z0-9_-]` as they are, everything else percent-encoded.
+pub fn encode(id: &str) -> String {
+    let mut out = String::with_capacity(id.len());
+    for byte in id.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-' {
+            out.push(byte as char);
+        } else {
+            use std::fmt::Write;
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
+/// The keys of one group, all of them next to the stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GroupKeys {
+    /// Hash: identity to fence, and `#mode`.
+    pub consumers: Name,
+    /// Hash: identity to a number that each renewal raises.
+    pub beats: Name,
+    /// Hash: lane to `identity|n`, its owner and how many of its entries are unsettled.
+    pub lanes: Name,
+    /// Hash: entry id to its record of starts.
+    pub tries: Name,
+    /// Sorted set: consumers that rest or watch.
+    pub idle: Name,
+    /// String: a point below the oldest unfinished entry.
+    pub mark: Name,
+    /// Pub/Sub channel prefix; a resting consumer listens on this, a colon, its identity.
+    pub bell: Name,
+}
+
+impl GroupKeys {
+    /// The keys of `group` on `stream`.
+    pub fn new(stream: &str, group: &str) -> Self {
+        let key = |suffix: &str| -> Name { format!("{stream}:{group}:{suffix}").into() };
+        Self {
+            consumers: key("consumers"),
+            beats: key("beats"),
+            lanes: key("lanes"),
+            tries: key("tries"),
+            idle: key("idle"),
+            mark: key("mark"),
+            bell: key("bell"),
+        }
+    }
+
+    /// The field of `consumers` that holds ordering mode, retention and layout.
+    pub const MODE_FIELD: &'static str = "#mode";
+}
+
+/// Hash of a stream: the groups that count for safe trimming, with their last sign of life.
+pub fn groups_key(stream: &str) -> Name {
+    format!("{stream}:groups").into()
+}
+
+/// Marker of a message id on a stream; holds the entry's id for the length of the dedupe window.
+pub fn message_id_key(stream: &str, message_id: &str) -> Name {
+    format!("{stream}:mid:{message_id}").into()
+}
+
+/// Key that holds a body too big for its entry.
+pub fn body_key(stream: &str, message_id: &str) -> Name {
+    format!("{stream}:body:{message_id}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_originals_names_are_the_defaults() {
+        let t = Topology::default();
+        assert_eq!(&*t.outbound_stream("discord"), "sg:stream:outbound:discord");
+        assert_eq!(&*t.gateway_group("discord"), "sg:gateway:discord");
+        assert_eq!(&*t.tools_reply_stream("worker-ab12cd34"), "sg:tools:reply:worker-ab12cd34");
+        assert_eq!(&*t.named_stream("orders"), "sg:stream:orders");
+        assert_eq!(&*t.named_stream("my:own"), "my:own");
+    }
+
+    #[test]
+    fn ids_are_encoded_before_they_enter_a_name() {
+        assert_eq!(encode("worker-a_1"), "worker-a_1");
+        assert_eq!(encode("a:b é"), "a%3Ab%20%C3%A9");
+    }
+
+    #[test]
+    fn group_keys_stand_next_to_the_stream() {
+        let keys = GroupKeys::new("s", "g");
+        assert_eq!(&*keys.lanes, "s:g:lanes");
+        assert_eq!(&*message_id_key("s", "m1"), "s:mid:m1");
+    }
+}

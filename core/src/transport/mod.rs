@@ -1,0 +1,107 @@
+//! The operations that everything above is written against, in the words of delivery, not of Redis.
+//!
+//! Two implementations: [`crate::redis`] and [`crate::engine`]. One conformance suite decides what is correct.
+//! Nothing here waits for more than one round trip except [`Transport::wait`]; nothing here retries. An error
+//! means that the request may or may not have been carried out: every operation may be repeated unchanged.
+
+mod types;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::error::Result;
+use crate::topology::Name;
+pub use types::*;
+
+/// A stream server.
+///
+/// The private meaning of the nested result: the outer one is trouble (unreachable, wrong type, bug), the inner one
+/// is an answer of the server that refuses a session (see [`Refusal`]).
+#[async_trait]
+pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
+    /// Appends entries in their order, in one write; one result for each.
+    ///
+    /// A failed entry carries the context `stored` (`no` or `unknown`). A [`Append::fence`] that is not in force
+    /// any more is `Stale`; a message id seen inside its window answers the first entry's id with `duplicate`.
+    async fn append(&self, batch: Vec<Append>) -> Vec<Result<Appended>>;
+
+    /// Creates a session; never takes one over. The identity must be new. Sets the group's mode if it has none,
+    /// else compares (`Conflict`). Raises no beat: the first one is 0. Also notes the group as one that counts for
+    /// safe trimming. `GroupLost` when the group does not exist.
+    async fn register(&self, group: &Group, identity: &Name, suffix: &str) -> Result<Result<Session, Refusal>>;
+
+    /// First the session's own pending list after the cursor in id order, then (if asked) new entries, routing each
+    /// to the owner of its lane.
+    async fn fetch(&self, group: &Group, session: &Session, request: &Fetch) -> Result<Result<Fetched, Refusal>>;
+
+    /// Reports outcomes, at most [`MAX_BATCH`] a call, at most one call under way per session, repeated unchanged
+    /// until answered. Dead letters are written before anything else.
+    async fn settle(&self, group: &Group, session: &Session, batch: &[Settle])
+    -> Result<Result<Settled, Refusal>>;
+
+    /// Marks entries as started, by absolute number, before their handlers start.
+    async fn begin(
+        &self,
+        group: &Group,
+        session: &Session,
+        starts: &[(EntryId, Record)],
+    ) -> Result<Result<(), Refusal>>;
+
+    /// Raises the beat of each session whose fence is in force; one answer for each.
+    async fn renew(&self, group: &Group, sessions: &[Session]) -> Result<Vec<Result<u64, Refusal>>>;
+
+    /// The signs of life of all identities.
+    async fn signs(&self, group: &Group) -> Result<Vec<Sign>>;
+
+    /// Takes an identity over: compare-and-set on fence and beat as seen. `None`: it moved, nothing was changed.
+    async fn adopt(&self, group: &Group, seen: &Sign, suffix: &str) -> Result<Option<Session>>;
+
+    /// Removes a session and its consumer if its pending list is empty; `false`: it is not.
+    async fn retire(&self, group: &Group, session: &Session) -> Result<Result<bool, Refusal>>;
+
+    /// Gives identities up: raises their fences, marks them as left, rings the resting consumers. Sessions whose
+    /// fence is not in force are skipped.
+    async fn stop(&self, group: &Group, sessions: &[Session]) -> Result<()>;
+
+    /// Makes sure that stream and group exist. If the group had to be made, everything that routing knew of an
+    /// earlier life is wiped in the same step, and reading starts at 0 under `acked` with one group, else at the
+    /// mark (or 0 without one).
+    async fn recreate(&self, group: &Group) -> Result<Recreated>;
+
+    /// Waits until the group may have something for this identity, as `hint` of an empty fetch says, or `timeout`.
+    /// A wake-up proves nothing and a missing one costs no more than the time-out. Safe to drop at any time.
+    async fn wait(&self, group: &Group, identity: &Name, hint: &Hint, timeout: Duration) -> Result<()>;
+
+    /// Ids that are pending for this identity after `after`, in order, at most `count`. Raises no count.
+    async fn held(&self, group: &Group, identity: &Name, after: EntryId, count: usize) -> Result<Vec<EntryId>>;
+
+    /// Removes the lanes of unregistered identities, a page at a time; gives the cursor of the next page, `None`
+    /// at the end.
+    async fn sweep(&self, group: &Group, cursor: u64) -> Result<Option<u64>>;
+
+    /// Entries by id; `None` for those that are no longer there.
+    async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>>;
+
+    /// Entries of a stream between two ids (inclusive), oldest first, at most `count`.
+    async fn range(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>>;
+
+    /// Bodies kept beside their entries; `None` for those that are no longer there.
+    async fn bodies(&self, keys: &[Name]) -> Result<Vec<Option<Bytes>>>;
+
+    /// Length, last id and groups of a stream; `NotFound` when there is none.
+    async fn stream_info(&self, stream: &Name) -> Result<StreamInfo>;
+
+    /// Pending entries of a group; `NotFound` when there is no such stream or group.
+    async fn pending(&self, stream: &Name, group: &Name) -> Result<PendingInfo>;
+
+    /// Removes a stream and everything kept beside it under fixed names. For reply streams and tests.
+    async fn delete_stream(&self, stream: &Name) -> Result<()>;
+
+    /// One round trip; what the server is.
+    async fn ping(&self) -> Result<ServerInfo>;
+
+    /// Ends the connections. Idempotent; later calls are `Closed`.
+    async fn close(&self);
+}
