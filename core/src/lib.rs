@@ -6,3 +6,6 @@ pub mod topology;
 pub mod transport;
 
 pub use error::{Error, ErrorKind, Result, Stored};
+
+/// The version that all packages of stargazer share.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
