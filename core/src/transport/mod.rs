@@ -38,8 +38,7 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
 
     /// Reports outcomes, at most [`MAX_BATCH`] a call, at most one call under way per session, repeated unchanged
     /// until answered. Dead letters are written before anything else.
-    async fn settle(&self, group: &Group, session: &Session, batch: &[Settle])
-    -> Result<Result<Settled, Refusal>>;
+    async fn settle(&self, group: &Group, session: &Session, batch: &[Settle]) -> Result<Result<Settled, Refusal>>;
 
     /// Marks entries as started, by absolute number, before their handlers start.
     async fn begin(

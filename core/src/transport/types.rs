@@ -317,13 +317,7 @@ impl Record {
 
     /// `starts:flags` back into a record.
     pub fn parse(starts: u32, flags: &str, due_in: Duration) -> Self {
-        Self {
-            starts,
-            running: flags.contains('r'),
-            crashed: flags.contains('c'),
-            alone: flags.contains('a'),
-            due_in,
-        }
+        Self { starts, running: flags.contains('r'), crashed: flags.contains('c'), alone: flags.contains('a'), due_in }
     }
 }
 
