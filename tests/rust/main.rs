@@ -1,3 +1,7 @@
 //! The Rust suites that cross a border. A unit's own tests stand beside the unit.
 
+#![allow(clippy::disallowed_methods, reason = "a test drives real processes in real time, under deadlines")]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something unexpected happens")]
+
+mod harness;
 mod versions;
