@@ -1,6 +1,7 @@
 //! stargazer: a message bus over Redis Streams with strict order per channel.
 
 pub mod clock;
+pub mod engine;
 pub mod error;
 pub mod topology;
 pub mod transport;

@@ -1,0 +1,47 @@
+//! Publishing: fence, message id, cap, body, entry, marker, in this order and in one step.
+
+use super::state::{Now, State};
+use crate::error::{Error, ErrorKind, Result, Stored};
+use crate::transport::{Append, Appended};
+
+/// Appends one entry.
+pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
+    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure } = entry;
+    if fields.is_empty() {
+        return Err(refused(ErrorKind::Invalid, "an entry needs at least one field"));
+    }
+    if let Some(fence) = fence {
+        let in_force = state.routings.get(&fence.consumers).is_some_and(|r| r.check(&fence.session).is_ok());
+        if !in_force {
+            return Err(refused(ErrorKind::Stale, "the delivery that publishes is no longer ours"));
+        }
+    }
+    let len = |state: &State| state.streams.get(&name).map_or(0, super::stream::Stream::len);
+    if let Some(dedupe) = &dedupe
+        && let Some(id) = state.markers.get(&dedupe.key, now.mono)
+    {
+        return Ok(Appended { id, duplicate: true, len: measure.then(|| len(state)) });
+    }
+    if strict_cap.is_some_and(|cap| len(state) >= cap) {
+        return Err(
+            refused(ErrorKind::Full, "the stream holds as many entries as it may").with_context("stream", &name)
+        );
+    }
+    if let Some((key, body)) = body {
+        state.bodies.insert(key, body);
+    }
+    let stream = state.streams.entry(name.clone()).or_default();
+    let id = stream.append(fields, now.wall_ms);
+    if let Some(max_len) = max_len {
+        let bodies = stream.trim_to(max_len);
+        state.drop_bodies(bodies);
+    }
+    if let Some(dedupe) = dedupe {
+        state.markers.set(&dedupe.key, id, dedupe.window, now.mono);
+    }
+    Ok(Appended { id, duplicate: false, len: measure.then(|| len(state)) })
+}
+
+fn refused(kind: ErrorKind, message: &str) -> Error {
+    Error::new(kind, message).with_stored(Stored::No)
+}

@@ -1,0 +1,74 @@
+//! What an operator or an accident can do to a server, for tests; and the look inside that they compare.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::Engine;
+use super::state::Now;
+use crate::error::Result;
+use crate::topology::Name;
+use crate::transport::{EntryId, Group};
+
+/// A pending entry as the server sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PendingEntry {
+    /// Its id.
+    pub id: EntryId,
+    /// Who holds it.
+    pub consumer: String,
+    /// Time since it was handed out last.
+    pub idle: Duration,
+    /// How often it was handed out.
+    pub deliveries: u64,
+}
+
+impl Engine {
+    /// Deletes entries as `XDEL` does: pending lists keep their ids.
+    pub fn delete_entries(&self, stream: &Name, ids: &[EntryId]) -> Result<usize> {
+        let mut state = self.state()?;
+        let Some(entries) = state.streams.get_mut(stream) else { return Ok(0) };
+        let removed: Vec<_> = ids.iter().map(|id| entries.remove(*id)).filter(|removed| removed.existed).collect();
+        let count = removed.len();
+        state.drop_bodies(removed.into_iter().filter_map(|removed| removed.body));
+        Ok(count)
+    }
+
+    /// Destroys a group as `XGROUP DESTROY` does: what routing knows of it stays behind.
+    pub fn destroy_group(&self, group: &Group) -> Result<bool> {
+        let mut state = self.state()?;
+        let stream = state.streams.get_mut(&group.stream);
+        Ok(stream.is_some_and(|stream| stream.groups.remove(&group.name).is_some()))
+    }
+
+    /// Deletes a stream as `DEL` does: what stands beside it stays behind.
+    pub fn drop_stream(&self, stream: &Name) -> Result<bool> {
+        let dropped = self.state()?.streams.remove(stream);
+        Ok(dropped.is_some())
+    }
+
+    /// Forgets everything, as `FLUSHALL` does.
+    pub fn flush(&self) -> Result<()> {
+        let before = std::mem::take(&mut *self.state()?);
+        drop(before);
+        Ok(())
+    }
+
+    /// The pending list of a group, oldest first, with hand-outs and idle times.
+    pub fn pending_entries(&self, group: &Group) -> Result<Vec<PendingEntry>> {
+        let now = Now::of(&*self.server.clock);
+        let state = self.state()?;
+        let found = state.streams.get(&group.stream).and_then(|stream| stream.groups.get(&group.name));
+        let entry = |(id, pending): (EntryId, &super::group::Pending)| PendingEntry {
+            id,
+            consumer: pending.consumer.to_string(),
+            idle: now.mono.saturating_sub(pending.delivered_at),
+            deliveries: pending.deliveries,
+        };
+        Ok(found.into_iter().flat_map(|group| group.all_pending().map(entry)).collect())
+    }
+
+    /// Another connection to the same server.
+    pub fn reconnect(&self) -> Arc<Self> {
+        Self::open(self.server.clone())
+    }
+}

@@ -1,0 +1,238 @@
+//! The in-process server: the same answers as Redis, with nothing installed.
+//!
+//! It lives as long as somebody holds a connection to it and keeps nothing on disk. All time comes from its clock,
+//! so a test that owns the clock owns leases, due times and ids. An operation holds one lock for as long as it
+//! takes to look at the entries it names, never for the length of a stream. Two differences from the server:
+//! `max_len` trims exactly, and what a group has not read is always known.
+
+mod append;
+mod faults;
+mod fetch;
+mod group;
+mod lane;
+mod look;
+mod marker;
+mod routing;
+mod session;
+mod settle;
+mod state;
+mod stream;
+mod upkeep;
+mod wait;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use tokio::sync::Notify;
+
+pub use faults::PendingEntry;
+
+use crate::clock::{Clock, SystemClock};
+use crate::error::{Error, Result, Stored};
+use crate::topology::Name;
+use crate::transport::{
+    Append, Appended, Entry, EntryId, Fetch, Fetched, Group, Hint, MAX_BATCH, PendingInfo, Record, Recreated, Refusal,
+    ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
+};
+use state::{Now, State};
+
+/// Servers that have a name in this process, while somebody holds them.
+static SHARED: LazyLock<Mutex<HashMap<String, Weak<Server>>>> = LazyLock::new(Mutex::default);
+
+/// What connections share.
+#[derive(Debug)]
+struct Server {
+    clock: Arc<dyn Clock>,
+    run_id: String,
+    state: Mutex<State>,
+}
+
+impl Server {
+    fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        let run_id = uuid::Uuid::new_v4().simple().to_string();
+        Arc::new(Self { clock, run_id, state: Mutex::default() })
+    }
+}
+
+/// A connection to an in-process server.
+#[derive(Debug)]
+pub struct Engine {
+    server: Arc<Server>,
+    closed: AtomicBool,
+    closing: Notify,
+}
+
+impl Engine {
+    /// A server of its own (`memory://`).
+    pub fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
+        Self::open(Server::new(clock))
+    }
+
+    /// The server of this name in this process (`memory://name`), made when nobody holds it.
+    pub fn shared(name: &str) -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        shared.retain(|_, server| server.strong_count() > 0);
+        let server = shared.get(name).and_then(Weak::upgrade).unwrap_or_else(|| {
+            let server = Server::new(SystemClock::shared());
+            shared.insert(name.to_owned(), Arc::downgrade(&server));
+            server
+        });
+        Self::open(server)
+    }
+
+    fn open(server: Arc<Server>) -> Arc<Self> {
+        Arc::new(Self { server, closed: AtomicBool::new(false), closing: Notify::new() })
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// The server's data, locked; `Closed` after [`Transport::close`].
+    fn state(&self) -> Result<MutexGuard<'_, State>> {
+        if self.is_closed() {
+            return Err(Error::closed("connection"));
+        }
+        Ok(self.server.state.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The server's data, locked, and the moment.
+    fn at(&self) -> Result<(MutexGuard<'_, State>, Now)> {
+        let state = self.state()?;
+        Ok((state, Now::of(&*self.server.clock)))
+    }
+}
+
+fn check_batch(len: usize) -> Result<()> {
+    if len > MAX_BATCH {
+        return Err(Error::invalid(format!("at most {MAX_BATCH} entries in one call, not {len}")));
+    }
+    Ok(())
+}
+
+#[async_trait]
+impl Transport for Engine {
+    async fn append(&self, batch: Vec<Append>) -> Vec<Result<Appended>> {
+        match self.at() {
+            Ok((mut state, now)) => batch.into_iter().map(|entry| append::append(&mut state, entry, now)).collect(),
+            Err(closed) => batch.iter().map(|_| Err(closed.clone().with_stored(Stored::No))).collect(),
+        }
+    }
+
+    async fn register(&self, group: &Group, identity: &Name, suffix: &str) -> Result<Result<Session, Refusal>> {
+        let (mut state, now) = self.at()?;
+        session::register(&mut state, group, identity, suffix, now)
+    }
+
+    async fn fetch(&self, group: &Group, session: &Session, request: &Fetch) -> Result<Result<Fetched, Refusal>> {
+        check_batch(request.count)?;
+        if request.count == 0 {
+            return Err(Error::invalid("a fetch asks for at least one entry"));
+        }
+        let (mut state, now) = self.at()?;
+        Ok(fetch::fetch(&mut state, group, session, request, now))
+    }
+
+    async fn settle(&self, group: &Group, session: &Session, batch: &[Settle]) -> Result<Result<Settled, Refusal>> {
+        check_batch(batch.len())?;
+        let (mut state, now) = self.at()?;
+        settle::settle(&mut state, group, session, batch, now)
+    }
+
+    async fn begin(
+        &self,
+        group: &Group,
+        session: &Session,
+        starts: &[(EntryId, Record)],
+    ) -> Result<Result<(), Refusal>> {
+        check_batch(starts.len())?;
+        let (mut state, now) = self.at()?;
+        Ok(settle::begin(&mut state, group, session, starts, now))
+    }
+
+    async fn renew(&self, group: &Group, sessions: &[Session]) -> Result<Vec<Result<u64, Refusal>>> {
+        let (mut state, now) = self.at()?;
+        Ok(session::renew(&mut state, group, sessions, now))
+    }
+
+    async fn signs(&self, group: &Group) -> Result<Vec<Sign>> {
+        Ok(session::signs(&*self.state()?, group))
+    }
+
+    async fn adopt(&self, group: &Group, seen: &Sign, suffix: &str) -> Result<Option<Session>> {
+        Ok(session::adopt(&mut *self.state()?, group, seen, suffix))
+    }
+
+    async fn retire(&self, group: &Group, session: &Session) -> Result<Result<bool, Refusal>> {
+        Ok(session::retire(&mut *self.state()?, group, session))
+    }
+
+    async fn stop(&self, group: &Group, sessions: &[Session]) -> Result<()> {
+        session::stop(&mut *self.state()?, group, sessions);
+        Ok(())
+    }
+
+    async fn recreate(&self, group: &Group) -> Result<Recreated> {
+        let (mut state, now) = self.at()?;
+        Ok(upkeep::recreate(&mut state, group, now))
+    }
+
+    async fn wait(&self, group: &Group, identity: &Name, hint: &Hint, timeout: Duration) -> Result<()> {
+        wait::wait(self, group, identity, hint, timeout).await
+    }
+
+    async fn held(&self, group: &Group, identity: &Name, after: EntryId, count: usize) -> Result<Vec<EntryId>> {
+        look::held(&*self.state()?, group, identity, after, count)
+    }
+
+    /// Lanes take one page, since they are looked at only when an owner is gone; trimming may take more.
+    async fn sweep(&self, group: &Group, cursor: u64) -> Result<Option<u64>> {
+        let (mut state, now) = self.at()?;
+        let more = upkeep::sweep(&mut state, group, now);
+        Ok(more.then_some(cursor + 1))
+    }
+
+    async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {
+        Ok(look::read(&*self.state()?, stream, ids))
+    }
+
+    async fn range(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
+        Ok(look::range(&*self.state()?, stream, from, to, count))
+    }
+
+    async fn bodies(&self, keys: &[Name]) -> Result<Vec<Option<Bytes>>> {
+        let state = self.state()?;
+        Ok(keys.iter().map(|key| state.bodies.get(key).cloned()).collect())
+    }
+
+    async fn stream_info(&self, stream: &Name) -> Result<StreamInfo> {
+        look::stream_info(&*self.state()?, stream)
+    }
+
+    async fn pending(&self, stream: &Name, group: &Name) -> Result<PendingInfo> {
+        look::pending(&*self.state()?, stream, group)
+    }
+
+    async fn delete_stream(&self, stream: &Name) -> Result<()> {
+        upkeep::delete_stream(&mut *self.state()?, stream);
+        Ok(())
+    }
+
+    async fn ping(&self) -> Result<ServerInfo> {
+        drop(self.state()?);
+        Ok(ServerInfo {
+            name: "memory".into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            run_id: self.server.run_id.clone(),
+        })
+    }
+
+    async fn close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.closing.notify_waiters();
+    }
+}

@@ -1,0 +1,114 @@
+//! Sessions: made, kept alive, taken over, retired, given up.
+
+use std::sync::Arc;
+
+use super::routing::Registration;
+use super::state::{Now, State};
+use crate::error::{Error, ErrorKind, Result};
+use crate::topology::Name;
+use crate::transport::{FenceToken, Group, Refusal, Session, Sign};
+
+/// Creates a session. The same call again (its answer was lost) gives the same answer.
+pub(super) fn register(
+    state: &mut State,
+    group: &Group,
+    identity: &Name,
+    suffix: &str,
+    now: Now,
+) -> Result<Result<Session, Refusal>> {
+    if !state.exists(group) {
+        return Ok(Err(Refusal::GroupLost));
+    }
+    let routing = state.routing(&group.keys);
+    let mode = group.mode_text();
+    if let Some(running) = routing.mode.as_ref().filter(|running| **running != mode) {
+        return Err(Error::new(ErrorKind::Conflict, "the group runs in another mode: join it, or use another group")
+            .with_context("group", &group.name)
+            .with_context("mode", mode)
+            .with_context("running", running));
+    }
+    let fence = FenceToken::first(suffix);
+    match routing.consumers.get(identity) {
+        None => {
+            routing.consumers.insert(identity.clone(), Registration { fence: fence.clone(), beat: 0 });
+            routing.mode = Some(mode);
+        }
+        Some(registration) if registration.fence == fence => {}
+        Some(_) => {
+            return Err(Error::new(ErrorKind::Conflict, "the identity is in use: an identity is never used again")
+                .with_context("identity", identity));
+        }
+    }
+    state.count_group(group, now);
+    Ok(Ok(Session { identity: identity.clone(), fence }))
+}
+
+/// Raises the beat of each session in force.
+pub(super) fn renew(state: &mut State, group: &Group, sessions: &[Session], now: Now) -> Vec<Result<u64, Refusal>> {
+    let routing = state.routing(&group.keys);
+    let mut raise = |session: &Session| {
+        routing.check(session)?;
+        let registration = routing.consumers.get_mut(&session.identity).ok_or(Refusal::Forgotten)?;
+        registration.beat += 1;
+        Ok(registration.beat)
+    };
+    let beats: Vec<_> = sessions.iter().map(&mut raise).collect();
+    if beats.iter().any(Result::is_ok) {
+        state.count_group(group, now);
+    }
+    beats
+}
+
+/// The signs of life, by identity.
+pub(super) fn signs(state: &State, group: &Group) -> Vec<Sign> {
+    let Some(routing) = state.routings.get(&group.keys.consumers) else { return Vec::new() };
+    let sign = |(identity, registration): (&Name, &Registration)| Sign {
+        identity: Arc::clone(identity),
+        fence: registration.fence.clone(),
+        beat: registration.beat,
+    };
+    let mut signs: Vec<_> = routing.consumers.iter().map(sign).collect();
+    signs.sort_by(|a, b| a.identity.cmp(&b.identity));
+    signs
+}
+
+/// Takes an identity over if nothing moved. The same call again gives the same answer.
+pub(super) fn adopt(state: &mut State, group: &Group, seen: &Sign, suffix: &str) -> Option<Session> {
+    let registration = state.routing(&group.keys).consumers.get_mut(&seen.identity)?;
+    let next = seen.fence.next(suffix);
+    if registration.beat != seen.beat || (registration.fence != seen.fence && registration.fence != next) {
+        return None;
+    }
+    registration.fence = next.clone();
+    Some(Session { identity: seen.identity.clone(), fence: next })
+}
+
+/// Removes a session that holds nothing.
+pub(super) fn retire(state: &mut State, group: &Group, session: &Session) -> Result<bool, Refusal> {
+    let place = state.admit(group, session)?;
+    let pending = place.stream.group(&group.name)?;
+    if !pending.is_idle(&session.identity) {
+        return Ok(false);
+    }
+    pending.remove_consumer(&session.identity);
+    place.routing.unregister(&session.identity);
+    Ok(true)
+}
+
+/// Gives identities up, so that others need not wait for their silence.
+pub(super) fn stop(state: &mut State, group: &Group, sessions: &[Session]) {
+    let routing = state.routing(&group.keys);
+    let mut left = false;
+    for session in sessions {
+        if let Some(registration) = routing.consumers.get_mut(&session.identity)
+            && registration.fence == session.fence
+        {
+            registration.fence = session.fence.next(FenceToken::LEFT);
+            routing.work(&session.identity);
+            left = true;
+        }
+    }
+    if left {
+        routing.ring_all();
+    }
+}

@@ -1,0 +1,126 @@
+//! Settling: every outcome is checked first, dead letters are written before anything else, the server counts.
+
+use std::collections::HashSet;
+
+use super::append;
+use super::state::{Now, Place, State};
+use crate::error::{Error, Result};
+use crate::topology::Name;
+use crate::transport::{
+    Append, EntryId, Group, Lane, Record, Refusal, Retention, Session, Settle, SettleResult, Settled, Verdict,
+};
+
+/// What a check found.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Check {
+    /// Ours: carry it out.
+    Ours,
+    /// Was done before.
+    Done,
+    /// Somebody else's.
+    Stale,
+}
+
+/// Reports outcomes.
+pub(super) fn settle(
+    state: &mut State,
+    group: &Group,
+    session: &Session,
+    batch: &[Settle],
+    now: Now,
+) -> Result<Result<Settled, Refusal>> {
+    if batch.iter().any(|outcome| matches!(&outcome.verdict, Verdict::Dead { fields, .. } if fields.is_empty())) {
+        return Err(Error::invalid("a dead letter needs at least one field"));
+    }
+    let mut place = match state.admit(group, session) {
+        Ok(place) => place,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let mut seen = HashSet::with_capacity(batch.len());
+    let checks: Vec<_> = batch
+        .iter()
+        .map(|outcome| if seen.insert(outcome.id) { check(&mut place, group, session, outcome) } else { Check::Done })
+        .collect();
+    let ours = || batch.iter().zip(&checks).filter(|(_, check)| **check == Check::Ours).map(|(outcome, _)| outcome);
+    for outcome in ours() {
+        if let Verdict::Dead { stream, fields } = &outcome.verdict {
+            append::append(state, Append::new(stream.clone(), fields.clone()), now)?;
+        }
+    }
+    let delete = matches!(group.retention, Retention::Acked { .. }) && state.groups_that_count(&group.stream) <= 1;
+    for outcome in ours() {
+        match &outcome.verdict {
+            Verdict::Retry(record) => state.routing(&group.keys).set_record(outcome.id, *record, now.wall_ms),
+            Verdict::Ack | Verdict::Dead { .. } => finish(state, group, outcome, delete),
+        }
+    }
+    Ok(answer(state, group, session, batch, &checks))
+}
+
+fn check(place: &mut Place<'_>, group: &Group, session: &Session, outcome: &Settle) -> Check {
+    let Ok(pending) = place.stream.group(&group.name) else { return Check::Stale };
+    let Some(pending) = pending.pending(outcome.id) else { return Check::Done };
+    let ours = match &outcome.lane {
+        Some(lane) => place.routing.unsettled(lane, &session.identity).is_some(),
+        None => pending.consumer == session.identity,
+    };
+    if ours { Check::Ours } else { Check::Stale }
+}
+
+fn finish(state: &mut State, group: &Group, outcome: &Settle, delete: bool) {
+    let Some(stream) = state.streams.get_mut(&group.stream) else { return };
+    let removed = stream.groups.get_mut(&group.name).is_some_and(|pending| pending.ack(outcome.id));
+    let body = if delete {
+        let named = outcome.body.as_ref().map(|key| bytes::Bytes::copy_from_slice(key.as_bytes()));
+        stream.remove(outcome.id).body.into_iter().chain(named).collect()
+    } else {
+        Vec::new()
+    };
+    state.drop_bodies(body);
+    let routing = state.routing(&group.keys);
+    routing.drop_record(outcome.id);
+    if let Some(lane) = outcome.lane.as_ref().filter(|_| removed) {
+        routing.finish(lane);
+    }
+}
+
+fn answer(
+    state: &mut State,
+    group: &Group,
+    session: &Session,
+    batch: &[Settle],
+    checks: &[Check],
+) -> Result<Settled, Refusal> {
+    let Place { stream, routing } = state.admit(group, session)?;
+    routing.mark = Some(stream.group(&group.name)?.finished_up_to());
+    let mut asked = HashSet::new();
+    let mut lanes: Vec<(Lane, u64)> = Vec::new();
+    for lane in batch.iter().filter_map(|outcome| outcome.lane.as_ref()) {
+        if asked.insert(lane)
+            && let Some(unsettled) = routing.unsettled(lane, &session.identity)
+        {
+            lanes.push((lane.clone(), unsettled));
+        }
+    }
+    let result = |check: &Check| if *check == Check::Stale { SettleResult::Stale } else { SettleResult::Done };
+    Ok(Settled { results: checks.iter().map(result).collect(), lanes })
+}
+
+/// Marks entries as started. Those that are not pending for this identity any more are left alone.
+pub(super) fn begin(
+    state: &mut State,
+    group: &Group,
+    session: &Session,
+    starts: &[(EntryId, Record)],
+    now: Now,
+) -> Result<(), Refusal> {
+    let Place { stream, routing } = state.admit(group, session)?;
+    let pending = stream.group(&group.name)?;
+    let identity: &Name = &session.identity;
+    for (id, record) in starts {
+        if pending.pending(*id).is_some_and(|pending| pending.consumer == *identity) {
+            routing.set_record(*id, *record, now.wall_ms);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,99 @@
+//! Everything one in-process server knows, and how the parts find each other. No operation lives here.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::group::GroupState;
+use super::marker::Markers;
+use super::routing::Routing;
+use super::stream::Stream;
+use crate::clock::Clock;
+use crate::topology::{GroupKeys, Name};
+use crate::transport::{Group, Refusal, Session};
+
+/// One reading of the clock; an operation takes place at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Now {
+    /// Monotonic.
+    pub(super) mono: Duration,
+    /// Milliseconds since 1970.
+    pub(super) wall_ms: u64,
+}
+
+impl Now {
+    pub(super) fn of(clock: &dyn Clock) -> Self {
+        Self { mono: clock.now(), wall_ms: clock.wall_ms() }
+    }
+}
+
+/// The server's data.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    /// Streams by name.
+    pub(super) streams: HashMap<Name, Stream>,
+    /// Routing of each group, by the name of its `consumers` hash, which a fence names.
+    pub(super) routings: HashMap<Name, Routing>,
+    /// By stream: the groups that count for safe trimming, with their last sign of life (wall clock).
+    pub(super) counting: HashMap<Name, BTreeMap<Name, u64>>,
+    /// Message ids.
+    pub(super) markers: Markers,
+    /// Bodies beside their entries.
+    pub(super) bodies: HashMap<Name, Bytes>,
+}
+
+/// Where one group's things stand, borrowed together.
+pub(super) struct Place<'a> {
+    pub(super) stream: &'a mut Stream,
+    pub(super) routing: &'a mut Routing,
+}
+
+impl State {
+    /// Routing of a group, made when missing.
+    pub(super) fn routing(&mut self, keys: &GroupKeys) -> &mut Routing {
+        self.routings.entry(keys.consumers.clone()).or_default()
+    }
+
+    /// Whether stream and group exist.
+    pub(super) fn exists(&self, group: &Group) -> bool {
+        self.streams.get(&group.stream).is_some_and(|stream| stream.groups.contains_key(&group.name))
+    }
+
+    /// Stream and routing for a session in force, on a group that exists.
+    pub(super) fn admit(&mut self, group: &Group, session: &Session) -> Result<Place<'_>, Refusal> {
+        let routing = self.routings.get_mut(&group.keys.consumers).ok_or(Refusal::Forgotten)?;
+        routing.check(session)?;
+        let stream = self.streams.get_mut(&group.stream).ok_or(Refusal::GroupLost)?;
+        if !stream.groups.contains_key(&group.name) {
+            return Err(Refusal::GroupLost);
+        }
+        Ok(Place { stream, routing })
+    }
+
+    /// Notes a sign of life of a group.
+    pub(super) fn count_group(&mut self, group: &Group, now: Now) {
+        self.counting.entry(group.stream.clone()).or_default().insert(group.name.clone(), now.wall_ms);
+    }
+
+    /// How many groups of a stream count for safe trimming.
+    pub(super) fn groups_that_count(&self, stream: &Name) -> usize {
+        self.counting.get(stream).map_or(0, BTreeMap::len)
+    }
+
+    /// Removes big bodies whose entries are gone.
+    pub(super) fn drop_bodies(&mut self, keys: impl IntoIterator<Item = Bytes>) {
+        for key in keys {
+            if let Ok(key) = std::str::from_utf8(&key) {
+                self.bodies.remove(key);
+            }
+        }
+    }
+}
+
+impl Stream {
+    /// A group and the entries it reads.
+    pub(super) fn group(&mut self, name: &Name) -> Result<&mut GroupState, Refusal> {
+        self.groups.get_mut(name).ok_or(Refusal::GroupLost)
+    }
+}

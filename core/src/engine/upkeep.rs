@@ -1,0 +1,73 @@
+//! Upkeep: making stream and group, clearing what nobody owns, trimming what everybody has finished.
+
+use super::group::GroupState;
+use super::state::{Now, State};
+use crate::topology::{GroupKeys, Name};
+use crate::transport::{EntryId, Group, Recreated, Retention};
+
+/// At most this many entries go in one page of a sweep, so that the lock is held shortly.
+const TRIM: usize = 4096;
+
+/// A group without a sign of life for this long does not count for safe trimming any more.
+const FORGET_GROUP_MS: u64 = 24 * 3600 * 1000;
+
+/// Makes sure that stream and group exist.
+pub(super) fn recreate(state: &mut State, group: &Group, now: Now) -> Recreated {
+    let exists = state.exists(group);
+    state.count_group(group, now);
+    if exists {
+        return Recreated::Existed;
+    }
+    let alone = state.groups_that_count(&group.stream) <= 1;
+    let routing = state.routing(&group.keys);
+    routing.wipe();
+    let from = match group.retention {
+        Retention::Acked { .. } if alone => EntryId::ZERO,
+        _ => routing.mark.unwrap_or(EntryId::ZERO),
+    };
+    let stream = state.streams.entry(group.stream.clone()).or_default();
+    let unread = stream.count_after(from);
+    stream.groups.insert(group.name.clone(), GroupState::new(from, unread));
+    Recreated::Created { from }
+}
+
+/// Removes the lanes of unregistered identities and, under `acked`, what all groups have finished; whether there
+/// may be more to trim.
+pub(super) fn sweep(state: &mut State, group: &Group, now: Now) -> bool {
+    if let Some(routing) = state.routings.get_mut(&group.keys.consumers) {
+        routing.sweep_lanes();
+    }
+    if !matches!(group.retention, Retention::Acked { .. }) {
+        return false;
+    }
+    if let Some(groups) = state.counting.get_mut(&group.stream) {
+        groups.retain(|name, seen| *name == group.name || now.wall_ms.saturating_sub(*seen) < FORGET_GROUP_MS);
+    }
+    let floor = floor(state, &group.stream);
+    let Some((floor, stream)) = floor.zip(state.streams.get_mut(&group.stream)) else { return false };
+    let before = stream.len();
+    let bodies = stream.trim_below(floor, TRIM);
+    let trimmed = before - stream.len();
+    state.drop_bodies(bodies);
+    trimmed == TRIM as u64
+}
+
+/// The first id that some group which counts has not finished; `None` when one of them is lost, since what it had
+/// not finished is not known then.
+fn floor(state: &State, stream: &Name) -> Option<EntryId> {
+    let groups = &state.streams.get(stream)?.groups;
+    let finished = |name: &Name| groups.get(name).map(GroupState::finished_up_to);
+    let counting = state.counting.get(stream)?;
+    let lowest = counting.keys().map(finished).collect::<Option<Vec<_>>>()?.into_iter().min()?;
+    Some(EntryId { seq: lowest.seq.saturating_add(1), ..lowest })
+}
+
+/// Removes a stream and what stands beside it under fixed names.
+pub(super) fn delete_stream(state: &mut State, name: &Name) {
+    let counting = state.counting.remove(name).unwrap_or_default();
+    let stream = state.streams.remove(name);
+    let groups = stream.iter().flat_map(|stream| stream.groups.keys()).chain(counting.keys());
+    for group in groups {
+        state.routings.remove(&GroupKeys::new(name, group).consumers);
+    }
+}
