@@ -2,34 +2,81 @@
 # Portable on purpose: make 3.81, POSIX sh, paths with spaces (so: relative paths only).
 
 .POSIX:
-.PHONY: help dev test check bench conversation fmt setup prerequisites python node clean
+.NOTPARALLEL:
+.PHONY: help dev test check bench conversation setup prerequisites python node fmt clean \
+	test-rust test-python test-node test-scenarios test-cross harness
 
-# dev builds fast, release runs fast.
+# dev builds fast, release runs fast: make python PROFILE=release
 PROFILE = dev
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
+
+# ---- the two commands of the README
+
+dev: prerequisites ## build, start everything in one process, play a conversation through it
+	@tools/dev.sh
+
+test: check test-rust test-python test-node test-scenarios test-cross ## run every suite
+
+# ---- set-up
 
 prerequisites:
 	@tools/prerequisites.sh
 
-setup: prerequisites .venv/.ready node_modules/.ready ## install the development tools of Python and Node into the clone
+setup: prerequisites .venv/.ready node_modules/.ready ## install the development tools into the clone
 
 .venv/.ready: tools/requirements.txt tools/venv.sh
-	@echo '== setting up .venv'
-	@tools/venv.sh
+	@tools/step.sh 'setting up .venv' tools/venv.sh
 
 node_modules/.ready: package.json package-lock.json bindings/node/package.json tools/node-modules.sh
-	@echo '== setting up node_modules'
-	@tools/node-modules.sh
+	@tools/step.sh 'setting up node_modules' tools/node-modules.sh
 
-python: prerequisites .venv/.ready ## build the Python package into .venv
-	@echo '== building the Python package ($(PROFILE))'
-	@tools/extension.sh $(PROFILE)
+python: prerequisites .venv/.ready ## build the Python package into .venv (PROFILE=release)
+	@tools/step.sh 'building the Python package ($(PROFILE))' tools/extension.sh $(PROFILE)
 
-node: prerequisites node_modules/.ready ## build the Node package
-	@echo '== building the Node package ($(PROFILE))'
-	@tools/addon.sh $(PROFILE)
+node: prerequisites node_modules/.ready ## build the Node package (PROFILE=release)
+	@tools/step.sh 'building the Node package ($(PROFILE))' tools/addon.sh $(PROFILE)
+
+harness: prerequisites .venv/.ready
+	@tools/step.sh 'building the test server' cargo build --quiet -p stargazer-tests --bin sg-test-server
+	@tools/step.sh 'finding a server to test against' tools/server.sh
+
+# ---- the suites, each of which runs alone as well
+
+check: python node ## formatting, lints and types of all three languages
+	@tools/check.sh
+
+fmt: setup ## format all three languages
+	@cargo fmt
+	@.venv/bin/python -m ruff format --quiet
+	@.venv/bin/python -m ruff check --fix --quiet
+	@node_modules/.bin/biome check --write --colors=off --log-level=warn
+
+test-rust: harness ## the Rust suites
+	@tools/step.sh 'Rust suites (make test-rust)' tools/test-rust.sh
+
+test-python: python harness ## the Python suite
+	@tools/step.sh 'Python suite (make test-python)' .venv/bin/python -m pytest tests/python tests/tools
+
+test-node: node harness ## the Node suite
+	@tools/step.sh 'Node suite (make test-node)' tools/test-node.sh
+
+test-scenarios: python node ## whether each language covers every behaviour of tests/scenarios.toml
+	@tools/step.sh 'scenarios (make test-scenarios)' .venv/bin/python tests/tools/scenarios.py
+
+test-cross: python node harness ## the suites over several languages and processes
+	@tools/step.sh 'building the services' cargo build --quiet -p stargazer-services
+	@tools/step.sh 'cross-language suite (make test-cross)' .venv/bin/python -m pytest tests/cross
+
+# ---- the rest
+
+conversation: python node harness ## replay a conversation over Redis and prove every answer
+	@tools/run.sh examples/conversation/run.py
+
+bench: harness ## our figures beside those of raw clients, as a table (builds for speed)
+	@$(MAKE) python node PROFILE=release
+	@tools/run.sh benches/run.py
 
 clean: ## remove everything that make has built or installed
 	rm -rf .venv .cache node_modules target bindings/node/lib bindings/node/native.cjs tests/node/build

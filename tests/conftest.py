@@ -1,0 +1,20 @@
+"""Fixtures of all Python tests: servers to test against."""
+
+from collections.abc import Iterator
+
+import pytest
+from harness.server import Server
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """A server that all tests of this run share: use names of streams that no other test uses."""
+    with Server() as server:
+        yield server
+
+
+@pytest.fixture
+def own_server() -> Iterator[Server]:
+    """A server of this test alone, to kill, restart and pause."""
+    with Server("--appendonly") as server:
+        yield server

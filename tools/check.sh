@@ -1,0 +1,43 @@
+#!/bin/sh
+# Formatting, lints, types and generated files of all three languages. Every step runs; the ones that failed are named at the end.
+failed=''
+
+check() {
+    name=$1
+    shift
+    echo "== $name"
+    "$@" || failed="$failed
+  - $name"
+}
+
+# Whether what the build generates is what is committed. Without git there is nothing to compare with.
+generated() {
+    git rev-parse --git-dir >/dev/null 2>&1 || return 0
+    git diff --exit-code -- bindings/node/native.d.cts Cargo.lock package-lock.json
+}
+
+lock_names_no_registry() {
+    ! grep -n '"resolved": "http' package-lock.json
+}
+
+types_of_node_tests() {
+    node_modules/.bin/tsc -p tests/node/tsconfig.json --noEmit
+}
+
+python=.venv/bin/python
+check 'rustfmt' cargo fmt --check
+check 'clippy' cargo clippy --quiet --workspace --all-targets -- -D warnings
+check 'ruff' "$python" -m ruff check --quiet
+check 'ruff format' "$python" -m ruff format --check --quiet
+check 'mypy' "$python" -m mypy
+check 'mypy, oldest Python' "$python" -m mypy --python-version 3.10 bindings/python/python
+check 'stubs of the native module' "$python" -m mypy.stubtest stargazer_core._native
+check 'biome' node_modules/.bin/biome ci --colors=off --log-level=warn
+check 'types of the Node tests' types_of_node_tests
+check 'generated files' generated
+check 'lock file of npm' lock_names_no_registry
+
+if [ -n "$failed" ]; then
+    echo "make check failed in:$failed" >&2
+    exit 1
+fi
