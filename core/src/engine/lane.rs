@@ -14,6 +14,9 @@ const MAX_ENVELOPE: usize = 64 * 1024;
 /// Envelopes nested deeper than this are not read.
 const MAX_DEPTH: usize = 64;
 
+const NIL: u8 = 0xc0;
+const FALSE: u8 = 0xc2;
+
 /// The lane of an entry in a group.
 pub(super) fn lane_of(group: &Group, fields: &[(Bytes, Bytes)]) -> Option<Lane> {
     if group.ordering == Ordering::None {
@@ -45,8 +48,8 @@ fn from_envelope(data: &Bytes, order_unaddressed: bool) -> Option<Lane> {
         let start = reader.at;
         reader.skip(MAX_DEPTH)?;
         match name.map(|range| &data[range]) {
-            Some(b"is_addressed") => addressed = data[start] != 0xc2,
-            Some(b"channel_key") => key = Reader { bytes: data, at: start }.text(),
+            Some(b"is_addressed") => addressed = data[start] != FALSE,
+            Some(b"channel_key") => key = (data[start] != NIL).then(|| Reader { bytes: data, at: start }.text()),
             Some(b"channel_id") => id = Reader { bytes: data, at: start }.text(),
             _ => {}
         }
@@ -54,7 +57,7 @@ fn from_envelope(data: &Bytes, order_unaddressed: bool) -> Option<Lane> {
     if reader.at != data.len() || !(addressed || order_unaddressed) {
         return None;
     }
-    key.or(id).map(|range| data.slice(range))
+    key.unwrap_or(id).map(|range| data.slice(range))
 }
 
 /// Walks msgpack without building anything.

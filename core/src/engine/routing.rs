@@ -15,7 +15,7 @@ use crate::transport::{EntryId, FenceToken, Lane, Record, Refusal, Session};
 const WATCHERS: usize = 8;
 
 /// A watcher that was not seen for this long has given its place up (it comes back at least once a second).
-const WATCHER_GONE: Duration = Duration::from_secs(2);
+const WATCHER_GONE: Duration = Duration::from_secs(3);
 
 /// A lane in use.
 #[derive(Debug)]
@@ -95,6 +95,11 @@ impl Routing {
         None
     }
 
+    /// The registered identity whose turn a lane is.
+    pub(super) fn owner(&self, lane: &Lane) -> Option<&Name> {
+        self.lanes.get(lane).map(|state| &state.owner).filter(|owner| self.consumers.contains_key(*owner))
+    }
+
     /// The unsettled entries of a lane, if this identity owns it.
     pub(super) fn unsettled(&self, lane: &Lane, identity: &Name) -> Option<u64> {
         self.lanes.get(lane).filter(|state| state.owner == *identity).map(|state| state.unsettled)
@@ -164,15 +169,18 @@ impl Routing {
         self.idle.remove(identity);
     }
 
-    /// The bell of a consumer.
+    /// The bell of a consumer; for somebody unknown one that nobody rings.
     pub(super) fn bell(&mut self, identity: &Name) -> Arc<Notify> {
+        if !self.consumers.contains_key(identity) {
+            return Arc::default();
+        }
         self.bells.entry(identity.clone()).or_default().clone()
     }
 
-    /// Rings the resting consumer that came last: it is the most likely to be still there.
+    /// Rings the consumer that has rested longest.
     pub(super) fn ring_one(&mut self) {
         let resting = self.idle.iter().filter(|(_, idle)| !idle.watches);
-        let Some((name, _)) = resting.max_by_key(|(name, idle)| (idle.since, (*name).clone())) else { return };
+        let Some((name, _)) = resting.min_by_key(|(name, idle)| (idle.since, (*name).clone())) else { return };
         let name = name.clone();
         self.idle.remove(&name);
         if let Some(bell) = self.bells.get(&name) {
@@ -201,7 +209,7 @@ impl Routing {
 
     /// Forgets everything about an earlier life of the group, but not the mark.
     pub(super) fn wipe(&mut self) {
-        *self = Self { mark: self.mark, bells: std::mem::take(&mut self.bells), ..Self::default() };
+        *self = Self { mark: self.mark, ..Self::default() };
     }
 }
 
@@ -237,13 +245,14 @@ mod tests {
 
     #[test]
     fn eight_watch_and_the_ninth_rests_until_one_is_gone() {
-        let mut routing = Routing::default();
+        let mut routing = registered(&["0", "ninth"]);
         let at = |ms| Duration::from_millis(ms);
         for n in 0..8 {
             assert!(routing.rest(&n.to_string().into(), at(n)));
         }
         assert!(!routing.rest(&"ninth".into(), at(8)));
         assert!(routing.rest(&"7".into(), at(9)));
-        assert!(routing.rest(&"ninth".into(), at(2_001)));
+        assert!(!routing.rest(&"ninth".into(), at(2_999)));
+        assert!(routing.rest(&"ninth".into(), at(3_000)));
     }
 }

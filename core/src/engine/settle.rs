@@ -2,6 +2,8 @@
 
 use std::collections::HashSet;
 
+use bytes::Bytes;
+
 use super::append;
 use super::state::{Now, Place, State};
 use crate::error::{Error, Result};
@@ -13,8 +15,8 @@ use crate::transport::{
 /// What a check found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Check {
-    /// Ours: carry it out.
-    Ours,
+    /// Ours: carry it out. The lane is counted down if it is still ours, too.
+    Ours { lane: bool },
     /// Was done before.
     Done,
     /// Somebody else's.
@@ -41,47 +43,56 @@ pub(super) fn settle(
         .iter()
         .map(|outcome| if seen.insert(outcome.id) { check(&mut place, group, session, outcome) } else { Check::Done })
         .collect();
-    let ours = || batch.iter().zip(&checks).filter(|(_, check)| **check == Check::Ours).map(|(outcome, _)| outcome);
-    for outcome in ours() {
+    let ours = || {
+        batch.iter().zip(&checks).filter_map(|(outcome, check)| match check {
+            Check::Ours { lane } => Some((outcome, *lane)),
+            Check::Done | Check::Stale => None,
+        })
+    };
+    for (outcome, _) in ours() {
         if let Verdict::Dead { stream, fields } = &outcome.verdict {
             append::append(state, Append::new(stream.clone(), fields.clone()), now)?;
         }
     }
     let delete = matches!(group.retention, Retention::Acked { .. }) && state.groups_that_count(&group.stream) <= 1;
-    for outcome in ours() {
+    for (outcome, lane) in ours() {
         match &outcome.verdict {
             Verdict::Retry(record) => state.routing(&group.keys).set_record(outcome.id, *record, now.wall_ms),
-            Verdict::Ack | Verdict::Dead { .. } => finish(state, group, outcome, delete),
+            Verdict::Ack | Verdict::Dead { .. } => {
+                finish(state, group, outcome, delete);
+                if let Some(name) = outcome.lane.as_ref().filter(|_| lane) {
+                    state.routing(&group.keys).finish(name);
+                }
+            }
         }
     }
     Ok(answer(state, group, session, batch, &checks))
 }
 
 fn check(place: &mut Place<'_>, group: &Group, session: &Session, outcome: &Settle) -> Check {
-    let Ok(pending) = place.stream.group(&group.name) else { return Check::Stale };
-    let Some(pending) = pending.pending(outcome.id) else { return Check::Done };
-    let ours = match &outcome.lane {
-        Some(lane) => place.routing.unsettled(lane, &session.identity).is_some(),
-        None => pending.consumer == session.identity,
+    let Some(pending) = place.stream.groups.get(&group.name).and_then(|pending| pending.pending(outcome.id)) else {
+        return Check::Done;
     };
-    if ours { Check::Ours } else { Check::Stale }
+    let held = pending.consumer == session.identity;
+    match outcome.lane.as_ref().and_then(|lane| place.routing.owner(lane)) {
+        Some(owner) if *owner == session.identity => Check::Ours { lane: true },
+        // Without a lane, or with one that is nobody's, it belongs to whoever holds it.
+        None if held => Check::Ours { lane: false },
+        Some(_) | None => Check::Stale,
+    }
 }
 
 fn finish(state: &mut State, group: &Group, outcome: &Settle, delete: bool) {
     let Some(stream) = state.streams.get_mut(&group.stream) else { return };
-    let removed = stream.groups.get_mut(&group.name).is_some_and(|pending| pending.ack(outcome.id));
-    let body = if delete {
-        let named = outcome.body.as_ref().map(|key| bytes::Bytes::copy_from_slice(key.as_bytes()));
-        stream.remove(outcome.id).body.into_iter().chain(named).collect()
-    } else {
-        Vec::new()
-    };
-    state.drop_bodies(body);
-    let routing = state.routing(&group.keys);
-    routing.drop_record(outcome.id);
-    if let Some(lane) = outcome.lane.as_ref().filter(|_| removed) {
-        routing.finish(lane);
+    if let Some(pending) = stream.groups.get_mut(&group.name) {
+        pending.ack(outcome.id);
     }
+    if delete {
+        let beside = stream.remove(outcome.id).body;
+        let named = outcome.body.as_ref().map(|key| Bytes::copy_from_slice(key.as_bytes()));
+        state.drop_bodies(beside.into_iter().chain(named));
+    }
+    state.routing(&group.keys).drop_record(outcome.id);
 }
 
 fn answer(

@@ -21,7 +21,7 @@ pub(super) async fn wait(
         let bell = state.routing(&group.keys).bell(identity);
         let appended = match hint {
             Hint::Watch(after) => match state.streams.get(&group.stream) {
-                Some(stream) if stream.last_id > *after => return Ok(()),
+                Some(stream) if stream.entries.last_key_value().is_some_and(|(id, _)| id > after) => return Ok(()),
                 Some(stream) => Some(stream.appended.clone().notified_owned()),
                 None => None,
             },

@@ -1,0 +1,141 @@
+//! Where a case runs: a transport, the accidents that may befall its server, and time.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use stargazer_core::clock::ManualClock;
+use stargazer_core::engine::{Engine, PendingEntry};
+use stargazer_core::topology::Name;
+use stargazer_core::transport::{Append, EntryId, Fields, Group, Ordering, Retention, Transport};
+
+/// A case that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Retention of most cases.
+pub(super) const ACKED: Retention = Retention::Acked { cap: 1_000_000 };
+
+/// A transport and what can be done to its server.
+pub(super) struct Lab {
+    /// The transport under test.
+    pub(super) transport: Arc<dyn Transport>,
+    world: World,
+}
+
+enum World {
+    Engine { engine: Arc<Engine>, clock: Arc<ManualClock> },
+}
+
+/// Runs a case on the engine.
+pub(super) fn on_engine<F: Future<Output = ()>>(case: impl FnOnce(Lab) -> F) {
+    run(async {
+        let clock = ManualClock::new();
+        let engine = Engine::new(clock.clone());
+        case(Lab { transport: engine.clone(), world: World::Engine { engine, clock } }).await;
+    });
+}
+
+fn run(case: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(LIMIT, case).await.expect("the case hangs") });
+}
+
+impl Lab {
+    /// A group with lanes on a stream that holds nothing yet.
+    pub(super) async fn group(&self) -> Group {
+        self.group_with("g", Ordering::Lanes, ACKED).await
+    }
+
+    /// A group of this name, made if needed, on the stream of all cases.
+    pub(super) async fn group_with(&self, name: &str, ordering: Ordering, retention: Retention) -> Group {
+        let group = Group::new("s".into(), name.into(), ordering, retention);
+        self.transport.recreate(&group).await.unwrap();
+        group
+    }
+
+    /// Appends an entry of a lane, the text as its data.
+    pub(super) async fn publish(&self, lane: &str, text: &str) -> EntryId {
+        self.append(Append::new("s".into(), fields(&[("data", text), ("key", lane)]))).await
+    }
+
+    /// Appends an entry that must be stored.
+    pub(super) async fn append(&self, entry: Append) -> EntryId {
+        self.transport.append(vec![entry]).await.remove(0).unwrap().id
+    }
+
+    /// Another connection to the same server.
+    pub(super) fn reconnect(&self) -> Arc<dyn Transport> {
+        match &self.world {
+            World::Engine { engine, .. } => engine.reconnect(),
+        }
+    }
+
+    /// Deletes an entry behind everybody's back.
+    pub(super) fn delete(&self, stream: &Name, id: EntryId) {
+        match &self.world {
+            World::Engine { engine, .. } => assert_eq!(engine.delete_entries(stream, &[id]).unwrap(), 1),
+        }
+    }
+
+    /// Destroys a group, leaving what routing knows.
+    pub(super) fn destroy(&self, group: &Group) {
+        match &self.world {
+            World::Engine { engine, .. } => assert!(engine.destroy_group(group).unwrap()),
+        }
+    }
+
+    /// Deletes only the key of a stream.
+    pub(super) fn drop_stream(&self, stream: &Name) {
+        match &self.world {
+            World::Engine { engine, .. } => assert!(engine.drop_stream(stream).unwrap()),
+        }
+    }
+
+    /// The server forgets everything.
+    pub(super) fn flush(&self) {
+        match &self.world {
+            World::Engine { engine, .. } => engine.flush().unwrap(),
+        }
+    }
+
+    /// The pending list as the server sees it.
+    pub(super) fn pending(&self, group: &Group) -> Vec<PendingEntry> {
+        match &self.world {
+            World::Engine { engine, .. } => engine.pending_entries(group).unwrap(),
+        }
+    }
+
+    /// Lets a moment of the server's time pass.
+    pub(super) async fn pass(&self, time: Duration) {
+        match &self.world {
+            World::Engine { clock, .. } => clock.advance(time),
+        }
+        tokio::task::yield_now().await;
+    }
+
+    /// Lets time pass until the condition holds.
+    pub(super) async fn until(&self, mut condition: impl AsyncFnMut() -> bool) {
+        while !condition().await {
+            self.pass(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// Fields from text.
+pub(super) fn fields(pairs: &[(&'static str, &str)]) -> Fields {
+    pairs.iter().map(|(name, value)| (name.as_bytes().into(), value.as_bytes().to_vec().into())).collect()
+}
+
+/// Random numbers that a seed repeats.
+pub(super) struct Dice(pub(super) u64);
+
+impl Dice {
+    /// A number below `n`.
+    pub(super) fn below(&mut self, n: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((z ^ (z >> 31)) % n as u64).unwrap()
+    }
+}

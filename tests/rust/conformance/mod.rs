@@ -1,0 +1,114 @@
+//! What every transport must do: many small cases, each run on the in-process engine and on a real server.
+//!
+//! A case is an async function over a [`lab::Lab`]; the list below makes a test of it for each transport. The engine
+//! runs on a clock that stands still until a case moves it, the server on its own.
+
+mod groups;
+mod keeping;
+mod lab;
+mod lanes;
+mod order;
+mod player;
+mod publish;
+mod sessions;
+mod settle;
+mod waiting;
+
+macro_rules! cases {
+    ($($subject:ident: $($case:ident),+ $(,)?;)+) => {
+        mod engine {
+            $(mod $subject { $(
+                #[test]
+                fn $case() { super::super::lab::on_engine(super::super::$subject::$case); }
+            )+ })+
+        }
+    };
+}
+
+cases! {
+    publish:
+        appended_entries_are_read_back_in_order,
+        one_batch_spans_streams_and_fails_singly,
+        a_message_id_is_stored_once_inside_its_window,
+        a_message_id_is_forgotten_after_its_window,
+        a_stale_session_publishes_nothing,
+        a_strict_cap_refuses_and_stores_nothing,
+        a_duplicate_is_answered_although_the_stream_is_full,
+        the_length_is_told_when_asked,
+        a_big_body_stands_beside_its_entry,
+        an_entry_without_fields_is_invalid,
+        ids_are_not_given_twice_after_a_deletion,
+        a_capped_stream_loses_its_oldest,
+        a_closed_transport_says_so,
+        deleted_streams_are_gone_with_all_beside_them;
+    groups:
+        a_group_is_made_once,
+        registering_needs_a_group,
+        an_identity_is_never_taken_by_force,
+        registering_again_after_a_lost_answer_changes_nothing,
+        another_mode_is_a_conflict_until_the_last_has_retired,
+        a_lost_group_is_made_anew_and_nothing_unfinished_is_skipped,
+        a_second_group_starts_below_its_oldest_unfinished_entry,
+        a_deleted_stream_is_a_lost_group,
+        after_a_flush_sessions_are_forgotten,
+        one_group_does_not_see_the_other;
+    order:
+        a_lane_stays_with_its_owner_until_it_is_settled,
+        a_fetch_is_repeatable_after_a_lost_answer,
+        a_lost_answer_does_not_hide_what_came_before_the_next,
+        the_server_counts_so_a_lane_is_not_freed_under_a_fetch,
+        a_settle_sent_twice_does_not_free_the_lane,
+        an_adopter_between_two_pages_keeps_the_lane,
+        a_lane_of_nobody_is_free,
+        history_comes_first_and_in_order,
+        count_and_bytes_bound_an_answer,
+        a_fetch_ends_although_everything_belongs_to_others,
+        many_consumers_keep_every_lane_in_order,
+        without_order_everything_goes_to_whoever_reads;
+    settle:
+        an_ack_finishes,
+        a_settle_repeated_is_done_once,
+        a_stale_session_settles_nothing,
+        a_lane_that_moved_is_stale_for_its_entry_only,
+        an_entry_without_lane_is_settled_by_its_holder_only,
+        a_dead_letter_keeps_its_fields_and_bytes,
+        a_retry_keeps_lane_and_due_time,
+        a_retry_is_absolute,
+        counts_of_remaining_lanes_are_told,
+        begin_marks_only_what_is_pending,
+        too_many_outcomes_are_invalid;
+    sessions:
+        beats_and_fences_are_shown,
+        renewing_says_who_is_not_in_force,
+        adoption_is_a_compare_and_set,
+        of_two_adopters_one_wins,
+        an_adoption_repeated_gives_the_same_session,
+        an_adopter_reads_all_and_the_old_session_is_refused,
+        records_survive_adoption_and_waiting_is_not_starting,
+        an_adopted_identity_reads_nothing_new,
+        a_session_retires_only_when_it_holds_nothing,
+        work_routed_before_retiring_is_not_lost,
+        a_stopped_session_has_left_and_keeps_its_work,
+        held_looks_without_counting,
+        deliveries_count_as_in_redis,
+        an_entry_deleted_while_pending_is_handed_without_a_body;
+    lanes:
+        the_key_is_the_lane,
+        older_entries_have_the_lane_of_their_envelope,
+        unaddressed_entries_have_none_unless_asked_for,
+        what_cannot_be_read_has_none,
+        an_envelope_over_the_limit_has_none;
+    keeping:
+        acked_entries_go_with_their_bodies,
+        two_groups_keep_an_entry_until_both_are_done,
+        a_lost_group_keeps_everything,
+        forever_keeps_everything,
+        a_sweep_frees_lanes_of_nobody,
+        information_tells_what_is_known;
+    waiting:
+        a_watcher_wakes_at_an_append,
+        a_watcher_that_missed_an_append_does_not_wait,
+        waiting_ends_with_its_time,
+        the_ninth_rests_and_a_full_fetch_rings_it,
+        a_stop_rings_those_who_rest;
+}
