@@ -2,6 +2,7 @@
 
 pub mod clock;
 pub mod engine;
+pub mod envelope;
 pub mod error;
 pub mod topology;
 pub mod transport;

@@ -1,0 +1,140 @@
+//! Envelopes: what travels in the `data` field of an entry. Data only, no I/O.
+//!
+//! Every kind is a struct of its own whose fields stand in their documented order; keys that it does not know are
+//! kept in `rest`, in their order, and written back. Writers are strict: one form, checked ([`Kind::validate`],
+//! kind of error `Invalid`). Readers are tolerant: any order of keys, keys as text or bytes, whole numbers where
+//! floats are meant, nil or nothing where a default exists, files as base64 text or raw bytes; what is wrong all the
+//! same is `Malformed`. Both name the field in the error's context (`field`, `kind`, `expected`, `found`). Bodies
+//! beyond the [`Limits`] are `TooLarge`, told before anything is decoded.
+//!
+//! Where a field's name or meaning in the original fleet is not documented but deduced, its text says *inferred*.
+
+mod base64;
+pub mod codec;
+mod inbound;
+pub mod json;
+mod kind;
+mod lifecycle;
+mod limits;
+mod map;
+mod member;
+mod outbound;
+mod schema;
+mod serde_value;
+mod tool_reply;
+mod tool_request;
+mod value;
+
+use bytes::Bytes;
+
+pub use self::inbound::Inbound;
+pub use self::kind::{Head, Kind};
+pub use self::lifecycle::{EVENT_KINDS, LifecycleEvent};
+pub use self::limits::Limits;
+pub use self::map::Map;
+pub use self::outbound::{Action, Button, Buttons, File, Message, Outbound, Presence, Reaction, Rpc, Typing};
+pub use self::tool_reply::{ToolError, ToolReply};
+pub use self::tool_request::ToolRequest;
+pub use self::value::Value;
+use crate::clock::{Clock, SystemClock};
+use crate::error::Result;
+
+/// The longest lane (ordering key), in bytes; more is malformed.
+pub const MAX_LANE_BYTES: usize = 512;
+
+/// A kind of body that the bus carries.
+///
+/// Implemented by every struct of this module, and by [`Value`] for bodies of the user's own.
+pub trait Envelope: Sized + Clone + std::fmt::Debug + Send + Sync + 'static {
+    /// Which kind it is.
+    const KIND: Kind;
+
+    /// Decodes bytes that came from a stream. `Malformed` naming the field, or `TooLarge`.
+    fn decode_with(bytes: &[u8], limits: &Limits) -> Result<Self>;
+
+    /// Encodes without the final check; [`Envelope::encode_with`] is what callers want.
+    fn write(&self, limits: &Limits) -> Result<Bytes>;
+
+    /// The ordering key it has by itself, see [`Head::lane`].
+    fn lane(&self) -> Option<&str> {
+        None
+    }
+
+    /// Its trace id, `""` when it has none.
+    fn trace_id(&self) -> &str;
+
+    /// Whether it says of itself that it is not addressed to the bot.
+    fn unaddressed(&self) -> bool {
+        false
+    }
+
+    /// [`Envelope::decode_with`] the default limits.
+    fn decode(bytes: &[u8]) -> Result<Self> {
+        Self::decode_with(bytes, &Limits::default())
+    }
+
+    /// Encodes to what is published. `Invalid` naming the field when a reader would have to refuse it (a key given
+    /// twice, a lane that is too long), or `TooLarge`.
+    fn encode_with(&self, limits: &Limits) -> Result<Bytes> {
+        let bytes = self.write(limits)?;
+        Self::KIND.validate(&bytes, limits)?;
+        Ok(bytes)
+    }
+
+    /// [`Envelope::encode_with`] the default limits.
+    fn encode(&self) -> Result<Bytes> {
+        self.encode_with(&Limits::default())
+    }
+
+    /// Checks bytes that are about to be published, see [`Kind::validate`].
+    fn validate(bytes: &[u8]) -> Result<()> {
+        Self::KIND.validate(bytes, &Limits::default())
+    }
+
+    /// From a plain map that is about to be published. `Invalid` naming the field.
+    fn from_map(map: &Map) -> Result<Self> {
+        let limits = Limits::default();
+        let bytes = codec::encode_map(map, &limits)?;
+        Self::KIND.validate(&bytes, &limits)?;
+        Self::decode_with(&bytes, &limits)
+    }
+
+    /// The plain value it stands for on the wire.
+    fn to_value(&self) -> Result<Value> {
+        codec::Reader::new(&self.write(&Limits::default())?).value()
+    }
+}
+
+impl Envelope for Value {
+    const KIND: Kind = Kind::Plain;
+
+    fn decode_with(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        codec::decode(bytes, limits)
+    }
+
+    fn write(&self, limits: &Limits) -> Result<Bytes> {
+        codec::encode(self, limits)
+    }
+
+    fn lane(&self) -> Option<&str> {
+        let text = |key| self.get(key).and_then(Value::as_str).filter(|lane| !lane.is_empty());
+        text("channel_key").or_else(|| text("channel_id"))
+    }
+
+    fn trace_id(&self) -> &str {
+        self.get("trace_id").and_then(Value::as_str).unwrap_or_default()
+    }
+
+    fn unaddressed(&self) -> bool {
+        self.get("is_addressed").and_then(Value::as_bool) == Some(false)
+    }
+}
+
+/// Epoch seconds now, as Python's `time.time()` gives them (milliseconds are kept).
+#[allow(clippy::cast_precision_loss)] // exact until the year 287396
+fn now_seconds() -> f64 {
+    SystemClock::new().wall_ms() as f64 / 1000.0
+}
+
+#[cfg(test)]
+mod tests;
