@@ -76,7 +76,7 @@ fn random_values_survive_unchanged() {
 fn random_bytes_never_panic() {
     let mut random = Random(2);
     let mut accepted = 0;
-    for _ in 0..100_000 {
+    for _ in 0..30_000 {
         let bytes = random.bytes(40);
         let (scanned, decoded) = (scan(&bytes, &limits()), decode(&bytes, &limits()));
         assert_eq!(scanned.is_ok(), decoded.is_ok(), "{bytes:02x?}");
@@ -85,7 +85,7 @@ fn random_bytes_never_panic() {
             let _ = kind.validate(&bytes, &limits());
         }
     }
-    assert!(accepted > 1000, "only {accepted} were values at all");
+    assert!(accepted > 300, "only {accepted} were values at all");
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn damaged_envelopes_never_panic() {
     let mut random = Random(3);
     let whole =
         Inbound::new_at("web", "c", "u", "text", 1.5).with_extra(Map::from([("a", vec![1, 2])])).encode().unwrap();
-    for _ in 0..50_000 {
+    for _ in 0..20_000 {
         let mut bytes = whole.to_vec();
         for _ in 0..=random.below(3) {
             let at = usize::try_from(random.below(bytes.len() as u64)).unwrap();
