@@ -39,7 +39,7 @@ fi
 
 found=$(node --version 2>/dev/null | sed 's/^v//')
 if [ -z "$found" ]; then
-    need 'Node 20.17 or newer with npm' 'nodejs npm' 'nodejs npm' 'nodejs npm' 'node'
+    need 'Node 20.17 or newer with npm (where the system has an older one: https://nodejs.org/en/download)' 'nodejs npm' 'nodejs npm' 'nodejs npm' 'node'
 elif ! at_least "$found" 20.17; then
     need "Node 20.17 or newer (found $found; where the system's package is older: https://nodejs.org/en/download)" \
         'nodejs npm' 'nodejs npm' 'nodejs npm' 'node'
