@@ -5,5 +5,6 @@
 
 mod conformance;
 mod harness;
-mod versions;
+mod manifests;
+
 mod walls;

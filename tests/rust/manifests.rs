@@ -1,0 +1,39 @@
+//! What the manifests and lock files of the three languages have to agree on.
+
+use std::fs;
+
+use serde_json::Value;
+use stargazer_tests::root;
+
+fn json(path: &str) -> Value {
+    serde_json::from_str(&fs::read_to_string(root().join(path)).unwrap()).unwrap()
+}
+
+#[test]
+fn every_manifest_names_the_same_version() {
+    let pyproject = fs::read_to_string(root().join("pyproject.toml")).unwrap();
+    let python =
+        pyproject.lines().find_map(|line| line.strip_prefix("version = ")).map(|version| version.trim_matches('"'));
+    assert_eq!(python, Some(stargazer_core::VERSION));
+    assert_eq!(json("bindings/node/package.json")["version"], stargazer_core::VERSION);
+}
+
+#[test]
+fn the_lock_file_of_npm_is_of_its_manifests() {
+    let lock = json("package-lock.json");
+    for (place, manifest) in [("", "package.json"), ("bindings/node", "bindings/node/package.json")] {
+        let (locked, manifest) = (&lock["packages"][place], json(manifest));
+        for part in ["version", "dependencies", "devDependencies", "optionalDependencies", "workspaces"] {
+            assert_eq!(locked[part], manifest[part], "{part} of {place:?}: run npm install");
+        }
+    }
+}
+
+#[test]
+fn the_lock_file_of_npm_names_no_registry() {
+    let lock = json("package-lock.json");
+    for (name, package) in lock["packages"].as_object().unwrap() {
+        let address = package["resolved"].as_str().unwrap_or_default();
+        assert!(!address.contains("://"), "{name} is locked to {address}: npm has to read .npmrc");
+    }
+}
