@@ -1,13 +1,26 @@
 //! stargazer: a message bus over Redis Streams with strict order per channel.
 
+pub mod bus;
 pub mod clock;
+pub mod config;
+pub mod consumer;
 pub mod engine;
 pub mod envelope;
 pub mod error;
+pub mod host;
+mod inspect;
+pub mod policy;
+mod provision;
+pub mod publish;
 pub mod topology;
 pub mod transport;
 
+pub use bus::{Bus, ConnectBuilder};
+pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Outcome};
 pub use error::{Error, ErrorKind, Result, Stored};
+pub use policy::{Ordering, Retention};
+pub use provision::Role;
+pub use publish::{Durability, Outgoing, PublishOptions, Publisher, Receipt, Target};
 
 /// The version that all packages of stargazer share.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -26,6 +26,8 @@ pub mod field {
     pub const TRACEPARENT: &str = "tp";
     /// W3C `tracestate`.
     pub const TRACESTATE: &str = "tst";
+    /// Length in bytes of the body that `ref` names, decimal text.
+    pub const LEN: &str = "len";
     /// Name of the key that holds a big body.
     pub const REF: &str = "ref";
     /// Dead letter: stream it came from.

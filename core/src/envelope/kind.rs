@@ -49,6 +49,11 @@ impl Kind {
         self.inspect(bytes, limits).map(drop)
     }
 
+    /// Checks bytes that came from a stream: `Malformed` naming the field, or `TooLarge`.
+    pub fn check(self, bytes: &[u8], limits: &Limits) -> Result<()> {
+        self.head(bytes, limits, Side::Read).map(drop)
+    }
+
     /// [`Kind::validate`], giving what a publisher needs to know of the envelope.
     pub fn inspect<'a>(self, bytes: &'a [u8], limits: &Limits) -> Result<Head<'a>> {
         let head = self.head(bytes, limits, Side::Write)?;

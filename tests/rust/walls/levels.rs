@@ -4,10 +4,12 @@ use super::source::Source;
 
 /// Modules of `core/src`, by level. A new module gets its place here, and in ARCHITECTURE.md.
 const LEVELS: &[&[&str]] = &[
-    &["error", "topology", "clock"],
+    &["error", "topology", "clock", "policy"],
     &["transport", "store", "envelope", "config"],
     &["lock", "trace", "redis", "engine"],
-    &["publish", "provision", "inspect", "consumer", "rpc", "events", "dead_letter"],
+    // A delivery carries a fenced publisher, so publishing stands below consuming.
+    &["publish"],
+    &["provision", "inspect", "consumer", "rpc", "events", "dead_letter"],
     &["platform", "tools"],
     &["bus"],
     // Threads and queues for the bindings; nothing in the core knows of it.

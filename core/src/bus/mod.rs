@@ -1,0 +1,129 @@
+//! The front door: connect, publish, consume, look, close.
+
+mod connect;
+
+use std::ops::Deref;
+
+pub use connect::ConnectBuilder;
+
+use crate::consumer::ConsumerBuilder;
+use crate::envelope::{Inbound, Outbound, ToolRequest, Value};
+use crate::error::{Error, Result};
+use crate::inspect;
+use crate::provision::{self, Role};
+use crate::publish::Publisher;
+use crate::topology::Name;
+use crate::transport::{Entry, EntryId, PendingInfo, Retention, ServerInfo, StreamInfo};
+
+/// A connection to a bus. Cheap to clone; every clone shares the connection, and closing one closes all.
+///
+/// Everything a [`Publisher`] can do, a bus can.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> stargazer_core::Result<()> {
+/// use stargazer_core::{Bus, Role, envelope::Inbound};
+/// let bus = Bus::connect("memory://").role(Role::Worker).await?;
+/// bus.publish_inbound(&Inbound::new("web", "c1", "u1", "hello")).await?;
+/// let inbox = bus.consume_inbound().open().await?;
+/// let delivery = inbox.next().await?.expect("one message");
+/// assert_eq!(delivery.data()?.content, "hello");
+/// delivery.ack().await?;
+/// inbox.close().await?;
+/// bus.close().await
+/// # }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Bus {
+    publisher: Publisher,
+    url: String,
+}
+
+impl Bus {
+    /// Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://` or
+    /// `unix://`. Await the builder.
+    pub fn connect(url: impl Into<String>) -> ConnectBuilder {
+        ConnectBuilder::new(url.into())
+    }
+
+    /// The address, without its password.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Makes the streams and groups that a role needs; may be called twice.
+    pub async fn ensure_streams(&self, role: Role, platforms: &[String]) -> Result<()> {
+        provision::ensure_streams(&self.publisher, role, platforms).await
+    }
+
+    /// Reads messages from platforms, in the workers' group.
+    pub fn consume_inbound(&self) -> ConsumerBuilder<Inbound> {
+        let names = self.topology();
+        self.reader(names.inbound_stream.as_str().into(), names.worker_group.as_str().into())
+    }
+
+    /// Reads what a platform's gateway is to do, in its group.
+    pub fn consume_outbound(&self, platform: &str) -> ConsumerBuilder<Outbound> {
+        self.reader(self.topology().outbound_stream(platform), self.topology().gateway_group(platform))
+    }
+
+    /// Reads tool requests, in the tools' group, in no order.
+    pub fn consume_tools(&self) -> ConsumerBuilder<ToolRequest> {
+        let names = self.topology();
+        self.reader(names.tools_stream.as_str().into(), names.tools_group.as_str().into())
+    }
+
+    /// Reads any stream in any group.
+    pub fn consume(&self, stream: &str, group: &str) -> ConsumerBuilder<Value> {
+        self.reader(self.topology().named_stream(stream), group.into())
+    }
+
+    fn reader<T: crate::envelope::Envelope>(&self, stream: Name, group: Name) -> ConsumerBuilder<T> {
+        let retention = self.config().retention;
+        ConsumerBuilder::new(self.publisher.clone(), stream, group, retention)
+    }
+
+    /// A stream at a glance; `NotFound` when there is none.
+    pub async fn stream_info(&self, stream: &str) -> Result<StreamInfo> {
+        inspect::stream_info(&self.publisher, stream).await
+    }
+
+    /// What a group has read and not finished; `NotFound` when there is no such stream or group.
+    pub async fn pending(&self, stream: &str, group: &str) -> Result<PendingInfo> {
+        inspect::pending(&self.publisher, stream, group).await
+    }
+
+    /// Entries of a stream after an id, oldest first, at most `count` (and 1000).
+    pub async fn entries(&self, stream: &str, after: EntryId, count: usize) -> Result<Vec<Entry>> {
+        inspect::entries(&self.publisher, stream, after, count).await
+    }
+
+    /// One round trip; what the server is.
+    pub async fn ping(&self) -> Result<ServerInfo> {
+        self.ensure_open()?;
+        self.transport().ping().await
+    }
+
+    /// Retention of the work streams.
+    pub fn retention(&self) -> Retention {
+        self.config().retention
+    }
+
+    /// Closes it for every clone: consumers drain, then the connections end. May be called twice.
+    pub async fn close(&self) -> Result<()> {
+        self.publisher.shut().await
+    }
+}
+
+impl Deref for Bus {
+    type Target = Publisher;
+
+    fn deref(&self) -> &Publisher {
+        &self.publisher
+    }
+}
+
+fn unknown_scheme(url: &str) -> Error {
+    let scheme = url.split(':').next().unwrap_or_default();
+    Error::invalid(format!("an address begins with memory://, redis://, rediss:// or unix://, not with {scheme:?}"))
+        .with_context("field", "url")
+}

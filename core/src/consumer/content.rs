@@ -1,0 +1,93 @@
+//! Looking at what was fetched before the machine sees it: big bodies are brought in, bad ones are found out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::machine::{Arrived, Content};
+use crate::envelope::{Kind, Limits, MAX_LANE_BYTES};
+use crate::error::{Error, Result};
+use crate::topology::{Name, field as name};
+use crate::transport::{Fields, Handed, Transport, field};
+
+/// What a consumer expects of a body.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Judge {
+    pub kind: Kind,
+    pub limits: Limits,
+}
+
+impl Judge {
+    /// Turns fetched entries into arrived ones.
+    pub(super) async fn arrive(&self, transport: &dyn Transport, entries: Vec<Handed>) -> Result<Vec<Arrived>> {
+        let bodies = bring(transport, entries.iter().filter_map(|entry| entry.fields.as_ref())).await?;
+        let arrive = |entry: Handed| {
+            let body = entry.fields.as_ref().and_then(reference);
+            let content = self.content(entry.fields, body.as_ref(), &bodies);
+            Arrived { id: entry.id, lane: entry.lane, history: entry.history, record: entry.record, content, body }
+        };
+        Ok(entries.into_iter().map(arrive).collect())
+    }
+
+    /// The contents of entries that were read again.
+    pub(super) async fn contents(
+        &self,
+        transport: &dyn Transport,
+        entries: Vec<Option<crate::transport::Entry>>,
+    ) -> Result<Vec<Content>> {
+        let bodies = bring(transport, entries.iter().flatten().map(|entry| &entry.fields)).await?;
+        let judge = |entry: Option<crate::transport::Entry>| {
+            let body = entry.as_ref().and_then(|entry| reference(&entry.fields));
+            self.content(entry.map(|entry| entry.fields), body.as_ref(), &bodies)
+        };
+        Ok(entries.into_iter().map(judge).collect())
+    }
+
+    fn content(&self, fields: Option<Fields>, body: Option<&Name>, bodies: &HashMap<Name, Option<Bytes>>) -> Content {
+        let Some(mut fields) = fields else { return Content::Vanished };
+        if let Some(key) = body {
+            let Some(Some(bytes)) = bodies.get(key) else {
+                let error = Error::malformed("the entry's body is gone: the key it names does not exist")
+                    .with_context("key", key);
+                return Content::Bad(error, Arc::new(fields));
+            };
+            fields.retain(|(k, _)| k != name::REF.as_bytes() && k != name::DATA.as_bytes());
+            fields.push((Bytes::from_static(name::DATA.as_bytes()), bytes.clone()));
+        }
+        match self.check(&fields) {
+            Ok(()) => Content::Good(Arc::new(fields)),
+            Err(error) => Content::Bad(error, Arc::new(fields)),
+        }
+    }
+
+    fn check(&self, fields: &Fields) -> Result<()> {
+        if field(fields, name::KEY).is_some_and(|key| key.len() > MAX_LANE_BYTES || std::str::from_utf8(key).is_err()) {
+            return Err(Error::malformed(format!("the lane must be text of at most {MAX_LANE_BYTES} bytes"))
+                .with_context("field", name::KEY));
+        }
+        match field(fields, name::DATA) {
+            Some(data) => self.kind.check(data, &self.limits),
+            // The original reads an entry without body as an empty one; only plain consumers can make sense of it.
+            None if self.kind == Kind::Plain => Ok(()),
+            None => Err(Error::malformed("the entry has no body").with_context("field", name::DATA)),
+        }
+    }
+}
+
+fn reference(fields: &Fields) -> Option<Name> {
+    field(fields, name::REF).and_then(|key| std::str::from_utf8(key).ok()).filter(|key| !key.is_empty()).map(Name::from)
+}
+
+/// Fetches the big bodies that entries refer to.
+async fn bring(
+    transport: &dyn Transport,
+    entries: impl Iterator<Item = &Fields>,
+) -> Result<HashMap<Name, Option<Bytes>>> {
+    let keys: Vec<Name> = entries.filter_map(reference).collect();
+    if keys.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let bodies = transport.bodies(&keys).await?;
+    Ok(keys.into_iter().zip(bodies).collect())
+}

@@ -1,0 +1,180 @@
+//! A delivery: an entry in a handler's hands, with the power to settle it.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+
+use super::machine::Started;
+use super::outcome::Outcome;
+use super::shared::{Cancel, Shared};
+use crate::envelope::{Envelope, Value, codec};
+use crate::error::Result;
+use crate::publish::Publisher;
+use crate::topology::{Name, field as name};
+use crate::transport::{EntryId, Fence, field};
+
+/// An entry handed to a handler.
+///
+/// Settle it once; the first outcome counts. Dropped without one, it is released: given back and handed out again
+/// by the same consumer, not counted as an attempt.
+#[derive(Debug)]
+pub struct Delivery<T = Value> {
+    pub(super) inner: Arc<Inner>,
+    body: PhantomData<fn() -> T>,
+}
+
+#[derive(Debug)]
+pub(super) struct Inner {
+    shared: Arc<Shared>,
+    started: Started,
+    cancel: Arc<Cancel>,
+    settled: AtomicBool,
+}
+
+impl<T> Delivery<T> {
+    pub(super) fn new(shared: Arc<Shared>, started: Started) -> Self {
+        let cancel = shared.cancel_of(started.ticket);
+        Self { inner: Arc::new(Inner { shared, started, cancel, settled: AtomicBool::new(false) }), body: PhantomData }
+    }
+
+    /// The entry's id.
+    pub fn id(&self) -> EntryId {
+        self.inner.started.id
+    }
+
+    /// The stream it came from.
+    pub fn stream(&self) -> &Name {
+        &self.inner.shared.group.stream
+    }
+
+    /// Its lane; `None` when it has none.
+    pub fn lane(&self) -> Option<&str> {
+        self.inner.started.lane.as_ref().and_then(|lane| std::str::from_utf8(lane).ok())
+    }
+
+    /// Which start this is, from 1.
+    pub fn attempt(&self) -> u32 {
+        self.inner.started.attempt
+    }
+
+    /// Whether the entry was, or may have been, handed to a handler before.
+    pub fn redelivered(&self) -> bool {
+        self.inner.started.redelivered
+    }
+
+    /// The msgpack bytes of the body; empty when the entry has none.
+    pub fn raw(&self) -> Bytes {
+        self.field(name::DATA).cloned().unwrap_or_default()
+    }
+
+    /// A field of the entry as it came.
+    pub fn field(&self, name: &str) -> Option<&Bytes> {
+        field(&self.inner.started.fields, name)
+    }
+
+    /// The trace id, `""` when there is none.
+    pub fn trace_id(&self) -> &str {
+        self.text(name::TRACE_ID).unwrap_or_default()
+    }
+
+    /// The message id it was published under.
+    pub fn message_id(&self) -> Option<&str> {
+        self.text(name::MID)
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.field(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The body as a plain value.
+    pub fn value(&self) -> Result<Value> {
+        Value::decode_with(&self.raw(), &self.inner.shared.bus.limits())
+    }
+
+    /// The body as a type of your own.
+    pub fn decode<D: DeserializeOwned>(&self) -> Result<D> {
+        codec::from_slice(&self.raw(), &self.inner.shared.bus.limits())
+    }
+
+    /// The bus as this delivery may use it: what is published through it is refused with `Stale` once the delivery
+    /// is no longer ours.
+    pub fn bus(&self) -> Publisher {
+        let fence = Fence {
+            consumers: self.inner.shared.group.keys.consumers.clone(),
+            session: self.inner.started.session.clone(),
+        };
+        self.inner.shared.bus.fenced(Arc::new(fence))
+    }
+
+    /// Whether the handler should end: the work has, or may have, gone to another consumer, it ran too long, or the
+    /// consumer closes.
+    pub fn is_cancelled(&self) -> bool {
+        self.inner.cancel.is_set()
+    }
+
+    /// Ends when the handler should.
+    pub async fn cancelled(&self) {
+        self.inner.cancel.cancelled().await;
+    }
+
+    /// Reports an outcome. It is collected and leaves with the next burst; trouble comes up at the consumer's next
+    /// `next`, or at `close`. Later outcomes of the same delivery are ignored.
+    pub fn settle(&self, outcome: Outcome) -> Result<()> {
+        self.inner.settle(outcome)
+    }
+
+    /// Done.
+    #[allow(clippy::unused_async)] // may wait once outcomes can be confirmed one by one
+    pub async fn ack(self) -> Result<()> {
+        self.settle(Outcome::Ack)
+    }
+
+    /// Again later: after this time, or by the back-off.
+    #[allow(clippy::unused_async)]
+    pub async fn retry(self, after: Option<Duration>) -> Result<()> {
+        self.settle(Outcome::Retry { after, error: None })
+    }
+
+    /// To the dead letters.
+    #[allow(clippy::unused_async)]
+    pub async fn reject(self, reason: impl Into<String>) -> Result<()> {
+        self.settle(Outcome::reject(reason))
+    }
+
+    /// Given back, not counted.
+    #[allow(clippy::unused_async)]
+    pub async fn release(self) -> Result<()> {
+        self.settle(Outcome::Release)
+    }
+}
+
+impl<T: Envelope> Delivery<T> {
+    /// The body.
+    pub fn data(&self) -> Result<T> {
+        T::decode_with(&self.raw(), &self.inner.shared.bus.limits())
+    }
+}
+
+impl Inner {
+    pub(super) fn settle(&self, outcome: Outcome) -> Result<()> {
+        if self.settled.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        self.shared.hand_back(self.started.ticket, outcome)
+    }
+
+    pub(super) fn cancel(&self) -> &Cancel {
+        &self.cancel
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // Releasing cannot fail: a consumer that has ended released everything itself.
+        let _ = self.settle(Outcome::Release);
+    }
+}

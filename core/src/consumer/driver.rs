@@ -1,0 +1,176 @@
+//! Carries out what the machine decides: one task per consumer that runs its requests side by side and feeds the
+//! answers back. It retries nothing itself. It stops when the machine says so; if its task dies, the lease runs out
+//! and others take over.
+
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use futures_util::stream::FuturesUnordered;
+use uuid::Uuid;
+
+use super::content::Judge;
+use super::machine::{Action, Event, Notice};
+use super::shared::Shared;
+use crate::topology::Name;
+use crate::transport::{EntryId, Fetch, MAX_BATCH, Recreated, Transport};
+
+pub(super) struct Driver {
+    pub shared: Arc<Shared>,
+    pub transport: Arc<dyn Transport>,
+    pub judge: Judge,
+    /// The configured name, the first part of every identity.
+    pub name: String,
+}
+
+type Op = BoxFuture<'static, Option<Event>>;
+
+impl Driver {
+    pub(super) async fn run(self) {
+        let mut ops: FuturesUnordered<Op> = FuturesUnordered::new();
+        let mut notices = self.shared.notices.subscribe();
+        let mut server = None;
+        let mut closing = self.shared.bus.closing();
+        let mut open = !*closing.borrow_and_update();
+        if !open {
+            self.shared.drain(self.shared.drain_timeout);
+        }
+        ops.push(self.look_at_server());
+        loop {
+            let (actions, deadline, ended) = self.shared.work();
+            for action in actions {
+                ops.push(self.carry_out(action));
+            }
+            if ended {
+                break;
+            }
+            let clock = &self.shared.clock;
+            tokio::select! {
+                Some(event) = ops.next(), if !ops.is_empty() => match event {
+                    Some(Event::ServerSeen(id)) => {
+                        let before = server.replace(id);
+                        if before.is_some_and(|before| Some(before) != server) {
+                            self.shared.step(Event::ServerChanged);
+                        }
+                    }
+                    Some(event) => self.shared.step(event),
+                    None => {}
+                },
+                () = self.shared.driver.notified() => {}
+                () = async { match deadline {
+                    Some(at) => clock.sleep_until(at).await,
+                    None => std::future::pending().await,
+                }} => {}
+                _ = closing.changed(), if open => {
+                    open = false;
+                    self.shared.drain(self.shared.drain_timeout);
+                }
+                // A server that is back may be another one.
+                Ok(Notice::Recovered) = notices.recv() => ops.push(self.look_at_server()),
+            }
+        }
+    }
+
+    fn look_at_server(&self) -> Op {
+        let transport = self.transport.clone();
+        Box::pin(async move { transport.ping().await.ok().map(|info| Event::ServerSeen(info.run_id)) })
+    }
+
+    fn carry_out(&self, action: Action) -> Op {
+        let (transport, group) = (self.transport.clone(), self.shared.group.clone());
+        let judge = self.judge;
+        match action {
+            Action::Register => {
+                let identity: Name = format!("{}-{}", self.name, random()).into();
+                Box::pin(async move { Some(Event::Registered(transport.register(&group, &identity, &random()).await)) })
+            }
+            Action::Recreate => Box::pin(async move {
+                Some(Event::Recreated(transport.recreate(&group).await.map(|made| match made {
+                    Recreated::Created { from } => Some(from),
+                    Recreated::Existed => None,
+                })))
+            }),
+            Action::Fetch { key, session, cursor, count, max_bytes, new } => Box::pin(async move {
+                let request = Fetch { cursor, count, max_bytes, new };
+                let answer = match transport.fetch(&group, &session, &request).await {
+                    Ok(Ok(fetched)) => {
+                        judge.arrive(&*transport, fetched.entries).await.map(|entries| Ok((entries, fetched.hint)))
+                    }
+                    Ok(Err(refusal)) => Ok(Err(refusal)),
+                    Err(error) => Err(error),
+                };
+                Some(Event::Fetched { key, answer })
+            }),
+            Action::Wait { identity, hint, timeout } => {
+                let clock = self.shared.clock.clone();
+                Box::pin(async move {
+                    if let Err(error) = transport.wait(&group, &identity, &hint, timeout).await {
+                        // The next fetch tells of the trouble; until then poll.
+                        tracing::debug!(%error, "waiting for entries failed");
+                        clock.sleep(timeout).await;
+                    }
+                    Some(Event::Woken)
+                })
+            }
+            Action::Begin { key, session, starts } => {
+                Box::pin(
+                    async move { Some(Event::Begun { key, answer: transport.begin(&group, &session, &starts).await }) },
+                )
+            }
+            Action::Settle { key, session, batch } => Box::pin(async move {
+                Some(Event::Settled { key, answer: transport.settle(&group, &session, &batch).await })
+            }),
+            Action::ReadBodies { key, ids } => Box::pin(async move {
+                let answer = match transport.read(&group.stream, &ids).await {
+                    Ok(entries) => judge.contents(&*transport, entries).await,
+                    Err(error) => Err(error),
+                };
+                Some(Event::BodiesRead { key, answer: answer.map(|contents| ids.into_iter().zip(contents).collect()) })
+            }),
+            Action::Renew { sessions } => {
+                let sent = self.shared.clock.now();
+                Box::pin(async move {
+                    let (keys, held): (Vec<_>, Vec<_>) = sessions.into_iter().unzip();
+                    let answer = transport.renew(&group, &held).await;
+                    Some(Event::Renewed { sent, answer: answer.map(|each| keys.into_iter().zip(each).collect()) })
+                })
+            }
+            Action::Look => Box::pin(async move { Some(Event::Signs(transport.signs(&group).await)) }),
+            Action::Adopt { seen } => {
+                Box::pin(async move { Some(Event::Adopted(transport.adopt(&group, &seen, &random()).await)) })
+            }
+            Action::Retire { key, session } => {
+                Box::pin(async move { Some(Event::Retired { key, answer: transport.retire(&group, &session).await }) })
+            }
+            Action::Stop { sessions } => {
+                Box::pin(async move { Some(Event::StopSent(transport.stop(&group, &sessions).await)) })
+            }
+            Action::Sweep { cursor } => {
+                Box::pin(async move { Some(Event::Swept(transport.sweep(&group, cursor).await)) })
+            }
+            Action::CompareHeld { key, identity } => Box::pin(async move {
+                let mut ids: Vec<EntryId> = Vec::new();
+                let answer = loop {
+                    let after = ids.last().copied().unwrap_or(EntryId::ZERO);
+                    match transport.held(&group, &identity, after, MAX_BATCH).await {
+                        Ok(page) if page.is_empty() => break Ok(ids),
+                        Ok(page) => ids.extend(page),
+                        Err(error) => break Err(error),
+                    }
+                };
+                Some(Event::Held { key, answer })
+            }),
+            // Dealt with where they come out of the machine.
+            Action::Start(_) | Action::Cancel { .. } | Action::Tell(_) | Action::Ended(_) => {
+                Box::pin(std::future::ready(None))
+            }
+        }
+    }
+}
+
+/// Eight random hex digits: enough to tell holders and identities of one group apart.
+fn random() -> String {
+    let mut text = Uuid::new_v4().simple().to_string();
+    text.truncate(8);
+    text
+}

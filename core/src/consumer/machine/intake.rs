@@ -1,0 +1,223 @@
+//! Fetching: when to ask for how much, and queueing what came.
+
+use std::time::Duration;
+
+use super::lane::{BODIES_PER_LANE, Item, LaneState, Slot};
+use super::session::Held;
+use super::types::{Action, Answer, Arrived, Content, Now, SessionKey};
+use super::{Machine, Phase, backoff};
+use crate::error::Error;
+use crate::transport::{EntryId, Hint, MAX_BATCH, Record};
+
+/// The waiting of an empty-handed consumer.
+#[derive(Debug, Default)]
+pub(super) struct Wait {
+    pub hint: Option<Hint>,
+    pub under_way: bool,
+    turns: u64,
+}
+
+/// An adopted identity's pending list is read in pages of this many entries.
+const ADOPTED_PAGE: usize = 64;
+
+impl Machine {
+    /// How many entries there is room for.
+    fn room(&self) -> usize {
+        if self.bytes >= self.policy.prefetch_bytes {
+            return 0;
+        }
+        (self.policy.concurrency + self.policy.prefetch).saturating_sub(self.busy + self.bodies)
+    }
+
+    pub(super) fn pump_fetches(&mut self, now: Now) {
+        if self.phase != Phase::Working {
+            return;
+        }
+        let room = self.room();
+        // Asking for single entries as slots get free would cost a round trip each.
+        let worth = room > 0 && (self.runnable.is_empty() || room >= self.policy.prefetch.div_ceil(2).max(1));
+        let mut asks = Vec::new();
+        for (key, held) in &mut self.sessions {
+            if held.fetching || held.fetch_at > now.mono || held.expired {
+                continue;
+            }
+            let primary = Some(*key) == self.primary;
+            let waiting = self.wait.under_way || self.wait.hint.is_some();
+            let wants_new = primary && worth && (!waiting || (self.probing && !self.quiet && self.tickets.is_empty()));
+            let wants_held = held.fetch_again && room > 0;
+            if !wants_new && !wants_held {
+                continue;
+            }
+            let count = if primary { room } else { room.min(ADOPTED_PAGE) }.min(MAX_BATCH);
+            held.fetching = true;
+            held.fetch_again = false;
+            asks.push((*key, held.session.clone(), held.cursor, count, primary));
+        }
+        let max_bytes = self.policy.prefetch_bytes.saturating_sub(self.bytes).clamp(1, 1024 * 1024);
+        for (key, session, cursor, count, new) in asks {
+            if new {
+                self.fetch_sent_after = self.ended_count;
+                self.quiet = false;
+            }
+            self.out.push(Action::Fetch { key, session, cursor, count, max_bytes, new });
+        }
+        self.pump_wait();
+    }
+
+    fn pump_wait(&mut self) {
+        if self.wait.under_way {
+            return;
+        }
+        let Some(held) = self.primary.and_then(|key| self.sessions.get(&key)) else { return };
+        if held.fetching {
+            return;
+        }
+        let Some(hint) = self.wait.hint.take() else { return };
+        self.wait.under_way = true;
+        self.wait.turns += 1;
+        let poll = self.policy.idle_poll;
+        let timeout = match hint {
+            Hint::Watch(_) => Duration::from_secs(1),
+            Hint::Rest => backoff::delay(poll, poll, 0.25, 1, self.policy.seed ^ self.wait.turns),
+        };
+        let identity = held.session.identity.clone();
+        self.out.push(Action::Wait { identity, hint, timeout });
+    }
+
+    pub(super) fn fetched(&mut self, key: SessionKey, answer: Answer<(Vec<Arrived>, Option<Hint>)>, now: Now) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.fetching = false;
+        let retry = |held: &mut Held, at| {
+            held.fetch_at = at;
+            held.fetch_again = true;
+        };
+        let Some((entries, hint)) = self.answered(key, answer, now, retry) else { return };
+        let got = entries.len();
+        let history = entries.iter().filter(|entry| entry.history).count();
+        for entry in entries {
+            self.arrived(key, entry, now);
+        }
+        let primary = self.primary == Some(key);
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        // The pending list may go on where a full page ended.
+        if got > 0 && history == got {
+            held.fetch_again = true;
+        } else if held.horizon.is_none() {
+            held.horizon = Some(held.cursor);
+        }
+        if primary {
+            self.wait.hint = if got == 0 { hint } else { None };
+            self.quiet = got == 0 && self.fetch_sent_after == self.ended_count && self.tickets.is_empty();
+        }
+    }
+
+    fn arrived(&mut self, key: SessionKey, entry: Arrived, now: Now) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.cursor = held.cursor.max(entry.id);
+        if !held.ids.insert(entry.id) {
+            return;
+        }
+        let slot = Slot::new(entry.lane.as_ref(), entry.id);
+        let lane = held.lanes.entry(slot.clone()).or_default();
+        let first = lane.queue.is_empty();
+        let suspect = entry.history && held.horizon.is_none_or(|horizon| entry.id <= horizon);
+        let record = met(entry.record, suspect, first);
+        let due_in = record.due_in;
+        lane.unsettled += 1;
+        let keep = lane.queue.len() < BODIES_PER_LANE || matches!(entry.content, Content::Vanished);
+        let item = Item {
+            id: entry.id,
+            bytes: size_of_content(&entry.content),
+            content: keep.then_some(entry.content),
+            body: entry.body,
+            counted: keep,
+            fresh: !suspect && entry.record.is_none(),
+            record,
+            error: None,
+        };
+        if keep {
+            self.bodies += 1;
+            self.bytes += item.bytes;
+        }
+        lane.insert(item);
+        if lane.state != LaneState::Idle {
+            return;
+        }
+        if first && !due_in.is_zero() {
+            self.put_to_wait(key, slot, now.mono + due_in);
+        } else {
+            lane.state = LaneState::Runnable;
+            self.runnable.push_back((key, slot));
+        }
+    }
+
+    /// Asks for the bodies of entries of which only the id was kept.
+    pub(super) fn pump_bodies(&mut self, now: Now) {
+        for (key, held) in &mut self.sessions {
+            if held.reading || held.to_read.is_empty() || held.read_at > now.mono {
+                continue;
+            }
+            held.reading = true;
+            let ids: Vec<_> = held.to_read.keys().take(MAX_BATCH).copied().collect();
+            self.out.push(Action::ReadBodies { key: *key, ids });
+        }
+    }
+
+    pub(super) fn bodies_read(&mut self, key: SessionKey, answer: Result<Vec<(EntryId, Content)>, Error>, now: Now) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.reading = false;
+        let contents = match answer {
+            Ok(contents) => contents,
+            Err(error) => {
+                let at = self.failed(error, now);
+                if let Some(held) = self.sessions.get_mut(&key) {
+                    held.read_at = at;
+                }
+                return;
+            }
+        };
+        self.succeeded();
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        for (id, content) in contents {
+            let Some(slot) = held.to_read.remove(&id) else { continue };
+            let Some(lane) = held.lanes.get_mut(&slot) else { continue };
+            if let Some(item) = lane.queue.iter_mut().find(|item| item.id == id && item.content.is_none()) {
+                item.bytes = size_of_content(&content);
+                item.content = Some(content);
+                item.counted = true;
+                self.bodies += 1;
+                self.bytes += item.bytes;
+            }
+            if lane.state == LaneState::Reading && lane.queue.front().is_some_and(|item| item.content.is_some()) {
+                lane.state = LaneState::Runnable;
+                self.runnable.push_back((key, slot));
+            }
+        }
+    }
+}
+
+/// What is known of the starts of an entry when it is met.
+///
+/// An entry that nobody has handed out before was never started. Of what a dead session left, a record that says
+/// "running" ended without outcome; without a record only the first of its lane (or an entry without lane) can have
+/// been started, unmarked.
+fn met(record: Option<Record>, suspect: bool, first_of_lane: bool) -> Record {
+    match record {
+        Some(mut record) => {
+            if suspect && record.running {
+                record.crashed = true;
+            }
+            record.running = false;
+            record
+        }
+        None if suspect && first_of_lane => Record { starts: 1, crashed: true, ..Record::default() },
+        None => Record::default(),
+    }
+}
+
+fn size_of_content(content: &Content) -> usize {
+    match content {
+        Content::Vanished => 0,
+        Content::Bad(_, fields) | Content::Good(fields) => fields.iter().map(|(k, v)| k.len() + v.len()).sum(),
+    }
+}

@@ -1,0 +1,300 @@
+//! Leases: renewing our own, watching the signs of life of others, taking over what fell silent.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use super::session::Held;
+use super::types::{Action, Answer, CancelReason, Notice, Now, Renewal, SessionKey};
+use super::{Machine, Phase};
+use crate::config::OnLeaseLost;
+use crate::error::Error;
+use crate::topology::Name;
+use crate::transport::{EntryId, FenceToken, Refusal, Session, Sign};
+
+/// What was seen of the other identities.
+#[derive(Debug)]
+pub(super) struct Lookout {
+    look_at: Duration,
+    looking: bool,
+    adopting: bool,
+    last: Option<Duration>,
+    seen: HashMap<Name, Seen>,
+    renew_at: Duration,
+    renewing: bool,
+}
+
+#[derive(Debug)]
+struct Seen {
+    fence: FenceToken,
+    beat: u64,
+    /// How long nothing moved, by our own clock.
+    silence: Duration,
+}
+
+impl Lookout {
+    pub(super) fn new(look_at: Duration) -> Self {
+        Self {
+            look_at,
+            looking: false,
+            adopting: false,
+            last: None,
+            seen: HashMap::new(),
+            renew_at: Duration::ZERO,
+            renewing: false,
+        }
+    }
+}
+
+/// An idle consumer looks at least this often, so that the work of a stopped one moves at once.
+const IDLE_LOOK: Duration = Duration::from_millis(500);
+
+impl Machine {
+    pub(super) fn lease_deadlines(&self, earliest: &mut impl FnMut(Duration)) {
+        if !self.sessions.is_empty() && !self.lookout.renewing {
+            earliest(self.lookout.renew_at);
+        }
+        if self.phase == Phase::Working && !self.lookout.looking && !self.lookout.adopting {
+            earliest(self.lookout.look_at);
+        }
+        for held in self.sessions.values().filter(|held| !held.expired) {
+            earliest(held.confirmed + self.lease_of_holder());
+        }
+    }
+
+    /// The holder stops earlier than others take over.
+    fn lease_of_holder(&self) -> Duration {
+        self.policy.lease.saturating_sub(self.policy.grace)
+    }
+
+    pub(super) fn pump_leases(&mut self, now: Now) {
+        let lease = self.lease_of_holder();
+        let mut newly_expired = Vec::new();
+        for (key, held) in &mut self.sessions {
+            if !held.expired && now.mono >= held.confirmed + lease {
+                held.expired = true;
+                newly_expired.push(*key);
+            }
+        }
+        if !newly_expired.is_empty() {
+            self.out.push(Action::Tell(Notice::LeaseExpired));
+        }
+        for key in newly_expired {
+            if self.policy.on_lease_lost == OnLeaseLost::Cancel {
+                self.cancel_all_of(key, CancelReason::LeaseLost);
+            }
+        }
+        if self.lookout.renewing || self.sessions.is_empty() || now.mono < self.lookout.renew_at {
+            return;
+        }
+        self.lookout.renewing = true;
+        let sessions = self.sessions.iter().map(|(key, held)| (*key, held.session.clone())).collect();
+        self.out.push(Action::Renew { sessions });
+    }
+
+    fn cancel_all_of(&mut self, key: SessionKey, reason: CancelReason) {
+        let Some(held) = self.sessions.get(&key) else { return };
+        let mut tickets: Vec<_> = held.tickets.iter().copied().collect();
+        tickets.sort_unstable();
+        for ticket in tickets {
+            if let Some(running) = self.tickets.get_mut(&ticket)
+                && !std::mem::replace(&mut running.cancelled, true)
+            {
+                self.out.push(Action::Cancel { ticket, reason });
+            }
+        }
+    }
+
+    pub(super) fn renewed(&mut self, sent: Duration, answer: Result<Vec<Renewal>, Error>, now: Now) {
+        self.lookout.renewing = false;
+        let answers = match answer {
+            Ok(answers) => answers,
+            Err(error) => {
+                self.lookout.renew_at = self.failed(error, now);
+                return;
+            }
+        };
+        self.succeeded();
+        self.lookout.renew_at = now.mono + self.policy.lease / 3;
+        let lease = self.lease_of_holder();
+        for (key, answer) in answers {
+            match answer {
+                Ok(_) => {
+                    if let Some(held) = self.sessions.get_mut(&key) {
+                        held.confirmed = held.confirmed.max(sent);
+                        held.expired = now.mono >= held.confirmed + lease;
+                    }
+                }
+                Err(refusal) => self.lose(key, refusal, now),
+            }
+        }
+    }
+
+    pub(super) fn pump_lookout(&mut self, now: Now) {
+        let resting = self.wait.under_way && self.busy == 0;
+        if resting && self.lookout.look_at > now.mono + IDLE_LOOK {
+            self.lookout.look_at = now.mono + IDLE_LOOK;
+        }
+        if self.phase != Phase::Working
+            || self.primary.is_none()
+            || self.lookout.looking
+            || self.lookout.adopting
+            || now.mono < self.lookout.look_at
+        {
+            return;
+        }
+        self.lookout.looking = true;
+        self.out.push(Action::Look);
+    }
+
+    pub(super) fn signs(&mut self, answer: Result<Vec<Sign>, Error>, now: Now) {
+        self.lookout.looking = false;
+        let signs = match answer {
+            Ok(signs) => signs,
+            Err(error) => {
+                self.lookout.look_at = self.failed(error, now);
+                return;
+            }
+        };
+        self.succeeded();
+        self.lookout.look_at = now.mono + self.policy.look;
+        let since = self.lookout.last.replace(now.mono).map_or(Duration::ZERO, |last| now.mono.saturating_sub(last));
+        // A pause of the server or of ourselves counts as one interval.
+        let interval = since.min(self.policy.look * 2);
+        let ours = |identity: &Name| self.sessions.values().any(|held| held.session.identity == *identity);
+        let mut seen = std::mem::take(&mut self.lookout.seen);
+        let mut next = HashMap::with_capacity(signs.len());
+        let mut candidate: Option<(Duration, Sign)> = None;
+        for sign in signs.into_iter().filter(|sign| !ours(&sign.identity)) {
+            let silence = match seen.remove(&sign.identity) {
+                Some(before) if before.fence == sign.fence && before.beat == sign.beat => before.silence + interval,
+                _ => Duration::ZERO,
+            };
+            next.insert(sign.identity.clone(), Seen { fence: sign.fence.clone(), beat: sign.beat, silence });
+            if self.may_adopt(&sign, silence) && candidate.as_ref().is_none_or(|(most, _)| silence > *most) {
+                candidate = Some((silence, sign));
+            }
+        }
+        self.lookout.seen = next;
+        if let Some((_, seen)) = candidate
+            && self.phase == Phase::Working
+        {
+            self.lookout.adopting = true;
+            self.out.push(Action::Adopt { seen });
+        }
+    }
+
+    /// Silent for a lease and the grace, or gone on its own. While our slots are full others may come first.
+    fn may_adopt(&self, sign: &Sign, silence: Duration) -> bool {
+        let enough = if sign.fence.has_left() { Duration::ZERO } else { self.policy.lease + self.policy.grace };
+        let patience = if self.busy >= self.policy.concurrency { self.policy.sweep } else { Duration::ZERO };
+        silence >= enough + patience
+    }
+
+    pub(super) fn adopted(&mut self, answer: Result<Option<Session>, Error>, now: Now) {
+        self.lookout.adopting = false;
+        match answer {
+            Ok(None) => self.succeeded(),
+            Ok(Some(session)) => {
+                self.succeeded();
+                let key = self.adopt_key();
+                self.out.push(Action::Tell(Notice::Adopted { identity: session.identity.clone() }));
+                self.lookout.seen.remove(&session.identity);
+                let compare_at = now.mono + Duration::from_secs(60);
+                self.sessions.insert(key, Held::new(session, false, now.mono, compare_at));
+            }
+            Err(error) => {
+                let _ = self.failed(error, now);
+            }
+        }
+    }
+
+    /// An adopted identity with nothing left goes.
+    pub(super) fn pump_retire(&mut self, now: Now) {
+        if self.phase != Phase::Working {
+            return;
+        }
+        for (key, held) in &mut self.sessions {
+            let spent = !held.own && held.horizon.is_some() && held.is_empty() && !held.fetching && !held.fetch_again;
+            if spent && !held.retiring && held.retire_at <= now.mono {
+                held.retiring = true;
+                self.out.push(Action::Retire { key: *key, session: held.session.clone() });
+            }
+            if now.mono >= held.compare_at && !held.comparing && held.horizon.is_some() {
+                held.comparing = true;
+                let identity = held.session.identity.clone();
+                self.out.push(Action::CompareHeld { key: *key, identity });
+            }
+        }
+        if now.mono >= self.sweep_at && self.primary.is_some() {
+            self.sweep_at = Duration::MAX;
+            self.out.push(Action::Sweep { cursor: self.sweeping.take().unwrap_or(0) });
+        }
+    }
+
+    pub(super) fn retired(&mut self, key: SessionKey, answer: Answer<bool>, now: Now) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.retiring = false;
+        match self.answered(key, answer, now, |held, at| held.retire_at = at) {
+            Some(true) => {
+                self.sessions.remove(&key);
+                if self.primary == Some(key) {
+                    self.primary = None;
+                }
+            }
+            Some(false) => {
+                if let Some(held) = self.sessions.get_mut(&key) {
+                    held.fetch_again = true;
+                    held.retire_at = now.mono + self.policy.look;
+                    held.left_over = true;
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// One page of the janitor's walk an interval.
+    pub(super) fn swept(&mut self, answer: Result<Option<u64>, Error>, now: Now) {
+        match answer {
+            Ok(next) => {
+                self.succeeded();
+                self.sweeping = next;
+                self.sweep_at = now.mono + self.policy.sweep;
+            }
+            Err(error) => self.sweep_at = self.failed(error, now) + self.policy.sweep,
+        }
+    }
+
+    /// What the server counts as ours and we never received is read again from the start of the pending list.
+    pub(super) fn compared(&mut self, key: SessionKey, answer: Result<Vec<EntryId>, Error>, now: Now) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.comparing = false;
+        held.compare_at = now.mono + Duration::from_secs(60);
+        match answer {
+            Ok(ids) => {
+                if ids.iter().any(|id| *id <= held.cursor && !held.ids.contains(id)) && !held.fetching {
+                    held.horizon = Some(held.cursor);
+                    held.cursor = EntryId::ZERO;
+                    held.fetch_again = true;
+                }
+                self.succeeded();
+            }
+            Err(error) => {
+                let _ = self.failed(error, now);
+            }
+        }
+    }
+
+    /// Another server, or one that lost a suffix of its history: ids may come back, so every identity is given up
+    /// (somebody, perhaps we, adopts what it held) and a new one registered.
+    pub(super) fn server_changed(&mut self, now: Now) {
+        let sessions: Vec<_> = self.sessions.values().map(|held| held.session.clone()).collect();
+        if sessions.is_empty() || self.phase != Phase::Working {
+            return;
+        }
+        self.out.push(Action::Stop { sessions });
+        let keys: Vec<_> = self.sessions.keys().copied().collect();
+        for key in keys {
+            self.lose(key, Refusal::Forgotten, now);
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! The scheduling of a consumer as a pure state machine: events and the time go in, actions come out. No I/O, no
+//! clock, no randomness, so the same logic runs against the server, the engine and a simulator.
+//!
+//! It guarantees, whatever the order in which answers come back or fail to: entries of a lane start one at a time in
+//! stream order; outcomes of a session are reported in order, one batch under way, repeated unchanged until
+//! answered; one fetch per session under way, repeated with the same cursor; nothing starts under a session that was
+//! refused or whose lease is not confirmed; every start that a crash could hide is marked before it.
+//!
+//! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out;
+//! `outcome` settles; `lease` renews, watches others and adopts; `ending` drains.
+
+pub(crate) mod backoff;
+mod dead;
+mod ending;
+mod intake;
+mod lane;
+mod lease;
+mod outcome;
+mod session;
+mod setup;
+mod start;
+mod types;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::time::Duration;
+
+pub use types::Notice;
+pub(crate) use types::{
+    Action, Answer, Arrived, CancelReason, Content, Ended, Event, Now, Policy, SessionKey, Started, Ticket,
+};
+
+use crate::error::Error;
+use crate::transport::Refusal;
+use lane::Slot;
+use lease::Lookout;
+use session::{Held, Running};
+use setup::Setup;
+
+/// How far the consumer is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Working,
+    /// No new work; handlers get until the deadline.
+    Draining {
+        deadline: Duration,
+    },
+    /// Handlers are gone and the last settle went out; giving identities back.
+    Leaving,
+    Ended,
+}
+
+/// The state of one consumer.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent facts
+pub(crate) struct Machine {
+    policy: Policy,
+    phase: Phase,
+    setup: Setup,
+    sessions: BTreeMap<SessionKey, Held>,
+    primary: Option<SessionKey>,
+    next_key: SessionKey,
+    tickets: HashMap<Ticket, Running>,
+    next_ticket: Ticket,
+    /// Handler slots taken: running or about to be marked.
+    busy: usize,
+    /// Of these, how many must run with no other beside them.
+    alone_running: usize,
+    /// Lanes whose front may start, oldest first.
+    runnable: VecDeque<(SessionKey, Slot)>,
+    /// Fronts that must run with no other handler beside them.
+    lonely: VecDeque<(SessionKey, Slot)>,
+    /// Lanes that wait for their time.
+    waiting: BTreeSet<(Duration, SessionKey, u64)>,
+    waiting_slots: HashMap<u64, Slot>,
+    next_wait: u64,
+    /// Handlers with a time limit.
+    limits: BTreeSet<(Duration, Ticket)>,
+    /// Bodies (and their bytes) that are fetched and not started.
+    bodies: usize,
+    bytes: usize,
+    lookout: Lookout,
+    wait: intake::Wait,
+    /// Requests that failed in a row.
+    failures: u32,
+    sweep_at: Duration,
+    sweeping: Option<u64>,
+    /// Outcomes reported so far; an empty fetch sent before the last one proves nothing about idleness.
+    ended_count: u64,
+    fetch_sent_after: u64,
+    quiet: bool,
+    probing: bool,
+    stop_sent: bool,
+    stop_at: Duration,
+    /// When closing ends even if the server cannot be reached.
+    give_up_at: Duration,
+    out: Vec<Action>,
+}
+
+impl Machine {
+    pub(crate) fn new(policy: Policy, now: Now) -> Self {
+        let look = policy.look;
+        let sweep_at = now.mono + policy.sweep;
+        Self {
+            policy,
+            phase: Phase::Working,
+            setup: Setup::Register { at: now.mono },
+            sessions: BTreeMap::new(),
+            primary: None,
+            next_key: 0,
+            tickets: HashMap::new(),
+            next_ticket: 0,
+            busy: 0,
+            alone_running: 0,
+            runnable: VecDeque::new(),
+            lonely: VecDeque::new(),
+            waiting: BTreeSet::new(),
+            waiting_slots: HashMap::new(),
+            next_wait: 0,
+            limits: BTreeSet::new(),
+            bodies: 0,
+            bytes: 0,
+            lookout: Lookout::new(now.mono + look),
+            wait: intake::Wait::default(),
+            failures: 0,
+            sweep_at,
+            sweeping: None,
+            ended_count: 0,
+            fetch_sent_after: 0,
+            quiet: false,
+            probing: false,
+            stop_sent: false,
+            stop_at: Duration::ZERO,
+            give_up_at: Duration::MAX,
+            out: Vec::new(),
+        }
+    }
+
+    /// One step: takes an event in, gives what is to be done now, in order.
+    pub(crate) fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
+        if self.phase != Phase::Ended {
+            self.take(event, now);
+            self.pump(now);
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// A handler ended: the short way, which only frees the slot and starts what may start. Reports to the server
+    /// are left to the next `step`, so that outcomes of a burst leave together.
+    pub(crate) fn hand_back(&mut self, ticket: Ticket, how: Ended, now: Now) -> Vec<Action> {
+        if self.phase != Phase::Ended {
+            self.ended(ticket, how, now);
+            self.pump_starts(now);
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    fn take(&mut self, event: Event, now: Now) {
+        match event {
+            Event::Tick | Event::ServerSeen(_) => {}
+            Event::Registered(answer) => self.registered(answer, now),
+            Event::Recreated(answer) => self.recreated(answer, now),
+            Event::Fetched { key, answer } => self.fetched(key, answer, now),
+            Event::Woken => self.wait.under_way = false,
+            Event::Begun { key, answer } => self.begun(key, answer, now),
+            Event::Settled { key, answer } => self.settled(key, answer, now),
+            Event::BodiesRead { key, answer } => self.bodies_read(key, answer, now),
+            Event::Renewed { sent, answer } => self.renewed(sent, answer, now),
+            Event::Signs(answer) => self.signs(answer, now),
+            Event::Adopted(answer) => self.adopted(answer, now),
+            Event::Retired { key, answer } => self.retired(key, answer, now),
+            Event::StopSent(answer) => self.stop_answered(answer, now),
+            Event::ProbeIdle => self.probing = true,
+            Event::Drain { deadline } => self.drain(deadline),
+            Event::ServerChanged => self.server_changed(now),
+            Event::Swept(answer) => self.swept(answer, now),
+            Event::Held { key, answer } => self.compared(key, answer, now),
+        }
+    }
+
+    /// Everything that the new state allows.
+    fn pump(&mut self, now: Now) {
+        self.pump_setup(now);
+        self.pump_leases(now);
+        self.pump_waiting(now);
+        self.pump_limits(now);
+        self.pump_starts(now);
+        self.pump_begins(now);
+        self.pump_settles(now);
+        self.pump_bodies(now);
+        self.pump_fetches(now);
+        self.pump_lookout(now);
+        self.pump_retire(now);
+        self.pump_ending(now);
+    }
+
+    /// When the machine wants its next `Tick` if nothing else happens.
+    pub(crate) fn next_deadline(&self, now: Now) -> Option<Duration> {
+        let mut next: Option<Duration> = None;
+        let mut earliest = |at: Duration| next = Some(next.map_or(at, |n| n.min(at)));
+        if self.phase == Phase::Ended {
+            return None;
+        }
+        if let Setup::Register { at } | Setup::Recreate { at } = self.setup {
+            earliest(at);
+        }
+        self.lease_deadlines(&mut earliest);
+        if let Some((at, _, _)) = self.waiting.first() {
+            earliest(*at);
+        }
+        if let Some((at, _)) = self.limits.first() {
+            earliest(*at);
+        }
+        if let Phase::Draining { deadline } = self.phase
+            && deadline > now.mono
+        {
+            earliest(deadline);
+        }
+        if self.phase == Phase::Leaving {
+            earliest(self.give_up_at);
+            if self.stop_at > now.mono {
+                earliest(self.stop_at);
+            }
+        }
+        for held in self.sessions.values() {
+            for at in [held.settle_at, held.begin_at, held.fetch_at, held.read_at, held.retire_at, held.compare_at] {
+                if at > now.mono {
+                    earliest(at);
+                }
+            }
+        }
+        if self.sweep_at > now.mono {
+            earliest(self.sweep_at);
+        }
+        next
+    }
+
+    /// Whether everything that could be seen has been dealt with.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.quiet
+            && self.tickets.is_empty()
+            && self.sessions.values().all(|held| held.is_empty() && held.horizon.is_some())
+    }
+
+    /// Notes a failed request; gives when to try again. Reconnecting never waits longer than a quarter of the lease,
+    /// so that a server that is back is noticed before the lease is over.
+    fn failed(&mut self, error: Error, now: Now) -> Duration {
+        self.failures = self.failures.saturating_add(1);
+        if self.failures == 1 {
+            self.out.push(Action::Tell(Notice::Trouble { error }));
+        }
+        let (base, max) = (Duration::from_millis(50), self.policy.lease / 4);
+        now.mono + backoff::delay(base.min(max), max, 0.2, self.failures, self.policy.seed ^ u64::from(self.failures))
+    }
+
+    fn succeeded(&mut self) {
+        if self.failures > 0 {
+            self.failures = 0;
+            self.out.push(Action::Tell(Notice::Recovered));
+        }
+    }
+
+    /// The server refused a session: what it held is somebody else's, or forgotten.
+    fn lose(&mut self, key: SessionKey, refusal: Refusal, now: Now) {
+        let Some(held) = self.sessions.remove(&key) else { return };
+        self.out.push(Action::Tell(Notice::SessionLost { identity: held.session.identity.clone(), refusal }));
+        for lane in held.lanes.values() {
+            for item in lane.queue.iter().filter(|item| item.counted) {
+                self.bodies -= 1;
+                self.bytes -= item.bytes;
+            }
+            if lane.state == lane::LaneState::Beginning {
+                self.busy -= 1;
+            }
+        }
+        for ticket in held.tickets {
+            if let Some(running) = self.tickets.get_mut(&ticket) {
+                running.orphan = true;
+                if !std::mem::replace(&mut running.cancelled, true) {
+                    self.out.push(Action::Cancel { ticket, reason: CancelReason::LeaseLost });
+                }
+            }
+        }
+        self.runnable.retain(|(owner, _)| *owner != key);
+        self.lonely.retain(|(owner, _)| *owner != key);
+        let gone: Vec<_> = self.waiting.iter().filter(|(_, owner, _)| *owner == key).copied().collect();
+        for wait in gone {
+            self.waiting.remove(&wait);
+            self.waiting_slots.remove(&wait.2);
+        }
+        if self.primary == Some(key) {
+            self.primary = None;
+            self.setup = Setup::Register { at: now.mono };
+        }
+        if refusal == Refusal::GroupLost {
+            let others: Vec<_> = self.sessions.keys().copied().collect();
+            for other in others {
+                self.lose(other, Refusal::GroupLost, now);
+            }
+            self.setup = Setup::Recreate { at: now.mono };
+        }
+    }
+
+    /// Unwraps an answer: trouble and refusals are dealt with here, `retry_at` is told when to repeat.
+    fn answered<T>(
+        &mut self,
+        key: SessionKey,
+        answer: Answer<T>,
+        now: Now,
+        retry_at: impl FnOnce(&mut Held, Duration),
+    ) -> Option<T> {
+        match answer {
+            Ok(Ok(value)) => {
+                self.succeeded();
+                Some(value)
+            }
+            Ok(Err(refusal)) => {
+                self.succeeded();
+                self.lose(key, refusal, now);
+                None
+            }
+            Err(error) => {
+                let at = self.failed(error, now);
+                if let Some(held) = self.sessions.get_mut(&key) {
+                    retry_at(held, at);
+                }
+                None
+            }
+        }
+    }
+}

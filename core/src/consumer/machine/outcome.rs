@@ -1,0 +1,225 @@
+//! Outcomes: what a handler's end does to its lane, and reporting to the server.
+
+use std::sync::Arc;
+
+use super::lane::{LaneState, Slot};
+use super::types::{Action, Answer, CancelReason, Content, Ended, Notice, Now, SessionKey, Ticket};
+use super::{Machine, Phase, backoff, dead};
+use crate::transport::{EntryId, MAX_BATCH, Settle, SettleResult, Settled, Verdict};
+
+impl Machine {
+    pub(super) fn ended(&mut self, ticket: Ticket, how: Ended, now: Now) {
+        let Some(running) = self.tickets.remove(&ticket) else { return };
+        self.busy -= 1;
+        self.alone_running -= usize::from(running.alone);
+        self.ended_count += 1;
+        if let Some(at) = running.deadline {
+            self.limits.remove(&(at, ticket));
+        }
+        if running.orphan {
+            self.out.push(Action::Tell(Notice::StaleOutcome { id: running.id }));
+            return;
+        }
+        let (key, slot) = (running.key, running.slot);
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.tickets.remove(&ticket);
+        let Some(lane) = held.lanes.get_mut(&slot) else { return };
+        let Some(item) = lane.queue.front_mut() else { return };
+        item.record.running = false;
+        match how {
+            Ended::Ack => self.finish_front(key, &slot, Verdict::Ack),
+            Ended::Reject { reason } => self.bury(key, &slot, Some((dead::REJECTED, reason)), now),
+            Ended::Retry { error, .. } if item.record.starts >= self.policy.max_attempts => {
+                let text = error.unwrap_or_else(|| dead::SPENT_TEXT.into());
+                self.bury(key, &slot, Some((dead::SPENT, text)), now);
+            }
+            Ended::Retry { after, error } => {
+                item.error = error;
+                let policy = &self.policy;
+                let dice = policy.seed ^ item.id.ms.rotate_left(20) ^ item.id.seq ^ u64::from(item.record.starts);
+                let back_off = || {
+                    let (base, max, jitter) = (policy.retry_base, policy.retry_max, policy.retry_jitter);
+                    backoff::delay(base, max, jitter, item.record.starts, dice)
+                };
+                item.record.due_in = after.unwrap_or_else(back_off);
+                item.fresh = false;
+                let verdict = Verdict::Retry(item.record);
+                self.report(key, &slot, verdict);
+            }
+            Ended::Release => {
+                item.record.starts = item.record.starts.saturating_sub(1);
+                if self.phase == Phase::Working {
+                    let due = now.mono + self.policy.retry_base;
+                    self.put_to_wait(key, slot, due);
+                } else {
+                    lane.state = LaneState::Idle;
+                }
+            }
+        }
+    }
+
+    /// The front of a lane is done: out of the queue and on its way to the server.
+    pub(super) fn finish_front(&mut self, key: SessionKey, slot: &Slot, verdict: Verdict) {
+        self.report(key, slot, verdict);
+        let Some(lane) = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(slot)) else { return };
+        if let Some(item) = lane.queue.pop_front()
+            && item.counted
+        {
+            self.bodies -= 1;
+            self.bytes -= item.bytes;
+        }
+        if self.policy.strict {
+            lane.state = LaneState::Reporting;
+        } else {
+            self.next_of(key, slot);
+        }
+    }
+
+    /// To the dead letters: with the reason given, or the one the body itself gives.
+    pub(super) fn bury(&mut self, key: SessionKey, slot: &Slot, why: Option<(&'static str, String)>, now: Now) {
+        let Some(held) = self.sessions.get(&key) else { return };
+        let Some(item) = held.lanes.get(slot).and_then(|lane| lane.queue.front()) else { return };
+        let (reason, text, fields) = match (&item.content, why) {
+            (Some(Content::Good(fields) | Content::Bad(_, fields)), Some((reason, text))) => {
+                (reason, text, fields.clone())
+            }
+            (Some(Content::Bad(error, fields)), None) => (error.code(), error.to_string(), fields.clone()),
+            _ => return,
+        };
+        let id = item.id;
+        let letter = dead::Letter {
+            id,
+            stream: &self.policy.stream,
+            group: &self.policy.group,
+            consumer: &held.session.identity,
+            reason,
+            error: &text,
+            attempts: item.record.starts,
+            dead_at_ms: now.wall_ms,
+        };
+        let verdict = Verdict::Dead { stream: self.policy.dead_letter_stream.clone(), fields: letter.fields(&fields) };
+        self.out.push(Action::Tell(Notice::DeadLettered { id, reason }));
+        self.finish_front(key, slot, verdict);
+    }
+
+    fn report(&mut self, key: SessionKey, slot: &Slot, verdict: Verdict) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        let Some(lane) = held.lanes.get_mut(slot) else { return };
+        let Some(item) = lane.queue.front() else { return };
+        let body = if matches!(verdict, Verdict::Retry(_)) { None } else { item.body.clone() };
+        lane.state = LaneState::Settling;
+        held.outbox.push_back(Settle { id: item.id, lane: slot.lane().cloned(), verdict, body });
+    }
+
+    /// The next entry of a lane gets its turn.
+    fn next_of(&mut self, key: SessionKey, slot: &Slot) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        let Some(lane) = held.lanes.get_mut(slot) else { return };
+        if lane.queue.is_empty() {
+            lane.state = LaneState::Idle;
+            if lane.unsettled == 0 {
+                held.lanes.remove(slot);
+            }
+        } else {
+            lane.state = LaneState::Runnable;
+            self.runnable.push_back((key, slot.clone()));
+        }
+    }
+
+    pub(super) fn pump_settles(&mut self, now: Now) {
+        for (key, held) in &mut self.sessions {
+            if held.settling || held.settle_at > now.mono {
+                continue;
+            }
+            if held.batch.is_none() && !held.outbox.is_empty() {
+                let n = held.outbox.len().min(MAX_BATCH);
+                held.batch = Some(held.outbox.drain(..n).collect());
+            }
+            let Some(batch) = &held.batch else { continue };
+            held.settling = true;
+            let batch = Arc::clone(batch);
+            self.out.push(Action::Settle { key: *key, session: held.session.clone(), batch });
+        }
+    }
+
+    pub(super) fn settled(&mut self, key: SessionKey, answer: Answer<Settled>, now: Now) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.settling = false;
+        let Some(answer) = self.answered(key, answer, now, |held, at| held.settle_at = at) else { return };
+        let Some(batch) = self.sessions.get_mut(&key).and_then(|held| held.batch.take()) else { return };
+        for (settle, result) in batch.iter().zip(&answer.results) {
+            let slot = Slot::new(settle.lane.as_ref(), settle.id);
+            match (result, &settle.verdict) {
+                (SettleResult::Stale, _) => self.drop_lane(key, &slot, settle.id),
+                (SettleResult::Done, Verdict::Retry(record)) => {
+                    self.put_to_wait(key, slot, now.mono + record.due_in);
+                }
+                (SettleResult::Done, _) => self.settled_one(key, &slot, settle.id),
+            }
+        }
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        // More with us than we know of: others routed entries to us.
+        let unknown = answer.lanes.into_iter().any(|(lane, left)| {
+            let known = held.lanes.get(&Slot::Lane(lane)).map_or(0, |lane| lane.unsettled);
+            left > known
+        });
+        held.fetch_again |= unknown;
+    }
+
+    fn settled_one(&mut self, key: SessionKey, slot: &Slot, id: EntryId) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.ids.remove(&id);
+        let Some(lane) = held.lanes.get_mut(slot) else { return };
+        lane.unsettled = lane.unsettled.saturating_sub(1);
+        match lane.state {
+            LaneState::Reporting => self.next_of(key, slot),
+            LaneState::Idle if lane.unsettled == 0 && lane.queue.is_empty() => {
+                held.lanes.remove(slot);
+            }
+            _ => {}
+        }
+    }
+
+    /// The server says that an entry of this lane is not ours: then nothing of the lane is.
+    fn drop_lane(&mut self, key: SessionKey, slot: &Slot, id: EntryId) {
+        self.out.push(Action::Tell(Notice::StaleOutcome { id }));
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.ids.remove(&id);
+        let Some(lane) = held.lanes.remove(slot) else { return };
+        for item in &lane.queue {
+            held.ids.remove(&item.id);
+            held.to_read.remove(&item.id);
+            if item.counted {
+                self.bodies -= 1;
+                self.bytes -= item.bytes;
+            }
+        }
+        // A mark that is under way gives its slot back when it is answered.
+        let queued = held.begins.len();
+        held.begins.retain(|(_, _, other)| other != slot);
+        self.busy -= queued - held.begins.len();
+        if let LaneState::Running(ticket) = lane.state {
+            held.tickets.remove(&ticket);
+            if let Some(running) = self.tickets.get_mut(&ticket) {
+                running.orphan = true;
+                running.cancelled = true;
+                self.out.push(Action::Cancel { ticket, reason: CancelReason::LeaseLost });
+            }
+        }
+    }
+
+    /// Handlers that ran too long.
+    pub(super) fn pump_limits(&mut self, now: Now) {
+        while let Some(&(at, ticket)) = self.limits.first() {
+            if at > now.mono {
+                break;
+            }
+            self.limits.pop_first();
+            if let Some(running) = self.tickets.get_mut(&ticket)
+                && !std::mem::replace(&mut running.cancelled, true)
+            {
+                self.out.push(Action::Cancel { ticket, reason: CancelReason::TimedOut });
+            }
+        }
+    }
+}

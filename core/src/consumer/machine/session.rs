@@ -1,0 +1,110 @@
+//! What the machine knows of one identity it acts for: its own, or an adopted one.
+
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::lane::{LaneQueue, Slot};
+use super::types::{SessionKey, Ticket};
+use crate::transport::{EntryId, Record, Session, Settle};
+
+/// One identity.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // one per request that may be under way, independent of each other
+pub(super) struct Held {
+    pub session: Session,
+    /// Registered by us, not adopted: reads new entries.
+    pub own: bool,
+    /// The largest id received for this identity.
+    pub cursor: EntryId,
+    /// Pending entries up to here may have been started by somebody: they are marked before they start. `None`
+    /// while the pending list of an adopted identity has not been read to its end.
+    pub horizon: Option<EntryId>,
+    pub fetching: bool,
+    /// There is, or may be, something in the pending list beyond the cursor.
+    pub fetch_again: bool,
+    /// Not before this time (back-off).
+    pub fetch_at: Duration,
+    pub lanes: HashMap<Slot, LaneQueue>,
+    /// Every id that the server counts as pending with us, as far as we know.
+    pub ids: HashSet<EntryId>,
+    pub outbox: VecDeque<Settle>,
+    /// Under way, or to be repeated unchanged.
+    pub batch: Option<Arc<[Settle]>>,
+    pub settling: bool,
+    pub settle_at: Duration,
+    pub begins: Vec<(EntryId, Record, Slot)>,
+    pub begun: Option<Vec<(EntryId, Record, Slot)>>,
+    pub beginning: bool,
+    pub begin_at: Duration,
+    /// Entries of which only the id is kept and whose turn is near.
+    pub to_read: BTreeMap<EntryId, Slot>,
+    pub reading: bool,
+    pub read_at: Duration,
+    /// When the last confirmed renewal was sent.
+    pub confirmed: Duration,
+    /// Past the lease: nothing starts until a renewal is confirmed.
+    pub expired: bool,
+    pub retiring: bool,
+    pub retire_at: Duration,
+    /// The server counts entries as pending with it that we do not hold.
+    pub left_over: bool,
+    /// When the pending list is compared next.
+    pub compare_at: Duration,
+    pub comparing: bool,
+    pub tickets: HashSet<Ticket>,
+}
+
+impl Held {
+    pub(super) fn new(session: Session, own: bool, now: Duration, compare_at: Duration) -> Self {
+        Self {
+            session,
+            own,
+            cursor: EntryId::ZERO,
+            horizon: own.then_some(EntryId::ZERO),
+            fetching: false,
+            fetch_again: true,
+            fetch_at: Duration::ZERO,
+            lanes: HashMap::new(),
+            ids: HashSet::new(),
+            outbox: VecDeque::new(),
+            batch: None,
+            settling: false,
+            settle_at: Duration::ZERO,
+            begins: Vec::new(),
+            begun: None,
+            beginning: false,
+            begin_at: Duration::ZERO,
+            to_read: BTreeMap::new(),
+            reading: false,
+            read_at: Duration::ZERO,
+            confirmed: now,
+            expired: false,
+            retiring: false,
+            retire_at: Duration::ZERO,
+            left_over: false,
+            compare_at,
+            comparing: false,
+            tickets: HashSet::new(),
+        }
+    }
+
+    /// Nothing in hand and nothing to report.
+    pub(super) fn is_empty(&self) -> bool {
+        self.ids.is_empty() && self.lanes.is_empty() && self.outbox.is_empty() && self.batch.is_none()
+    }
+}
+
+/// Where a running delivery belongs.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub key: SessionKey,
+    pub slot: Slot,
+    pub id: EntryId,
+    /// The session was lost under it: its outcome no longer counts.
+    pub orphan: bool,
+    pub cancelled: bool,
+    /// When it has run too long.
+    pub deadline: Option<Duration>,
+    pub alone: bool,
+}

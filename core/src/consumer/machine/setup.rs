@@ -1,0 +1,89 @@
+//! Getting a session: make sure the group exists, register a new identity.
+
+use std::time::Duration;
+
+use super::session::Held;
+use super::types::{Action, Answer, Notice, Now};
+use super::{Machine, Phase};
+use crate::error::{Error, ErrorKind};
+use crate::transport::{EntryId, Refusal, Session};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Setup {
+    /// A session is wanted, not before `at`.
+    Register {
+        at: Duration,
+    },
+    Registering,
+    /// The group must be made first.
+    Recreate {
+        at: Duration,
+    },
+    Recreating,
+    Done,
+}
+
+impl Machine {
+    pub(super) fn pump_setup(&mut self, now: Now) {
+        if self.phase != Phase::Working {
+            return;
+        }
+        match self.setup {
+            Setup::Register { at } if at <= now.mono => {
+                self.setup = Setup::Registering;
+                self.out.push(Action::Register);
+            }
+            Setup::Recreate { at } if at <= now.mono => {
+                self.setup = Setup::Recreating;
+                self.out.push(Action::Recreate);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn registered(&mut self, answer: Answer<Session>, now: Now) {
+        match answer {
+            Ok(Ok(session)) => {
+                self.succeeded();
+                let key = self.adopt_key();
+                // A minute, spread by the seed so that a fleet does not compare in step.
+                let compare = Duration::from_millis(50_000 + self.policy.seed % 20_000);
+                self.sessions.insert(key, Held::new(session, true, now.mono, now.mono + compare));
+                self.primary = Some(key);
+                self.setup = Setup::Done;
+                self.wait.hint = None;
+            }
+            Ok(Err(Refusal::GroupLost)) => self.setup = Setup::Recreate { at: now.mono },
+            Ok(Err(_)) => self.setup = Setup::Register { at: now.mono },
+            Err(error) => self.setup_failed(error, now, |at| Setup::Register { at }),
+        }
+    }
+
+    pub(super) fn recreated(&mut self, answer: Result<Option<EntryId>, Error>, now: Now) {
+        match answer {
+            Ok(made) => {
+                self.succeeded();
+                if let Some(from) = made {
+                    self.out.push(Action::Tell(Notice::GroupRecreated { from }));
+                }
+                self.setup = Setup::Register { at: now.mono };
+            }
+            Err(error) => self.setup_failed(error, now, |at| Setup::Recreate { at }),
+        }
+    }
+
+    /// Settings that contradict the group's do not mend by waiting: the consumer ends with the error.
+    fn setup_failed(&mut self, error: Error, now: Now, again: impl FnOnce(Duration) -> Setup) {
+        if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::Closed) {
+            self.finish(Err(error));
+        } else {
+            self.setup = again(self.failed(error, now));
+        }
+    }
+
+    pub(super) fn adopt_key(&mut self) -> super::SessionKey {
+        let key = self.next_key;
+        self.next_key += 1;
+        key
+    }
+}

@@ -1,0 +1,218 @@
+//! Handing out: which front may start, marked or not, beside others or alone.
+
+use std::time::Duration;
+
+use super::lane::{BODIES_PER_LANE, LaneState, Slot};
+use super::session::Running;
+use super::types::{Action, Answer, Content, Notice, Now, SessionKey, Started};
+use super::{Machine, Phase, dead};
+use crate::transport::{MAX_BATCH, Record, Verdict};
+
+/// What is to become of the front of a lane.
+enum Turn {
+    Start,
+    /// Only the id is kept.
+    Read,
+    Vanished,
+    Bad,
+    /// All its starts are used up.
+    Spent,
+    /// It must run with no other handler beside it.
+    Alone,
+}
+
+impl Machine {
+    pub(super) fn put_to_wait(&mut self, key: SessionKey, slot: Slot, due: Duration) {
+        let Some(lane) = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(&slot)) else { return };
+        lane.state = LaneState::Waiting;
+        let (bodies, bytes) = lane.drop_bodies(0);
+        self.bodies -= bodies;
+        self.bytes -= bytes;
+        let number = self.next_wait;
+        self.next_wait += 1;
+        self.waiting.insert((due, key, number));
+        self.waiting_slots.insert(number, slot);
+    }
+
+    /// Lanes whose time has come.
+    pub(super) fn pump_waiting(&mut self, now: Now) {
+        while let Some(&(due, key, number)) = self.waiting.first() {
+            if due > now.mono {
+                break;
+            }
+            self.waiting.pop_first();
+            let Some(slot) = self.waiting_slots.remove(&number) else { continue };
+            if let Some(lane) = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(&slot))
+                && lane.state == LaneState::Waiting
+            {
+                lane.state = LaneState::Runnable;
+                self.runnable.push_back((key, slot));
+            }
+        }
+    }
+
+    pub(super) fn pump_starts(&mut self, now: Now) {
+        if self.phase != Phase::Working || self.alone_running > 0 {
+            return;
+        }
+        let mut skipped = Vec::new();
+        while self.busy < self.policy.concurrency && self.lonely.is_empty() {
+            let Some((key, slot)) = self.runnable.pop_front() else { break };
+            if self.sessions.get(&key).is_some_and(|held| held.expired) {
+                skipped.push((key, slot));
+            } else {
+                self.turn(key, slot, now);
+            }
+        }
+        self.runnable.extend(skipped);
+        if self.busy == 0
+            && let Some((key, slot)) = self.lonely.pop_front()
+        {
+            self.launch(key, &slot, true, now);
+        }
+    }
+
+    fn turn(&mut self, key: SessionKey, slot: Slot, now: Now) {
+        let max = self.policy.max_attempts;
+        let Some(lane) = self.sessions.get(&key).and_then(|held| held.lanes.get(&slot)) else { return };
+        if lane.state != LaneState::Runnable {
+            return;
+        }
+        let Some(item) = lane.queue.front() else { return };
+        let Record { starts, crashed, alone, .. } = item.record;
+        let turn = match &item.content {
+            None => Turn::Read,
+            Some(Content::Vanished) => Turn::Vanished,
+            Some(Content::Bad(..)) => Turn::Bad,
+            Some(Content::Good(_)) if starts >= max && (alone || !crashed) => Turn::Spent,
+            // Only a crash with no other handler beside it is proof, so the last permitted start of a suspect, or
+            // one more if it had company, is a lonely one.
+            Some(Content::Good(_)) if crashed && starts + 1 >= max => Turn::Alone,
+            Some(Content::Good(_)) => Turn::Start,
+        };
+        match turn {
+            Turn::Start => self.launch(key, &slot, false, now),
+            Turn::Alone => self.lonely.push_back((key, slot)),
+            Turn::Read => self.want_bodies(key, &slot),
+            Turn::Vanished => {
+                let id = item.id;
+                self.out.push(Action::Tell(Notice::Vanished { id }));
+                self.finish_front(key, &slot, Verdict::Ack);
+            }
+            Turn::Bad => self.bury(key, &slot, None, now),
+            Turn::Spent => self.bury(key, &slot, Some((dead::CRASHED, dead::crash_text(starts))), now),
+        }
+    }
+
+    fn want_bodies(&mut self, key: SessionKey, slot: &Slot) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        let Some(lane) = held.lanes.get_mut(slot) else { return };
+        lane.state = LaneState::Reading;
+        for item in lane.queue.iter().take(BODIES_PER_LANE).filter(|item| item.content.is_none()) {
+            held.to_read.insert(item.id, slot.clone());
+        }
+    }
+
+    /// Starts the front of a lane, or first marks the start where a crash would hide it.
+    fn launch(&mut self, key: SessionKey, slot: &Slot, alone: bool, now: Now) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        let Some(lane) = held.lanes.get_mut(slot).filter(|lane| lane.state == LaneState::Runnable) else { return };
+        let Some(item) = lane.queue.front_mut() else { return };
+        self.busy += 1;
+        let record = Record {
+            starts: item.record.starts + 1,
+            running: true,
+            crashed: item.record.crashed,
+            alone,
+            due_in: Duration::ZERO,
+        };
+        if item.fresh && !alone {
+            item.record = record;
+            self.hand_out(key, slot, now);
+        } else {
+            let id = item.id;
+            lane.state = LaneState::Beginning;
+            held.begins.push((id, record, slot.clone()));
+        }
+    }
+
+    pub(super) fn pump_begins(&mut self, now: Now) {
+        for (key, held) in &mut self.sessions {
+            if held.beginning || held.begin_at > now.mono {
+                continue;
+            }
+            if held.begun.is_none() && !held.begins.is_empty() {
+                let rest = held.begins.split_off(held.begins.len().min(MAX_BATCH));
+                held.begun = Some(std::mem::replace(&mut held.begins, rest));
+            }
+            let Some(begun) = &held.begun else { continue };
+            held.beginning = true;
+            let starts = begun.iter().map(|(id, record, _)| (*id, *record)).collect();
+            self.out.push(Action::Begin { key: *key, session: held.session.clone(), starts });
+        }
+    }
+
+    pub(super) fn begun(&mut self, key: SessionKey, answer: Answer<()>, now: Now) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.beginning = false;
+        if self.answered(key, answer, now, |held, at| held.begin_at = at).is_none() {
+            return;
+        }
+        let Some(begun) = self.sessions.get_mut(&key).and_then(|held| held.begun.take()) else { return };
+        for (id, record, slot) in begun {
+            let Some(held) = self.sessions.get_mut(&key) else { return };
+            let expired = held.expired;
+            let Some(lane) = held.lanes.get_mut(&slot).filter(|lane| lane.front_id() == Some(id)) else {
+                self.busy -= 1;
+                continue;
+            };
+            if self.phase != Phase::Working || expired {
+                // It did not start: the mark is taken back by the next one, which carries the same number.
+                lane.state = LaneState::Runnable;
+                self.runnable.push_back((key, slot));
+                self.busy -= 1;
+                continue;
+            }
+            if let Some(item) = lane.queue.front_mut() {
+                item.record = record;
+                item.fresh = false;
+            }
+            self.hand_out(key, &slot, now);
+        }
+    }
+
+    /// Gives the front of a lane to a handler; its record and its slot are already taken care of.
+    fn hand_out(&mut self, key: SessionKey, slot: &Slot, now: Now) {
+        let ticket = self.next_ticket;
+        self.next_ticket += 1;
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        let Some(lane) = held.lanes.get_mut(slot) else { return };
+        let Some(item) = lane.queue.front_mut() else { return };
+        let Some(Content::Good(fields)) = &item.content else { return };
+        let started = Started {
+            ticket,
+            id: item.id,
+            lane: slot.lane().cloned(),
+            fields: fields.clone(),
+            attempt: item.record.starts,
+            redelivered: item.record.starts > 1 || item.error.is_some() || !item.fresh,
+            session: held.session.clone(),
+        };
+        if std::mem::take(&mut item.counted) {
+            self.bodies -= 1;
+            self.bytes -= item.bytes;
+        }
+        let deadline = self.policy.handler_timeout.map(|limit| now.mono + limit);
+        if let Some(at) = deadline {
+            self.limits.insert((at, ticket));
+        }
+        let (id, alone) = (item.id, item.record.alone);
+        self.alone_running += usize::from(alone);
+        lane.state = LaneState::Running(ticket);
+        held.tickets.insert(ticket);
+        self.quiet = false;
+        self.tickets
+            .insert(ticket, Running { key, slot: slot.clone(), id, orphan: false, cancelled: false, deadline, alone });
+        self.out.push(Action::Start(started));
+    }
+}

@@ -1,0 +1,313 @@
+//! What goes into the machine and what comes out: plain data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{ConsumerConfig, OnLeaseLost};
+use crate::error::Error;
+use crate::topology::Name;
+use crate::transport::{EntryId, Fields, Hint, Lane, Record, Refusal, Session, Settle, Settled, Sign};
+
+/// The settings the machine decides by.
+#[derive(Debug, Clone)]
+pub(crate) struct Policy {
+    pub concurrency: usize,
+    pub prefetch: usize,
+    pub prefetch_bytes: usize,
+    pub strict: bool,
+    pub max_attempts: u32,
+    pub retry_base: Duration,
+    pub retry_max: Duration,
+    pub retry_jitter: f64,
+    pub handler_timeout: Option<Duration>,
+    pub lease: Duration,
+    pub sweep: Duration,
+    pub grace: Duration,
+    pub look: Duration,
+    pub on_lease_lost: OnLeaseLost,
+    pub idle_poll: Duration,
+    /// Where dead letters go.
+    pub dead_letter_stream: Name,
+    /// Stream and group, as they stand in a dead letter.
+    pub stream: Name,
+    pub group: Name,
+    /// Seed of the jitter; the machine itself draws no random numbers.
+    pub seed: u64,
+}
+
+impl Policy {
+    pub(crate) fn new(config: &ConsumerConfig, stream: Name, group: Name, dead_letters: Name, seed: u64) -> Self {
+        Self {
+            concurrency: config.concurrency,
+            prefetch: config.prefetch(),
+            prefetch_bytes: config.prefetch_bytes,
+            strict: config.strict,
+            max_attempts: config.max_attempts,
+            retry_base: config.retry_base,
+            retry_max: config.retry_max,
+            retry_jitter: config.retry_jitter,
+            handler_timeout: config.handler_timeout,
+            lease: config.lease,
+            sweep: config.sweep,
+            grace: config.grace(),
+            look: config.look(),
+            on_lease_lost: config.on_lease_lost,
+            idle_poll: config.idle_poll,
+            dead_letter_stream: dead_letters,
+            stream,
+            group,
+            seed,
+        }
+    }
+}
+
+/// The two times a step is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Now {
+    /// Monotonic.
+    pub mono: Duration,
+    /// Milliseconds since 1970, for what people read later.
+    pub wall_ms: u64,
+}
+
+/// Names a session inside the machine; never used again.
+pub(crate) type SessionKey = u32;
+
+/// Names a started delivery; never used again.
+pub(crate) type Ticket = u64;
+
+/// What an arrived entry holds, judged before the machine sees it.
+#[derive(Debug, Clone)]
+pub(crate) enum Content {
+    /// Deleted while pending.
+    Vanished,
+    /// A body no handler may see: why, and the fields as they came.
+    Bad(Error, Arc<Fields>),
+    /// Sound.
+    Good(Arc<Fields>),
+}
+
+/// An entry as the driver hands it in.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrived {
+    pub id: EntryId,
+    pub lane: Option<Lane>,
+    pub history: bool,
+    pub record: Option<Record>,
+    pub content: Content,
+    /// Key of the big body, if it has one.
+    pub body: Option<Name>,
+}
+
+/// How a handler ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ended {
+    Ack,
+    Reject {
+        reason: String,
+    },
+    /// `after`: as asked for, else by the back-off. `error`: what is known of the cause.
+    Retry {
+        after: Option<Duration>,
+        error: Option<String>,
+    },
+    Release,
+}
+
+/// An answer of the transport: done, refused, or trouble (repeat).
+pub(crate) type Answer<T> = Result<Result<T, Refusal>, Error>;
+
+/// The new beat of a session, or why it was refused.
+pub(crate) type Renewal = (SessionKey, Result<u64, Refusal>);
+
+/// What happened.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// Time passed; nothing else.
+    Tick,
+    Registered(Answer<Session>),
+    Recreated(Result<Option<EntryId>, Error>),
+    Fetched {
+        key: SessionKey,
+        answer: Answer<(Vec<Arrived>, Option<Hint>)>,
+    },
+    Woken,
+    Begun {
+        key: SessionKey,
+        answer: Answer<()>,
+    },
+    Settled {
+        key: SessionKey,
+        answer: Answer<Settled>,
+    },
+    BodiesRead {
+        key: SessionKey,
+        answer: Result<Vec<(EntryId, Content)>, Error>,
+    },
+    Renewed {
+        sent: Duration,
+        answer: Result<Vec<Renewal>, Error>,
+    },
+    Signs(Result<Vec<Sign>, Error>),
+    Adopted(Result<Option<Session>, Error>),
+    Retired {
+        key: SessionKey,
+        answer: Answer<bool>,
+    },
+    StopSent(Result<(), Error>),
+    /// Someone wants to know when nothing is left.
+    ProbeIdle,
+    /// No new work; handlers get until the deadline.
+    Drain {
+        deadline: Duration,
+    },
+    /// Which server it is (the driver compares).
+    ServerSeen(String),
+    /// The server is another one than before, or forgot part of what it knew.
+    ServerChanged,
+    /// Swept a page of the janitor's walk.
+    Swept(Result<Option<u64>, Error>),
+    /// The pending list as the server has it.
+    Held {
+        key: SessionKey,
+        answer: Result<Vec<EntryId>, Error>,
+    },
+}
+
+/// Why a running handler is told to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CancelReason {
+    /// Another consumer has, or may have, the work.
+    LeaseLost,
+    /// It ran longer than `handler_timeout`.
+    TimedOut,
+    /// The consumer closes and the drain time is over.
+    Closing,
+}
+
+/// What is to be done.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Register,
+    Recreate,
+    Fetch {
+        key: SessionKey,
+        session: Session,
+        cursor: EntryId,
+        count: usize,
+        max_bytes: usize,
+        new: bool,
+    },
+    Wait {
+        identity: Name,
+        hint: Hint,
+        timeout: Duration,
+    },
+    Begin {
+        key: SessionKey,
+        session: Session,
+        starts: Vec<(EntryId, Record)>,
+    },
+    Settle {
+        key: SessionKey,
+        session: Session,
+        batch: Arc<[Settle]>,
+    },
+    ReadBodies {
+        key: SessionKey,
+        ids: Vec<EntryId>,
+    },
+    Renew {
+        sessions: Vec<(SessionKey, Session)>,
+    },
+    Look,
+    Adopt {
+        seen: Sign,
+    },
+    Retire {
+        key: SessionKey,
+        session: Session,
+    },
+    Stop {
+        sessions: Vec<Session>,
+    },
+    Sweep {
+        cursor: u64,
+    },
+    CompareHeld {
+        key: SessionKey,
+        identity: Name,
+    },
+    /// Hand a delivery to a handler.
+    Start(Started),
+    Cancel {
+        ticket: Ticket,
+        reason: CancelReason,
+    },
+    /// Tell the owner of the consumer.
+    Tell(Notice),
+    /// Nothing is left and nothing will come: the consumer has ended.
+    Ended(Result<(), Error>),
+}
+
+/// A delivery on its way to a handler.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub ticket: Ticket,
+    pub id: EntryId,
+    pub lane: Option<Lane>,
+    pub fields: Arc<Fields>,
+    /// Which start this is, from 1.
+    pub attempt: u32,
+    pub redelivered: bool,
+    pub session: Session,
+}
+
+/// Something a consumer's owner may want to know.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub enum Notice {
+    /// The group was gone and was made again; it reads entries after this id.
+    GroupRecreated {
+        /// Where it starts.
+        from: EntryId,
+    },
+    /// An entry was deleted by somebody while it was pending; it counts as finished.
+    Vanished {
+        /// Its id.
+        id: EntryId,
+    },
+    /// An entry went to the dead letters.
+    DeadLettered {
+        /// Its id.
+        id: EntryId,
+        /// Code of the reason.
+        reason: &'static str,
+    },
+    /// Our session was refused; what it held runs elsewhere and a new session is made.
+    SessionLost {
+        /// The identity that is gone.
+        identity: Name,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The work of another identity was taken over.
+    Adopted {
+        /// The identity that was silent, or had left.
+        identity: Name,
+    },
+    /// The outcome of an entry was refused: it is not ours any more.
+    StaleOutcome {
+        /// Its id.
+        id: EntryId,
+    },
+    /// The server could not be reached for nearly a lease: nothing starts until it can.
+    LeaseExpired,
+    /// First failure of a streak of failed requests.
+    Trouble {
+        /// What failed.
+        error: Error,
+    },
+    /// The streak is over.
+    Recovered,
+}

@@ -1,0 +1,143 @@
+//! Consumers: readers of a group, by pull or with a handler.
+//!
+//! All policy stands in [`machine`], which is pure; [`driver`] carries out what it decides. A consumer's driver is
+//! one task, spawned when the consumer is opened; it ends when the consumer has closed, after the last outcome was
+//! reported, or with the process, in which case others take over what was in hand once the lease is over.
+
+mod builder;
+mod content;
+mod delivery;
+mod driver;
+mod handler;
+pub(crate) mod machine;
+mod outcome;
+mod shared;
+#[cfg(test)]
+mod tests;
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering as Atomic};
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+pub use builder::ConsumerBuilder;
+pub use delivery::Delivery;
+pub use machine::Notice;
+pub use outcome::{HandlerError, HandlerResult, Outcome};
+
+use crate::envelope::{Envelope, Value};
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::Group;
+use shared::Shared;
+
+/// A running reader of a group. Pull from it ([`Consumer::next`]) or give it a handler ([`Consumer::run`]).
+///
+/// Close it: what is in hand is then released at once. Dropped without closing, it drains in the background, says so
+/// in the log, and what it cannot give back runs elsewhere after a lease.
+#[derive(Debug)]
+pub struct Consumer<T = Value> {
+    shared: Arc<Shared>,
+    closed: AtomicBool,
+    body: PhantomData<fn() -> T>,
+}
+
+impl<T: Envelope> Consumer<T> {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared, closed: AtomicBool::new(false), body: PhantomData }
+    }
+
+    /// The next delivery; `None` once the consumer is closed.
+    ///
+    /// Also the place where trouble of earlier outcomes comes up: `Stale` when one was refused because the work had
+    /// gone to another consumer. Safe to drop while waiting: nothing is lost.
+    pub async fn next(&self) -> Result<Option<Delivery<T>>> {
+        loop {
+            let notified = self.shared.arrival();
+            if let Some(started) = self.shared.take_one()? {
+                return Ok(Some(Delivery::new(self.shared.clone(), started)));
+            }
+            if self.shared.has_ended()? {
+                return Ok(None);
+            }
+            notified.await;
+        }
+    }
+
+    /// [`Consumer::next`] with a time limit; `Timeout` when nothing came.
+    pub async fn next_timeout(&self, limit: Duration) -> Result<Option<Delivery<T>>> {
+        tokio::select! {
+            biased;
+            next = self.next() => next,
+            () = self.shared.clock.sleep(limit) => Err(Error::new(
+                ErrorKind::Timeout,
+                format!("no entry came within {} s", limit.as_secs_f64()),
+            ).with_context("stream", &self.shared.group.stream)),
+        }
+    }
+
+    /// Waits for at least one delivery and gives what is there, at most `max`; empty once the consumer is closed.
+    pub async fn next_batch(&self, max: usize) -> Result<Vec<Delivery<T>>> {
+        let Some(first) = self.next().await? else { return Ok(Vec::new()) };
+        let mut batch = vec![first];
+        let rest = self.shared.take_many(max.saturating_sub(1));
+        batch.extend(rest.into_iter().map(|started| Delivery::new(self.shared.clone(), started)));
+        Ok(batch)
+    }
+
+    /// Waits until everything that can be seen has been finished and reported, retries included.
+    pub async fn idle(&self) -> Result<()> {
+        loop {
+            let notified = self.shared.change();
+            if self.shared.probe_idle() || self.shared.has_ended()? {
+                return Ok(());
+            }
+            notified.await;
+        }
+    }
+
+    /// What happens besides deliveries: dead letters, adoptions, a group made again. Those who read too slowly miss
+    /// the oldest.
+    pub fn notices(&self) -> broadcast::Receiver<Notice> {
+        self.shared.notices.subscribe()
+    }
+
+    /// The group it reads.
+    pub fn group(&self) -> &Group {
+        &self.shared.group
+    }
+
+    /// Ends it: no new work, handlers and deliveries in hand get `drain_timeout`, the rest is released for immediate
+    /// pick-up by others. May be called twice.
+    pub async fn close(&self) -> Result<()> {
+        self.closed.store(true, Atomic::Release);
+        self.shared.drain(self.shared.drain_timeout);
+        loop {
+            let notified = self.shared.change();
+            if let Some(result) = self.shared.ending() {
+                return result;
+            }
+            notified.await;
+        }
+    }
+
+    /// Begins to close without waiting: nothing new is handed out.
+    pub fn stop(&self) {
+        self.closed.store(true, Atomic::Release);
+        self.shared.drain(self.shared.drain_timeout);
+    }
+}
+
+impl<T> Drop for Consumer<T> {
+    fn drop(&mut self) {
+        if !self.closed.load(Atomic::Acquire) && self.shared.ending().is_none() {
+            tracing::warn!(
+                stream = &*self.shared.group.stream,
+                group = &*self.shared.group.name,
+                "a consumer was dropped without `close`; what it held is released in the background"
+            );
+            self.shared.drain(Duration::ZERO);
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! What a consumer's handle, its deliveries and its driver share: the machine behind a lock, and what it handed out.
+//!
+//! The lock is held for the length of a step, never across an await. A delivery's outcome is stepped in by whoever
+//! reports it, on its own thread, so that the next entry of the lane starts without a hop to the driver.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{Notify, broadcast};
+
+use super::machine::{Action, CancelReason, Ended, Event, Machine, Notice, Now, Started, Ticket};
+use super::outcome::Outcome;
+use crate::clock::Clock;
+use crate::error::{Error, ErrorKind, Result};
+use crate::transport::Group;
+
+/// Tells a running handler to end.
+#[derive(Debug, Default)]
+pub(crate) struct Cancel {
+    set: AtomicBool,
+    timed_out: AtomicBool,
+    woken: Arc<Notify>,
+}
+
+impl Cancel {
+    fn cancel(&self, reason: CancelReason) {
+        self.timed_out.store(reason == CancelReason::TimedOut, Ordering::Release);
+        self.set.store(true, Ordering::Release);
+        self.woken.notify_waiters();
+    }
+
+    pub(crate) fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn timed_out(&self) -> bool {
+        self.timed_out.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn cancelled(&self) {
+        loop {
+            let notified = self.woken.clone().notified_owned();
+            let mut notified = std::pin::pin!(notified);
+            notified.as_mut().enable();
+            if self.is_set() {
+                return;
+            }
+            notified.await;
+        }
+    }
+}
+
+#[derive(Debug)]
+struct State {
+    machine: Machine,
+    ready: VecDeque<Started>,
+    cancels: HashMap<Ticket, Arc<Cancel>>,
+    /// Actions for the driver.
+    io: Vec<Action>,
+    /// Trouble that no call has told yet.
+    errors: VecDeque<Error>,
+    ended: Option<Result<()>>,
+    /// Registered for the first time.
+    opened: bool,
+}
+
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) group: Group,
+    pub(crate) notices: broadcast::Sender<Notice>,
+    pub(crate) bus: crate::publish::Publisher,
+    pub(crate) drain_timeout: Duration,
+    /// Errors of refused outcomes come up at `next`; a handler loop has nobody to tell and logs them.
+    pull: AtomicBool,
+    arrivals: Arc<Notify>,
+    changes: Arc<Notify>,
+    pub(super) driver: Notify,
+}
+
+/// Errors that wait to be told; more are dropped, the oldest first.
+const ERRORS_KEPT: usize = 64;
+
+impl Shared {
+    pub(super) fn new(
+        machine: Machine,
+        clock: Arc<dyn Clock>,
+        group: Group,
+        bus: crate::publish::Publisher,
+        drain_timeout: Duration,
+    ) -> Self {
+        Self {
+            state: Mutex::new(State {
+                machine,
+                ready: VecDeque::new(),
+                cancels: HashMap::new(),
+                io: Vec::new(),
+                errors: VecDeque::new(),
+                ended: None,
+                opened: false,
+            }),
+            clock,
+            group,
+            notices: broadcast::channel(256).0,
+            bus,
+            drain_timeout,
+            pull: AtomicBool::new(true),
+            arrivals: Arc::new(Notify::new()),
+            changes: Arc::new(Notify::new()),
+            driver: Notify::new(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { mono: self.clock.now(), wall_ms: self.clock.wall_ms() }
+    }
+
+    /// One step of the machine; what the driver has to do is collected for it.
+    pub(super) fn step(&self, event: Event) {
+        let now = self.now();
+        let mut state = self.lock();
+        let opened = matches!(event, Event::Registered(Ok(Ok(_))));
+        let actions = state.machine.step(event, now);
+        state.opened |= opened;
+        self.apply(&mut state, actions, now);
+        drop(state);
+        self.changes.notify_waiters();
+    }
+
+    /// What is to be done now, and when to come back if nothing happens.
+    pub(super) fn work(&self) -> (Vec<Action>, Option<Duration>, bool) {
+        let now = self.now();
+        let mut state = self.lock();
+        let actions = state.machine.step(Event::Tick, now);
+        self.apply(&mut state, actions, now);
+        let deadline = state.machine.next_deadline(now);
+        (std::mem::take(&mut state.io), deadline, state.ended.is_some())
+    }
+
+    fn apply(&self, state: &mut State, actions: Vec<Action>, now: Now) {
+        let mut arrived = false;
+        let mut unstarted = Vec::new();
+        for action in actions {
+            match action {
+                Action::Start(started) => {
+                    state.cancels.insert(started.ticket, Arc::default());
+                    state.ready.push_back(started);
+                    arrived = true;
+                }
+                Action::Cancel { ticket, reason } => {
+                    if let Some(at) = state.ready.iter().position(|started| started.ticket == ticket) {
+                        state.ready.remove(at);
+                        unstarted.push(ticket);
+                    } else if let Some(cancel) = state.cancels.get(&ticket) {
+                        cancel.cancel(reason);
+                        if reason == CancelReason::Closing && self.pull.load(Ordering::Acquire) {
+                            // Nobody but the holder of the delivery could end it, and the drain time is over.
+                            unstarted.push(ticket);
+                        }
+                    }
+                }
+                Action::Tell(notice) => self.tell(state, notice),
+                Action::Ended(result) => {
+                    state.ended = Some(result);
+                    self.changes.notify_waiters();
+                    arrived = true;
+                }
+                other => state.io.push(other),
+            }
+        }
+        for ticket in unstarted {
+            state.cancels.remove(&ticket);
+            let actions = state.machine.hand_back(ticket, Ended::Release, now);
+            self.apply(state, actions, now);
+            self.driver.notify_one();
+        }
+        if arrived {
+            self.arrivals.notify_waiters();
+        }
+    }
+
+    fn tell(&self, state: &mut State, notice: Notice) {
+        let (stream, group) = (&*self.group.stream, &*self.group.name);
+        match &notice {
+            Notice::Trouble { error } => {
+                tracing::warn!(stream, group, %error, "the server does not answer; trying again");
+            }
+            Notice::Recovered => tracing::info!(stream, group, "the server answers again"),
+            Notice::GroupRecreated { from } => tracing::warn!(stream, group, %from, "the group was made again"),
+            Notice::SessionLost { identity, refusal } => {
+                tracing::warn!(stream, group, %identity, ?refusal, "the session was lost; making a new one");
+            }
+            Notice::Adopted { identity } => {
+                tracing::info!(stream, group, %identity, "took over the work of another consumer");
+            }
+            Notice::DeadLettered { id, reason } => tracing::warn!(stream, group, %id, reason, "dead-lettered"),
+            Notice::Vanished { id } => tracing::warn!(stream, group, %id, "a pending entry was deleted by somebody"),
+            Notice::LeaseExpired => {
+                tracing::warn!(stream, group, "no renewal for a lease: starting nothing until there is one");
+            }
+            Notice::StaleOutcome { id } => {
+                tracing::debug!(stream, group, %id, "an outcome was refused: the work had gone to another consumer");
+                if self.pull.load(Ordering::Acquire) {
+                    if state.errors.len() == ERRORS_KEPT {
+                        state.errors.pop_front();
+                    }
+                    state.errors.push_back(stale(stream, id));
+                }
+            }
+        }
+        // Nobody listening is fine.
+        let _ = self.notices.send(notice);
+    }
+
+    pub(super) fn leave_pull_mode(&self) {
+        self.pull.store(false, Ordering::Release);
+        self.lock().errors.clear();
+    }
+
+    /// Reports the outcome of a delivery; `Closed` when the consumer has ended.
+    pub(super) fn hand_back(&self, ticket: Ticket, outcome: Outcome) -> Result<()> {
+        let how = match outcome {
+            Outcome::Ack => Ended::Ack,
+            Outcome::Retry { after, error } => Ended::Retry { after, error },
+            Outcome::Reject { reason } => Ended::Reject { reason },
+            Outcome::Release => Ended::Release,
+        };
+        let now = self.now();
+        let mut state = self.lock();
+        let known = state.cancels.remove(&ticket).is_some();
+        let release = how == Ended::Release;
+        if state.ended.is_some() || !known {
+            return if release { Ok(()) } else { Err(Error::closed("consumer")) };
+        }
+        let actions = state.machine.hand_back(ticket, how, now);
+        self.apply(&mut state, actions, now);
+        drop(state);
+        self.driver.notify_one();
+        Ok(())
+    }
+
+    /// The next error to tell, or the next delivery.
+    pub(super) fn take_one(&self) -> Result<Option<Started>> {
+        let mut state = self.lock();
+        match state.errors.pop_front() {
+            Some(error) => Err(error),
+            None => Ok(state.ready.pop_front()),
+        }
+    }
+
+    pub(super) fn take_many(&self, max: usize) -> Vec<Started> {
+        let mut state = self.lock();
+        let n = state.ready.len().min(max);
+        state.ready.drain(..n).collect()
+    }
+
+    pub(super) fn cancel_of(&self, ticket: Ticket) -> Arc<Cancel> {
+        let state = self.lock();
+        state.cancels.get(&ticket).cloned().unwrap_or_else(|| {
+            let gone = Cancel::default();
+            gone.cancel(CancelReason::LeaseLost);
+            Arc::new(gone)
+        })
+    }
+
+    /// How the consumer ended, if it has: `Err` for good reasons only (see `Consumer::close`).
+    pub(super) fn ending(&self) -> Option<Result<()>> {
+        self.lock().ended.clone()
+    }
+
+    pub(super) fn has_ended(&self) -> Result<bool> {
+        self.ending().map_or(Ok(false), |result| result.map(|()| true))
+    }
+
+    pub(super) fn is_open(&self) -> bool {
+        self.lock().opened
+    }
+
+    /// Asks for an empty fetch that proves idleness; whether there was one.
+    pub(super) fn probe_idle(&self) -> bool {
+        let now = self.now();
+        let mut state = self.lock();
+        let actions = state.machine.step(Event::ProbeIdle, now);
+        self.apply(&mut state, actions, now);
+        let idle = state.machine.is_idle() && state.ready.is_empty();
+        let work = !state.io.is_empty();
+        drop(state);
+        if work {
+            self.driver.notify_one();
+        }
+        idle
+    }
+
+    pub(super) fn drain(&self, limit: Duration) {
+        let now = self.now();
+        let mut state = self.lock();
+        if state.ended.is_some() {
+            return;
+        }
+        let actions = state.machine.step(Event::Drain { deadline: now.mono.saturating_add(limit) }, now);
+        self.apply(&mut state, actions, now);
+        // What nobody has taken goes back at once.
+        for started in std::mem::take(&mut state.ready) {
+            state.cancels.remove(&started.ticket);
+            let actions = state.machine.hand_back(started.ticket, Ended::Release, now);
+            self.apply(&mut state, actions, now);
+        }
+        drop(state);
+        self.driver.notify_one();
+        self.arrivals.notify_waiters();
+    }
+
+    /// What the death of the process does: the driver stops where it is, nothing is given back.
+    #[cfg(test)]
+    pub(super) fn kill(&self) {
+        self.lock().ended = Some(Ok(()));
+        self.driver.notify_one();
+    }
+
+    /// Ends when something was handed out after this call.
+    pub(super) fn arrival(&self) -> std::pin::Pin<Box<OwnedNotified>> {
+        enabled(&self.arrivals)
+    }
+
+    /// Ends when the machine has stepped after this call.
+    pub(super) fn change(&self) -> std::pin::Pin<Box<OwnedNotified>> {
+        enabled(&self.changes)
+    }
+}
+
+fn enabled(notify: &Arc<Notify>) -> std::pin::Pin<Box<OwnedNotified>> {
+    let mut notified = Box::pin(notify.clone().notified_owned());
+    notified.as_mut().enable();
+    notified
+}
+
+fn stale(stream: &str, id: &impl std::fmt::Display) -> Error {
+    Error::new(ErrorKind::Stale, "the outcome was refused: the entry had gone to another consumer, which runs it again")
+        .with_context("stream", stream)
+        .with_context("id", id)
+}

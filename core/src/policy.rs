@@ -1,0 +1,49 @@
+//! The two policies that a fleet agrees on: the order of a group's consumers, and what becomes of read entries.
+
+/// Which order a group's consumers keep.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Ordering {
+    /// Sticky lanes: entries of a lane run one at a time, in stream order.
+    #[default]
+    Lanes,
+    /// No order: every entry goes to whoever reads it.
+    None,
+}
+
+impl Ordering {
+    /// The word on the wire and in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Lanes => "lanes",
+            Self::None => "none",
+        }
+    }
+}
+
+/// What becomes of entries that were read, and how many may wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retention {
+    /// Entries go once every registered group has finished them; at the cap publishers wait, then fail with `Full`.
+    Acked {
+        /// Entries that may stand in the stream.
+        cap: u64,
+    },
+    /// The original's lossy `MAXLEN ~`: the oldest entries go, read or not.
+    Capped {
+        /// Entries that are kept, about; at least 1000.
+        max_len: u64,
+    },
+    /// Nothing is removed.
+    Forever,
+}
+
+impl Retention {
+    /// The word on the wire and in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Acked { .. } => "acked",
+            Self::Capped { .. } => "capped",
+            Self::Forever => "forever",
+        }
+    }
+}

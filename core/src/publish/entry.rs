@@ -1,0 +1,157 @@
+//! From an encoded body to the entry that is appended.
+
+use bytes::Bytes;
+use uuid::Uuid;
+
+use super::Publisher;
+use crate::config::BIG_BODY;
+use crate::envelope::{Envelope, Kind, MAX_LANE_BYTES, Outbound};
+use crate::error::{Error, Result};
+use crate::topology::{self, Name, field as name};
+use crate::transport::{Append, Dedupe, Fields, Retention};
+
+/// Where something is published, which also says what it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Target {
+    /// The inbound stream: an inbound envelope.
+    Inbound,
+    /// A platform's outbound stream: an outbound envelope.
+    Outbound {
+        /// The platform.
+        platform: String,
+    },
+    /// The tools stream: a tool request.
+    ToolsRequest,
+    /// A reply stream: a tool reply.
+    ToolsReply {
+        /// Its name, as the request gave it.
+        stream: String,
+    },
+    /// Any other stream: any map.
+    Stream {
+        /// Its name, see [`crate::topology::Topology::named_stream`].
+        name: String,
+    },
+}
+
+/// What may be said about one publish.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct PublishOptions {
+    /// Publishing again under the same id inside the dedupe window stores nothing twice.
+    pub message_id: Option<String>,
+    /// The lane; by default that of the envelope's channel.
+    pub key: Option<String>,
+    /// Trace id; by default the envelope's.
+    pub trace_id: Option<String>,
+    /// W3C `traceparent`.
+    pub traceparent: Option<String>,
+    /// W3C `tracestate`.
+    pub tracestate: Option<String>,
+}
+
+/// An encoded body and where it goes.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// Where to.
+    pub target: Target,
+    /// msgpack of the envelope.
+    pub data: Bytes,
+    /// Options.
+    pub options: PublishOptions,
+}
+
+impl Publisher {
+    pub(super) fn prepare(&self, outgoing: Outgoing) -> Result<Append> {
+        let Outgoing { target, mut data, options } = outgoing;
+        let (config, topology) = (self.config(), self.topology());
+        let (stream, kind, retention): (Name, Kind, Retention) = match &target {
+            Target::Inbound => (topology.inbound_stream.as_str().into(), Kind::Inbound, config.retention),
+            Target::Outbound { platform } => {
+                if platform.is_empty() {
+                    return Err(Error::invalid("a platform must be named").with_context("field", "platform"));
+                }
+                data = self.with_platform(data, platform)?;
+                (topology.outbound_stream(platform), Kind::Outbound, config.retention)
+            }
+            Target::ToolsRequest => (topology.tools_stream.as_str().into(), Kind::ToolRequest, config.retention),
+            Target::ToolsReply { stream } => (check_name(stream)?, Kind::ToolReply, config.reply_retention),
+            Target::Stream { name } => {
+                check_name(name)?;
+                (topology.named_stream(name), Kind::Plain, config.retention)
+            }
+        };
+        let head = kind.inspect(&data, &self.limits())?;
+        let lane = options.key.as_deref().or_else(|| head.lane(kind));
+        if let Some(lane) = lane.filter(|lane| lane.len() > MAX_LANE_BYTES) {
+            return Err(Error::invalid(format!("a key may have {MAX_LANE_BYTES} bytes, found {}", lane.len()))
+                .with_context("field", "key"));
+        }
+        let mut fields: Fields = Vec::with_capacity(8);
+        let mut put = |key: &'static str, value: &str| {
+            fields.push((Bytes::from_static(key.as_bytes()), Bytes::copy_from_slice(value.as_bytes())));
+        };
+        let now_ms = self.clock().wall_ms();
+        put(name::TS, &format!("{}.{:03}", now_ms / 1000, now_ms % 1000));
+        put(name::TRACE_ID, options.trace_id.as_deref().or(head.trace_id).unwrap_or_default());
+        if let Some(lane) = lane {
+            put(name::KEY, lane);
+        }
+        if kind == Kind::Inbound && head.unaddressed() {
+            put(name::UNADDRESSED, "1");
+        }
+        if let Some(parent) = options.traceparent.as_deref() {
+            put(name::TRACEPARENT, parent);
+        }
+        if let Some(state) = options.tracestate.as_deref().filter(|state| !state.is_empty()) {
+            put(name::TRACESTATE, state);
+        }
+        let big = data.len() > BIG_BODY && !config.inline_bodies && matches!(retention, Retention::Acked { .. });
+        let message_id = options.message_id.or_else(|| big.then(|| Uuid::new_v4().simple().to_string()));
+        if let Some(id) = &message_id {
+            if id.is_empty() || id.len() > 256 {
+                return Err(Error::invalid("a message id has 1 to 256 bytes").with_context("field", "message_id"));
+            }
+            put(name::MID, id);
+        }
+        let mut append = Append::new(stream.clone(), Vec::new());
+        append.dedupe = message_id
+            .as_ref()
+            .map(|id| Dedupe { key: topology::message_id_key(&stream, id), window: config.dedupe_window });
+        append.fence.clone_from(&self.fence);
+        if big && let Some(id) = &message_id {
+            let key = topology::body_key(&stream, id);
+            put(name::REF, &key);
+            put(name::LEN, &data.len().to_string());
+            append.body = Some((key, data));
+        } else {
+            fields.insert(0, (Bytes::from_static(name::DATA.as_bytes()), data));
+        }
+        append.fields = fields;
+        match retention {
+            Retention::Acked { cap } if config.strict_cap => append.strict_cap = Some(cap),
+            Retention::Capped { max_len } => append.max_len = Some(max_len),
+            Retention::Acked { .. } | Retention::Forever => {}
+        }
+        Ok(append)
+    }
+
+    /// An outbound envelope that names no platform, or another one, gets the one of its stream.
+    fn with_platform(&self, data: Bytes, platform: &str) -> Result<Bytes> {
+        let named = Kind::Plain.inspect(&data, &self.limits())?.platform == Some(platform);
+        if named {
+            return Ok(data);
+        }
+        Outbound::decode_with(&data, &self.limits())
+            .map_err(crate::envelope::codec::as_invalid)?
+            .with_platform(platform)
+            .write(&self.limits())
+    }
+}
+
+fn check_name(stream: &str) -> Result<Name> {
+    if stream.is_empty() || stream.len() > 512 {
+        return Err(Error::invalid("a stream's name has 1 to 512 bytes").with_context("field", "stream"));
+    }
+    Ok(stream.into())
+}

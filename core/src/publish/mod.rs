@@ -1,0 +1,256 @@
+//! Publishing: from an envelope to a stored entry and its receipt.
+//!
+//! A publish that gives a receipt is stored at the durability the receipt names. One that fails says in its error's
+//! context whether the entry was not `stored` or whether that is unknown. Entries of one call leave in their order,
+//! in one write. At the cap a publish waits, then fails with `Full`; nothing unread is dropped to make room.
+
+mod entry;
+mod gate;
+mod receipt;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+pub use entry::{Outgoing, PublishOptions, Target};
+pub use receipt::{Durability, Receipt};
+
+use crate::clock::Clock;
+use crate::config::BusConfig;
+use crate::envelope::{Envelope, Inbound, Limits, Outbound, ToolReply, ToolRequest};
+use crate::error::{Error, ErrorKind, Result, Stored};
+use crate::topology::Topology;
+use crate::transport::{Append, Appended, Fence, Transport};
+use gate::Gates;
+
+/// Publishes to the streams of one bus. Cheap to clone; every clone shares the connection.
+///
+/// [`crate::Bus`] is one with everything around it; a delivery carries one that is fenced.
+#[derive(Debug, Clone)]
+pub struct Publisher {
+    inner: Arc<Inner>,
+    fence: Option<Arc<Fence>>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    config: BusConfig,
+    limits: Limits,
+    durability: Durability,
+    gates: Gates,
+    closed: AtomicBool,
+    closing: watch::Sender<bool>,
+    tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Publisher {
+    pub(crate) fn new(
+        transport: Arc<dyn Transport>,
+        clock: Arc<dyn Clock>,
+        config: BusConfig,
+        durability: Durability,
+    ) -> Result<Self> {
+        let limits = Limits::new(config.max_body_bytes, config.max_body_depth)?;
+        let inner = Inner {
+            transport,
+            clock,
+            config,
+            limits,
+            durability,
+            gates: Gates::default(),
+            closed: AtomicBool::new(false),
+            closing: watch::Sender::new(false),
+            tasks: std::sync::Mutex::default(),
+        };
+        Ok(Self { inner: Arc::new(inner), fence: None })
+    }
+
+    /// Publishes a message from a platform to the workers.
+    pub async fn publish_inbound(&self, envelope: &Inbound) -> Result<Receipt> {
+        self.send(Target::Inbound, envelope).await
+    }
+
+    /// Publishes what a platform's gateway is to do. The envelope's platform becomes this one.
+    pub async fn publish_outbound(&self, platform: &str, envelope: &Outbound) -> Result<Receipt> {
+        self.send(Target::Outbound { platform: platform.into() }, envelope).await
+    }
+
+    /// Publishes a request to run a tool.
+    pub async fn publish_tools_request(&self, request: &ToolRequest) -> Result<Receipt> {
+        self.send(Target::ToolsRequest, request).await
+    }
+
+    /// Publishes a tool's result onto the reply stream that its request named.
+    pub async fn publish_tools_reply(&self, reply_stream: &str, reply: &ToolReply) -> Result<Receipt> {
+        self.send(Target::ToolsReply { stream: reply_stream.into() }, reply).await
+    }
+
+    /// Publishes any envelope or value to a stream by name.
+    pub async fn publish<T: Envelope>(&self, stream: &str, body: &T, options: PublishOptions) -> Result<Receipt> {
+        let data = body.encode_with(&self.inner.limits)?;
+        self.publish_one(Outgoing { target: Target::Stream { name: stream.into() }, data, options }).await
+    }
+
+    async fn send<T: Envelope>(&self, target: Target, envelope: &T) -> Result<Receipt> {
+        let data = envelope.write(&self.inner.limits).map_err(|e| e.with_stored(Stored::No))?;
+        self.publish_one(Outgoing { target, data, options: PublishOptions::default() }).await
+    }
+
+    /// Publishes one encoded body.
+    pub async fn publish_one(&self, outgoing: Outgoing) -> Result<Receipt> {
+        let mut results = self.publish_encoded(vec![outgoing]).await;
+        results.pop().unwrap_or_else(|| Err(Error::internal("a publish gave no result")))
+    }
+
+    /// Publishes encoded bodies in their order, in one write; one result for each. Every body is checked against
+    /// the kind of its target first; one that fails the check does not keep the others back.
+    pub async fn publish_encoded(&self, batch: Vec<Outgoing>) -> Vec<Result<Receipt>> {
+        let mut results: Vec<Option<Result<Receipt>>> = Vec::with_capacity(batch.len());
+        let mut open: Vec<(usize, Append)> = Vec::with_capacity(batch.len());
+        for (n, outgoing) in batch.into_iter().enumerate() {
+            let prepared = self.ensure_open().and_then(|()| self.prepare(outgoing));
+            match prepared {
+                Ok(append) => {
+                    results.push(None);
+                    open.push((n, append));
+                }
+                Err(error) => results.push(Some(Err(error.with_stored(Stored::No)))),
+            }
+        }
+        let give_up = self.inner.clock.now() + self.inner.config.publish_timeout;
+        let mut pause = Duration::from_millis(10);
+        while !open.is_empty() {
+            let refused = self.inner.gates.refused(&open, &self.inner.config, self.inner.clock.now());
+            let (blocked, mut ready): (Vec<_>, Vec<_>) =
+                open.into_iter().partition(|(_, append)| refused.contains(&append.stream));
+            open = blocked;
+            if !ready.is_empty() {
+                self.inner.gates.measure(&mut ready, self.inner.clock.now());
+                let appends = ready.iter().map(|(_, append)| append.clone()).collect();
+                let answers = self.inner.transport.append(appends).await;
+                for ((n, append), answer) in ready.into_iter().zip(answers) {
+                    self.inner.gates.note(&append.stream, &answer, self.inner.clock.now());
+                    match answer {
+                        Err(error) if may_repeat(&append, &error) => open.push((n, append)),
+                        Err(error) => results[n] = Some(Err(error.with_context("stream", &append.stream))),
+                        Ok(appended) => results[n] = Some(Ok(self.receipt(&append, appended))),
+                    }
+                }
+            }
+            if open.is_empty() {
+                break;
+            }
+            if self.inner.clock.now() + pause >= give_up || self.ensure_open().is_err() {
+                for (n, append) in open.drain(..) {
+                    results[n] = Some(Err(self.given_up(&append, refused.contains(&append.stream))));
+                }
+                break;
+            }
+            self.inner.clock.sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_millis(200));
+            self.inner.gates.refresh(&*self.inner.transport, &open, self.inner.clock.now()).await;
+        }
+        let lost = || Err(Error::internal("a publish gave no result"));
+        results.into_iter().map(|result| result.unwrap_or_else(lost)).collect()
+    }
+
+    fn receipt(&self, append: &Append, appended: Appended) -> Receipt {
+        Receipt {
+            id: appended.id,
+            stream: append.stream.clone(),
+            durability: self.inner.durability,
+            duplicate: appended.duplicate,
+        }
+    }
+
+    fn given_up(&self, append: &Append, full: bool) -> Error {
+        let seconds = self.inner.config.publish_timeout.as_secs_f64();
+        let error = if full {
+            Error::new(
+                ErrorKind::Full,
+                format!(
+                    "the stream held its cap of unread entries for {seconds} s; start consumers, wait, or widen the cap"
+                ),
+            )
+            .with_stored(Stored::No)
+        } else {
+            let stored = if append.dedupe.is_some() { Stored::Unknown } else { Stored::No };
+            Error::unavailable(format!("the server did not take the entry within {seconds} s")).with_stored(stored)
+        };
+        error.with_context("stream", &append.stream)
+    }
+
+    /// The same publisher under a fence.
+    pub(crate) fn fenced(&self, fence: Arc<Fence>) -> Self {
+        Self { inner: self.inner.clone(), fence: Some(fence) }
+    }
+
+    /// Names of streams and groups.
+    pub fn topology(&self) -> &Topology {
+        &self.inner.config.topology
+    }
+
+    /// Settings.
+    pub fn config(&self) -> &BusConfig {
+        &self.inner.config
+    }
+
+    /// Limits of a body.
+    pub fn limits(&self) -> Limits {
+        self.inner.limits
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
+        &self.inner.transport
+    }
+
+    /// `Closed` once the bus is.
+    pub(crate) fn ensure_open(&self) -> Result<()> {
+        if self.inner.closed.load(Ordering::Acquire) { Err(Error::closed("bus")) } else { Ok(()) }
+    }
+
+    /// Turns `true` when the bus begins to close.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.inner.closing.subscribe()
+    }
+
+    /// A task that belongs to the bus: closing waits for it.
+    pub(crate) fn track(&self, task: JoinHandle<()>) {
+        let mut tasks = self.inner.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tasks.retain(|task| !task.is_finished());
+        tasks.push(task);
+    }
+
+    /// Closes: consumers drain, then the connections end. May be called twice.
+    pub(crate) async fn shut(&self) -> Result<()> {
+        self.inner.closing.send_replace(true);
+        let tasks = std::mem::take(&mut *self.inner.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let mut result = Ok(());
+        for task in tasks {
+            if task.await.is_err() {
+                result = Err(Error::internal("a task of the bus ended by a panic"));
+            }
+        }
+        if !self.inner.closed.swap(true, Ordering::AcqRel) {
+            self.inner.transport.close().await;
+        }
+        result
+    }
+}
+
+/// Nothing was stored, or storing again under the same message id cannot double it.
+fn may_repeat(append: &Append, error: &Error) -> bool {
+    let passing = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Full);
+    let unstored = error.context().iter().any(|(key, value)| *key == "stored" && value == Stored::No.as_str());
+    passing && (unstored || append.dedupe.is_some())
+}
