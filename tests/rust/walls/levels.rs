@@ -6,9 +6,8 @@ use super::source::Source;
 const LEVELS: &[&[&str]] = &[
     &["error", "topology", "clock", "policy"],
     &["transport", "store", "envelope", "config"],
-    &["lock", "trace", "redis", "engine"],
     // A delivery carries a fenced publisher, so publishing stands below consuming.
-    &["publish"],
+    &["lock", "trace", "redis", "engine", "publish"],
     &["provision", "inspect", "consumer", "rpc", "events", "dead_letter"],
     &["platform", "tools"],
     &["bus"],
