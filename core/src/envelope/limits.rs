@@ -25,6 +25,10 @@ impl Limits {
     /// bound what a body costs.
     pub const DEFAULT_VALUES: usize = 1_000_000;
 
+    /// Only what the format itself asks for: for values that have passed the real limits before.
+    pub(crate) const WIDEST: Self =
+        Self { max_bytes: u32::MAX as usize, max_depth: Self::DEEPEST, max_values: usize::MAX };
+
     /// Limits of the given size in bytes and nesting in levels (a list in a map are two).
     pub fn new(max_bytes: usize, max_depth: usize) -> Result<Self> {
         if max_bytes == 0 || u32::try_from(max_bytes).is_err() {

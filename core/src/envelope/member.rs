@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 
-use super::codec::{Reader, Token, Writer};
-use super::schema::{Shape, Spec, Specs};
-use super::{Map, Value, base64};
+use super::codec::{Reader, Token, Writer, encode_map};
+use super::schema::{Shape, Side, Spec, Specs, check};
+use super::{Limits, Map, Value, base64};
 use crate::error::{Error, Result};
 
 /// A type that a field may have.
@@ -110,6 +110,25 @@ pub(crate) fn write_map<E>(writer: &mut Writer, of: &E, fields: &[Field<E>], res
     });
 }
 
+/// A small record from a plain map; `Malformed` naming the field.
+pub(crate) fn from_map<E: Default>(map: &Map, what: &'static str, fields: &'static [Field<E>]) -> Result<(E, Map)> {
+    let bytes = encode_map(map, &Limits::WIDEST)?;
+    check(&bytes, what, &fields, &Limits::WIDEST, Side::Read, |_, _| ())?;
+    let mut record = E::default();
+    let rest = read_map(&mut Reader::new(&bytes), &mut record, fields)?;
+    Ok((record, rest))
+}
+
+/// A small record as a plain map.
+pub(crate) fn to_map<E>(of: &E, fields: &[Field<E>], rest: &Map) -> Result<Map> {
+    let mut writer = Writer::new(&Limits::WIDEST);
+    write_map(&mut writer, of, fields, rest);
+    let bytes = writer.finish()?;
+    let mut reader = Reader::new(&bytes);
+    let pairs = map_head(&mut reader)?;
+    reader.pairs(pairs)
+}
+
 /// Writes the fields that are present, without a head.
 pub(crate) fn write_fields<E>(writer: &mut Writer, of: &E, fields: &[Field<E>]) {
     for field in fields.iter().filter(|f| f.present(of)) {
@@ -212,19 +231,34 @@ impl Member for f64 {
     }
 }
 
+impl Member for u64 {
+    const SHAPE: Shape = Shape::Natural;
+
+    fn read(&mut self, reader: &mut Reader<'_>) -> Result<()> {
+        let token = reader.token()?;
+        match token {
+            Token::Int(n) => *self = Self::try_from(n).map_err(|_| unexpected("natural number", &token))?,
+            Token::UInt(n) => *self = n,
+            Token::Nil => {}
+            other => return Err(unexpected("natural number", &other)),
+        }
+        Ok(())
+    }
+
+    fn write(&self, writer: &mut Writer) {
+        writer.uint(*self);
+    }
+}
+
 impl Member for Option<u64> {
     const SHAPE: Shape = Shape::Natural;
     const NULLABLE: bool = true;
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<()> {
-        let token = reader.token()?;
-        *self = match token {
-            Token::Int(n) => Some(u64::try_from(n).map_err(|_| unexpected("natural number", &token))?),
-            Token::UInt(n) => Some(n),
-            Token::Nil => None,
-            other => return Err(unexpected("natural number", &other)),
-        };
-        Ok(())
+        if reader.clone().token()? == Token::Nil {
+            return reader.skip();
+        }
+        self.insert(0).read(reader)
     }
 
     fn write(&self, writer: &mut Writer) {
@@ -311,8 +345,7 @@ impl Member for Option<Vec<Map>> {
 
     fn read(&mut self, reader: &mut Reader<'_>) -> Result<()> {
         if reader.clone().token()? == Token::Nil {
-            reader.token()?;
-            return Ok(());
+            return reader.skip();
         }
         self.insert(Vec::new()).read(reader)
     }

@@ -9,11 +9,17 @@
 //!
 //! Where a field's name or meaning in the original fleet is not documented but deduced, its text says *inferred*.
 
+mod attachment;
 mod base64;
 pub mod codec;
+mod dead_letter;
+mod entry;
+mod history;
 mod inbound;
+mod incoming;
 pub mod json;
 mod kind;
+mod lane;
 mod lifecycle;
 mod limits;
 mod map;
@@ -27,8 +33,14 @@ mod value;
 
 use bytes::Bytes;
 
+pub use self::attachment::Attachment;
+pub use self::dead_letter::{DeadLetter, Life};
+pub use self::entry::{EntryFields, Fields};
+pub use self::history::HistoricalMessage;
 pub use self::inbound::Inbound;
+pub use self::incoming::IncomingMessage;
 pub use self::kind::{Head, Kind};
+pub use self::lane::{MAX_LANE_BYTES, MAX_READ_FOR_LANE, lane_of};
 pub use self::lifecycle::{EVENT_KINDS, LifecycleEvent};
 pub use self::limits::Limits;
 pub use self::map::Map;
@@ -38,9 +50,6 @@ pub use self::tool_request::ToolRequest;
 pub use self::value::Value;
 use crate::clock::{Clock, SystemClock};
 use crate::error::Result;
-
-/// The longest lane (ordering key), in bytes; more is malformed.
-pub const MAX_LANE_BYTES: usize = 512;
 
 /// A kind of body that the bus carries.
 ///

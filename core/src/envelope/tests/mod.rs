@@ -1,5 +1,7 @@
 mod bytes;
+mod entries;
 mod kinds;
+mod messages;
 
 use super::*;
 use crate::error::{Error, ErrorKind};
