@@ -30,8 +30,6 @@ pub mod field {
     pub const LEN: &str = "len";
     /// Name of the key that holds a big body.
     pub const REF: &str = "ref";
-    /// Length in bytes of the body held there, decimal.
-    pub const LEN: &str = "len";
     /// Dead letter: stream it came from.
     pub const ORIGINAL_STREAM: &str = "original_stream";
     /// Dead letter: id it had there.
