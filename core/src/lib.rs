@@ -12,6 +12,7 @@ mod inspect;
 pub mod policy;
 mod provision;
 pub mod publish;
+pub mod redis;
 pub mod topology;
 pub mod transport;
 

@@ -1,0 +1,217 @@
+//! Appending: the whole batch leaves as one write, in order.
+//!
+//! An entry without conditions is a bare `XADD`. One with a fence, a message id, a strict cap or a body beside it
+//! is a script, so that the condition and the entry are one step.
+
+use std::time::Duration;
+
+use ::redis::{Cmd, Pipeline, RedisError, Value};
+
+use super::link::{Failure, Link, is_noscript, load, unwrapped};
+use super::parse::{self, Answer};
+use super::script::SCRIPTS;
+use crate::error::{Error, ErrorKind, Result, Stored};
+use crate::transport::{Append, Appended};
+
+/// The most names and values one scripted entry may have: Lua cannot spread more.
+pub(super) const MAX_TEXTS: usize = 7000;
+
+/// Appends entries; one result for each.
+pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended>> {
+    if batch.is_empty() {
+        return Vec::new();
+    }
+    let mut results: Vec<Option<Result<Appended>>> = batch.iter().map(check).collect();
+    let sent: Vec<usize> = (0..batch.len()).filter(|n| results[*n].is_none()).collect();
+    let mut again = Vec::new();
+    let mut mixed = sent.iter().any(|n| is_plain(&batch[*n])) && sent.iter().any(|n| !is_plain(&batch[*n]));
+    let mut pipeline = Pipeline::new();
+    for n in &sent {
+        add(&mut pipeline, &batch[*n], &mut mixed);
+    }
+    answer(link, &pipeline, batch, &sent, &mut results, &mut again).await;
+
+    // The server has forgotten the script: load it, then send what it did not take, still in order.
+    if !again.is_empty() {
+        let mut pipeline = Pipeline::new();
+        pipeline.add_command(load(&SCRIPTS.append));
+        for n in &again {
+            add(&mut pipeline, &batch[*n], &mut false);
+        }
+        let mut never = Vec::new();
+        answer(link, &pipeline, batch, &again, &mut results, &mut never).await;
+    }
+    results.into_iter().map(|result| result.unwrap_or_else(|| Err(unanswered()))).collect()
+}
+
+fn is_plain(entry: &Append) -> bool {
+    entry.fence.is_none() && entry.dedupe.is_none() && entry.strict_cap.is_none() && entry.body.is_none()
+}
+
+/// What can be refused without asking the server.
+fn check(entry: &Append) -> Option<Result<Appended>> {
+    let refused = if entry.fields.is_empty() {
+        "an entry needs at least one field"
+    } else if !is_plain(entry) && entry.fields.len() * 2 > MAX_TEXTS {
+        "an entry with conditions has too many fields"
+    } else {
+        return None;
+    };
+    Some(Err(Error::invalid(refused).with_stored(Stored::No)))
+}
+
+fn add(pipeline: &mut Pipeline, entry: &Append, by_text: &mut bool) {
+    if is_plain(entry) {
+        pipeline.add_command(plain(entry));
+        if entry.measure {
+            let mut cmd = ::redis::cmd("XLEN");
+            cmd.arg(&*entry.stream);
+            pipeline.add_command(cmd);
+        }
+    } else {
+        // Between plain entries a forgotten script would cost the order, so the first one brings its text along.
+        pipeline.add_command(scripted(entry, std::mem::take(by_text)));
+    }
+}
+
+fn plain(entry: &Append) -> Cmd {
+    let size = entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+    let mut cmd = Cmd::with_capacity(6 + 2 * entry.fields.len(), entry.stream.len() + size + 32);
+    cmd.arg("XADD").arg(&*entry.stream);
+    if let Some(max_len) = entry.max_len {
+        cmd.arg("MAXLEN").arg("~").arg(max_len);
+    }
+    cmd.arg("*");
+    for (name, value) in &entry.fields {
+        cmd.arg(&name[..]).arg(&value[..]);
+    }
+    cmd
+}
+
+fn scripted(entry: &Append, by_text: bool) -> Cmd {
+    let mut keys: Vec<&str> = vec![&entry.stream];
+    let [consumers, marker, body] = [
+        entry.fence.as_ref().map(|fence| &*fence.consumers),
+        entry.dedupe.as_ref().map(|dedupe| &*dedupe.key),
+        entry.body.as_ref().map(|(key, _)| &**key),
+    ]
+    .map(|key: Option<&str>| {
+        key.map_or(0, |key| {
+            keys.push(key);
+            keys.len()
+        })
+    });
+
+    let script = &SCRIPTS.append;
+    let mut cmd = if by_text { ::redis::cmd("EVAL") } else { ::redis::cmd("EVALSHA") };
+    cmd.arg(if by_text { &script.text } else { &script.hash }).arg(keys.len()).arg(&keys);
+    let session = entry.fence.as_ref().map(|fence| &fence.session);
+    cmd.arg(consumers)
+        .arg(session.map_or("", |session| &session.identity))
+        .arg(session.map_or("", |session| &session.fence.0))
+        .arg(marker)
+        .arg(entry.dedupe.as_ref().map_or(0, |dedupe| millis(dedupe.window).max(1)))
+        .arg(body)
+        .arg(entry.body.as_ref().map_or(&[][..], |(_, body)| &body[..]))
+        .arg(entry.strict_cap.unwrap_or(0))
+        .arg(entry.max_len.unwrap_or(0))
+        .arg(u8::from(entry.measure));
+    for (name, value) in &entry.fields {
+        cmd.arg(&name[..]).arg(&value[..]);
+    }
+    cmd
+}
+
+/// Sends a pipeline that ends with the commands of the entries `sent`, and notes their results.
+async fn answer(
+    link: &Link,
+    pipeline: &Pipeline,
+    batch: &[Append],
+    sent: &[usize],
+    results: &mut [Option<Result<Appended>>],
+    again: &mut Vec<usize>,
+) {
+    if sent.is_empty() {
+        return;
+    }
+    let commands: usize = sent.iter().map(|n| 1 + usize::from(is_plain(&batch[*n]) && batch[*n].measure)).sum();
+    let replies = match link.pipeline(pipeline).await {
+        Ok(replies) => replies,
+        Err(Failure { error, stored }) => {
+            for n in sent {
+                results[*n] = Some(Err(error.clone().with_stored(stored)));
+            }
+            return;
+        }
+    };
+    let mut replies = replies.into_iter().skip(pipeline.len() - commands);
+    for n in sent {
+        let entry = &batch[*n];
+        let reply = unwrapped(replies.next().unwrap_or_default());
+        if reply.as_ref().is_err_and(is_noscript) {
+            again.push(*n);
+            continue;
+        }
+        let result = if is_plain(entry) {
+            let length = if entry.measure { replies.next() } else { None };
+            appended(link, reply, length, entry)
+        } else {
+            decided(link, reply, entry)
+        };
+        results[*n] = Some(result);
+    }
+}
+
+fn appended(link: &Link, reply: Result<Value, RedisError>, length: Option<Value>, entry: &Append) -> Result<Appended> {
+    let reply = reply.map_err(|error| refused(link.explain(&error), entry))?;
+    // The entry is stored; a length that cannot be read is left out.
+    let len = length.and_then(|length| parse::number(&length).ok());
+    Ok(Appended { id: parse::id(&reply).map_err(|e| e.with_stored(Stored::Unknown))?, duplicate: false, len })
+}
+
+fn decided(link: &Link, reply: Result<Value, RedisError>, entry: &Append) -> Result<Appended> {
+    let reply = reply.map_err(|error| refused(link.explain(&error), entry))?;
+    let mut answer = Answer::new(reply).map_err(|error| refused(error, entry))?;
+    match answer.word.as_str() {
+        word @ ("ok" | "dup") => {
+            let duplicate = word == "dup";
+            let id = answer.id().map_err(|e| e.with_stored(Stored::Unknown))?;
+            Ok(Appended { id, duplicate, len: parse::number(&answer.next()).ok() })
+        }
+        "full" => Err(full(&entry.stream, parse::number(&answer.next()).unwrap_or_default())),
+        "stale" | "forgotten" => Err(Error::new(
+            ErrorKind::Stale,
+            "this delivery is no longer ours, so nothing is published for it; stop working on it",
+        )
+        .with_stored(Stored::No)),
+        _ => answer.unexpected().map_err(|e| e.with_stored(Stored::Unknown)),
+    }
+}
+
+fn full(stream: &str, length: u64) -> Error {
+    Error::new(ErrorKind::Full, format!("stream {stream:?} is full; wait for its readers, or widen its cap"))
+        .with_context("stream", stream)
+        .with_context("length", length)
+        .with_stored(Stored::No)
+}
+
+/// A refused entry: not stored, and it is told which key was meant.
+fn refused(error: Error, entry: &Append) -> Error {
+    let error = match error.kind() {
+        ErrorKind::Invalid if !error.context().iter().any(|(key, _)| *key == "key") => {
+            error.with_context("key", &entry.stream)
+        }
+        _ => error,
+    };
+    error.with_stored(Stored::No)
+}
+
+fn unanswered() -> Error {
+    Error::unavailable("the server keeps forgetting its scripts; try again").with_stored(Stored::No)
+}
+
+/// Milliseconds, at most what the server can count.
+pub(super) fn millis(duration: Duration) -> u64 {
+    // 2^53: as far as a script can calculate.
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX).min(1 << 53)
+}

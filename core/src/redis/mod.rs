@@ -1,0 +1,188 @@
+//! The transport on Redis or Valkey, 6.2 or newer. The only folder that knows the client library.
+//!
+//! Every operation is one round trip; what must be one step is one script. Connections: one for commands
+//! ([`RedisTransport`] makes it again when it breaks), one for each identity that watches a stream, one for bells.
+
+mod append;
+mod connect;
+mod error;
+mod fetch;
+mod group;
+mod inspect;
+mod link;
+mod parse;
+mod script;
+mod wait;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+pub use self::connect::ConnectOptions;
+use self::connect::Target;
+use self::link::Link;
+use self::wait::Waits;
+use crate::clock::Clock;
+use crate::error::{Error, Result, Stored};
+use crate::topology::Name;
+use crate::transport::{
+    Append, Appended, Entry, EntryId, Fetch, Fetched, Group, Hint, PendingInfo, Record, Recreated, Refusal, ServerInfo,
+    Session, Settle, Settled, Sign, StreamInfo, Transport,
+};
+
+/// The oldest server whose commands suffice.
+const OLDEST: (u32, u32) = (6, 2);
+
+/// A Redis or Valkey server as a [`Transport`].
+#[derive(Debug)]
+pub struct RedisTransport {
+    link: Link,
+    waits: Waits,
+}
+
+impl RedisTransport {
+    /// Connects to `redis://`, `rediss://` or `unix://`.
+    ///
+    /// Waits for a server that cannot be reached as long as `options.wait` says, then fails with `Unavailable`. A
+    /// wrong password is `Auth` at once, an address that cannot be used or a server that is too old `Invalid`.
+    pub async fn connect(url: &str, options: ConnectOptions, clock: Arc<dyn Clock>) -> Result<Self> {
+        let transport = Self { link: Link::new(Target::new(url, options)?, clock), waits: Waits::default() };
+        transport.link.open().await?;
+        let server = inspect::ping(&transport.link).await?;
+        if too_old(&server.version) {
+            return Err(Error::invalid(format!(
+                "{} {} is too old; Redis {}.{} is needed",
+                server.name, server.version, OLDEST.0, OLDEST.1
+            ))
+            .with_context("server", transport.link.target.shown()));
+        }
+        Ok(transport)
+    }
+}
+
+fn too_old(version: &str) -> bool {
+    let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
+    let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    version < OLDEST
+}
+
+#[async_trait]
+impl Transport for RedisTransport {
+    async fn append(&self, batch: Vec<Append>) -> Vec<Result<Appended>> {
+        if let Err(error) = self.link.check_open() {
+            return batch.iter().map(|_| Err(error.clone().with_stored(Stored::No))).collect();
+        }
+        append::append(&self.link, &batch).await
+    }
+
+    async fn register(&self, group: &Group, identity: &Name, suffix: &str) -> Result<Result<Session, Refusal>> {
+        group::register(&self.link, group, identity, suffix).await
+    }
+
+    async fn fetch(&self, group: &Group, session: &Session, request: &Fetch) -> Result<Result<Fetched, Refusal>> {
+        fetch::fetch(&self.link, group, session, request).await
+    }
+
+    async fn settle(&self, group: &Group, session: &Session, batch: &[Settle]) -> Result<Result<Settled, Refusal>> {
+        fetch::settle(&self.link, group, session, batch).await
+    }
+
+    async fn begin(
+        &self,
+        group: &Group,
+        session: &Session,
+        starts: &[(EntryId, Record)],
+    ) -> Result<Result<(), Refusal>> {
+        fetch::begin(&self.link, group, session, starts).await
+    }
+
+    async fn renew(&self, group: &Group, sessions: &[Session]) -> Result<Vec<Result<u64, Refusal>>> {
+        group::renew(&self.link, group, sessions).await
+    }
+
+    async fn signs(&self, group: &Group) -> Result<Vec<Sign>> {
+        group::signs(&self.link, group).await
+    }
+
+    async fn adopt(&self, group: &Group, seen: &Sign, suffix: &str) -> Result<Option<Session>> {
+        group::adopt(&self.link, group, seen, suffix).await
+    }
+
+    async fn retire(&self, group: &Group, session: &Session) -> Result<Result<bool, Refusal>> {
+        let retired = group::retire(&self.link, group, session).await?;
+        if retired == Ok(true) {
+            self.waits.forget(group, &session.identity);
+        }
+        Ok(retired)
+    }
+
+    async fn stop(&self, group: &Group, sessions: &[Session]) -> Result<()> {
+        group::stop(&self.link, group, sessions).await?;
+        for session in sessions {
+            self.waits.forget(group, &session.identity);
+        }
+        Ok(())
+    }
+
+    async fn recreate(&self, group: &Group) -> Result<Recreated> {
+        group::recreate(&self.link, group).await
+    }
+
+    async fn wait(&self, group: &Group, identity: &Name, hint: &Hint, timeout: Duration) -> Result<()> {
+        self.waits.wait(&self.link, group, identity, hint, timeout).await
+    }
+
+    async fn held(&self, group: &Group, identity: &Name, after: EntryId, count: usize) -> Result<Vec<EntryId>> {
+        group::held(&self.link, group, identity, after, count).await
+    }
+
+    async fn sweep(&self, group: &Group, cursor: u64) -> Result<Option<u64>> {
+        group::sweep(&self.link, group, cursor).await
+    }
+
+    async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {
+        inspect::read(&self.link, stream, ids).await
+    }
+
+    async fn range(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
+        inspect::range(&self.link, stream, from, to, count).await
+    }
+
+    async fn bodies(&self, keys: &[Name]) -> Result<Vec<Option<Bytes>>> {
+        inspect::bodies(&self.link, keys).await
+    }
+
+    async fn stream_info(&self, stream: &Name) -> Result<StreamInfo> {
+        inspect::stream_info(&self.link, stream).await
+    }
+
+    async fn pending(&self, stream: &Name, group: &Name) -> Result<PendingInfo> {
+        inspect::pending(&self.link, stream, group).await
+    }
+
+    async fn delete_stream(&self, stream: &Name) -> Result<()> {
+        inspect::delete_stream(&self.link, stream).await
+    }
+
+    async fn ping(&self) -> Result<ServerInfo> {
+        inspect::ping(&self.link).await
+    }
+
+    async fn close(&self) {
+        self.link.close();
+        self.waits.close().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::too_old;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert!(too_old("6.0.16") && too_old("5.0.14") && too_old(""));
+        assert!(!too_old("6.2.0") && !too_old("7.0.15") && !too_old("10.0.0"));
+    }
+}

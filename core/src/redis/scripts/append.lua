@@ -1,0 +1,45 @@
+-- Appends one entry under conditions: fence, dedupe, cap, body beside it, all in one step.
+-- KEYS: 1 stream, then those that ARGV gives a place: consumers (fence), marker (dedupe), body
+-- ARGV: 1 place of consumers or 0, 2 identity, 3 fence, 4 place of marker or 0, 5 window ms, 6 place of body or 0,
+--       7 body, 8 cap or 0, 9 MAXLEN or 0, 10 measure (1), 11.. fields
+-- Answer: ok id length · dup id length · full length (length false when not asked for)
+local stream = KEYS[1]
+local consumers, marker, body = KEYS[tonumber(ARGV[1])], KEYS[tonumber(ARGV[4])], KEYS[tonumber(ARGV[6])]
+local cap, max_len, measure = tonumber(ARGV[8]), ARGV[9], ARGV[10] == '1'
+
+local bad = wrong(stream, 'stream')
+if not bad and consumers then
+  bad = wrong(consumers, 'hash') or refused(consumers, ARGV[2], ARGV[3])
+end
+if not bad and marker then bad = wrong(marker, 'string') end
+if bad then return bad end
+
+local function length() return measure and redis.call('XLEN', stream) end
+
+if marker then
+  local id = redis.call('GET', marker)
+  if id then return { 'dup', id, length() } end
+end
+if cap > 0 then
+  local held = redis.call('XLEN', stream)
+  if held >= cap then return { 'full', held } end
+end
+
+if body then
+  local put = failed(redis.pcall('SET', body, ARGV[7]))
+  if put then return put end
+end
+local command = { 'XADD', stream }
+if max_len ~= '0' then
+  command[3], command[4], command[5] = 'MAXLEN', '~', max_len
+end
+command[#command + 1] = '*'
+for i = 11, #ARGV do command[#command + 1] = ARGV[i] end
+local id = redis.pcall(unpack(command))
+local refusal = failed(id)
+if refusal then
+  if body then redis.pcall('DEL', body) end
+  return refusal
+end
+if marker then redis.pcall('SET', marker, id, 'PX', ARGV[5]) end
+return { 'ok', id, length() }

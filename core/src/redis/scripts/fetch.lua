@@ -1,0 +1,192 @@
+-- Hands entries to a session: first its own pending list after the cursor, then new ones, each routed to the owner
+-- of its lane. Repeatable: with the same cursor it answers the same entries again.
+-- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 idle
+-- ARGV: 1 group, 2 identity, 3 fence, 4 cursor, 5 count, 6 max bytes, 7 new (1), 8 ordering, 9 order unaddressed (1),
+--       10 bell channel prefix
+-- Answer: ok history-length entries lanes records hint hint-id
+--   lanes: 0 none, 1 the field `key`, else the lane's text; records: `starts:flags:ms left` or 0, for the history only
+--   hint: '' (there may be more) · watch · rest
+local STEP, SPARE, WATCHERS = 8, 32, 8
+local WATCH_AGE, REST_AGE = 3000, 60000
+
+local stream, consumers, lanes, tries, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local group, identity, fence = ARGV[1], ARGV[2], ARGV[3]
+local count, max_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
+local want_new, ordered, order_unaddressed = ARGV[7] == '1', ARGV[8] == 'lanes', ARGV[9] == '1'
+local bell = ARGV[10]
+
+local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', tries, 'hash', idle, 'zset')
+    or refused(consumers, identity, fence)
+if bad then return bad end
+
+local entries, lane_names, records = {}, {}, {}
+local n, bytes = 0, 0
+
+local function hand_out(entry, lane_name)
+  n = n + 1
+  entries[n], lane_names[n] = entry, lane_name
+end
+
+local function weigh(fields)
+  for i = 1, #fields do bytes = bytes + #fields[i] end
+end
+
+local function read(ask, from)
+  return redis.pcall('XREADGROUP', 'GROUP', group, identity, 'COUNT', ask, 'STREAMS', stream, from)
+end
+
+-- The pending list after the cursor.
+local after = ARGV[4]
+while n < count and bytes < max_bytes do
+  local ask = math.min(STEP, count - n)
+  local reply = read(ask, after)
+  bad = failed(reply)
+  if bad then return bad end
+  local page = reply and reply[1][2] or {}
+  for _, entry in ipairs(page) do
+    local name = 0
+    if entry[2] then
+      weigh(entry[2])
+      if ordered then
+        local _
+        _, name = lane_of(entry[2], order_unaddressed)
+      end
+    end
+    hand_out(entry, name)
+    after = entry[1]
+  end
+  if #page < ask then break end
+end
+local history = n
+
+if history > 0 then
+  local ids = {}
+  for i = 1, history do ids[i] = entries[i][1] end
+  local found = redis.pcall('HMGET', tries, unpack(ids))
+  local time = now_ms()
+  for i = 1, history do
+    local start, due = string.match(found[i] or '', '^(%d+:%a*:)(%d+)$')
+    records[i] = start and start .. whole(math.max(0, due - time)) or 0
+  end
+end
+
+-- New entries. What is known of lanes is kept over the steps and written once; nothing comes in between.
+local owner, held, dirty = {}, {}, {}
+local registered = { [identity] = true }
+
+local function look_up(wanted)
+  if #wanted == 0 then return end
+  local found = redis.pcall('HMGET', lanes, unpack(wanted))
+  local asked = {}
+  for i, lane in ipairs(wanted) do
+    local bar = found[i] and string.find(found[i], '|', 1, true)
+    if bar then
+      owner[lane], held[lane] = string.sub(found[i], 1, bar - 1), tonumber(string.sub(found[i], bar + 1)) or 0
+      if registered[owner[lane]] == nil then
+        registered[owner[lane]] = false
+        asked[#asked + 1] = owner[lane]
+      end
+    else
+      owner[lane] = false
+    end
+  end
+  if #asked > 0 then
+    local fences = redis.pcall('HMGET', consumers, unpack(asked))
+    for i, other in ipairs(asked) do registered[other] = fences[i] and true or false end
+  end
+end
+
+local function route(page)
+  local lane, name, wanted = {}, {}, {}
+  for i, entry in ipairs(page) do
+    lane[i], name[i] = lane_of(entry[2], order_unaddressed)
+    if lane[i] and owner[lane[i]] == nil then
+      owner[lane[i]] = false
+      wanted[#wanted + 1] = lane[i]
+    end
+  end
+  look_up(wanted)
+  local claims = {}
+  for i, entry in ipairs(page) do
+    local l = lane[i]
+    if not l then
+      hand_out(entry, 0)
+    else
+      if not (owner[l] and registered[owner[l]]) then owner[l], held[l] = identity, 0 end
+      held[l] = held[l] + 1
+      dirty[l] = true
+      if owner[l] == identity then
+        hand_out(entry, name[i])
+      else
+        local claim = claims[owner[l]]
+        if not claim then
+          claim = { 'XCLAIM', stream, group, owner[l], 0 }
+          claims[owner[l]] = claim
+        end
+        claim[#claim + 1] = entry[1]
+      end
+    end
+  end
+  for _, claim in pairs(claims) do
+    claim[#claim + 1] = 'JUSTID'
+    local refusal = failed(redis.pcall(unpack(claim)))
+    if refusal then return refusal end
+  end
+end
+
+local drained, trouble = false, nil
+local scanned, most = 0, math.min(1000, 4 * count + SPARE)
+while want_new and n < count and bytes < max_bytes and scanned < most do
+  local ask = math.min(STEP, count - n)
+  local reply = read(ask, '>')
+  trouble = failed(reply)
+  if trouble then break end
+  local page = reply and reply[1][2] or {}
+  scanned = scanned + #page
+  for _, entry in ipairs(page) do weigh(entry[2]) end
+  if ordered then
+    trouble = route(page)
+    if trouble then break end
+  else
+    for _, entry in ipairs(page) do hand_out(entry, 0) end
+  end
+  if #page < ask then
+    drained = true
+    break
+  end
+end
+
+local changed = { 'HSET', lanes }
+for lane in pairs(dirty) do
+  changed[#changed + 1] = lane
+  changed[#changed + 1] = owner[lane] .. '|' .. whole(held[lane])
+  if #changed > 900 then
+    trouble = failed(redis.pcall(unpack(changed))) or trouble
+    changed = { 'HSET', lanes }
+  end
+end
+if #changed > 2 then trouble = failed(redis.pcall(unpack(changed))) or trouble end
+if trouble then return trouble end
+
+-- How to wait.
+local hint, from = '', ''
+if n == 0 and not want_new then
+  hint = 'rest'
+elseif n == 0 and drained then
+  local time = now_ms()
+  redis.pcall('ZREMRANGEBYSCORE', idle, '-inf', whole(time - REST_AGE))
+  redis.pcall('ZREMRANGEBYSCORE', idle, whole(WATCHING), whole(WATCHING + time - WATCH_AGE))
+  local score = tonumber(redis.pcall('ZSCORE', idle, identity) or 0)
+  if score >= WATCHING or redis.pcall('ZCOUNT', idle, whole(WATCHING), '+inf') < WATCHERS then
+    -- Everything up to the group's last id was handed out in this very step: what comes after it is new.
+    hint, from = 'watch', row_of(redis.pcall('XINFO', 'GROUPS', stream), group)['last-delivered-id']
+    redis.pcall('ZADD', idle, whole(WATCHING + time), identity)
+  else
+    hint = 'rest'
+    redis.pcall('ZADD', idle, whole(time), identity)
+  end
+elseif n > 0 then
+  redis.pcall('ZREM', idle, identity)
+  if n > history and not drained then ring_one(idle, bell) end
+end
+return { 'ok', history, entries, lane_names, records, hint, from }

@@ -1,0 +1,37 @@
+-- Put before every script. Answers are arrays whose first item says how it went:
+--   ok · stale · forgotten · lost (no stream or group) · type (key, found, wanted) · fail (message of the server)
+-- Everything that may refuse is looked at before the first write; after it only `pcall` is used.
+
+-- Pairs of key and kind; the answer for the first key that holds something else.
+local function wrong(...)
+  local pairs_ = { ... }
+  for i = 1, #pairs_, 2 do
+    local found = redis.call('TYPE', pairs_[i]).ok
+    if found ~= 'none' and found ~= pairs_[i + 1] then
+      return { 'type', pairs_[i], found, pairs_[i + 1] }
+    end
+  end
+end
+
+-- The answer for a session that is not in force.
+local function refused(consumers, identity, fence)
+  local held = redis.call('HGET', consumers, identity)
+  if not held then return { 'forgotten' } end
+  if held ~= fence then return { 'stale' } end
+end
+
+-- The answer for an error of a `pcall`, or nothing.
+local function failed(reply)
+  if type(reply) ~= 'table' or not reply.err then return end
+  if string.find(reply.err, '^%-?NOGROUP') then return { 'lost' } end
+  return { 'fail', reply.err }
+end
+
+-- Milliseconds of the server.
+local function now_ms()
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- A whole number as text, digits only.
+local function whole(number) return string.format('%.0f', number) end

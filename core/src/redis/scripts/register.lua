@@ -1,0 +1,22 @@
+-- Creates a session; never takes one over. The same call again (same suffix) answers ok.
+-- KEYS: 1 stream, 2 consumers, 3 beats, 4 groups
+-- ARGV: 1 group, 2 identity, 3 fence, 4 mode
+-- Answer: ok · conflict mode-in-force · taken
+local stream, consumers, beats, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local bad = wrong(stream, 'stream', consumers, 'hash', beats, 'hash', groups, 'hash')
+if bad then return bad end
+bad = failed(redis.pcall('XPENDING', stream, ARGV[1], '-', '+', 1))
+if bad then return bad end
+
+local mode = redis.call('HGET', consumers, '#mode')
+if mode and mode ~= ARGV[4] then return { 'conflict', mode } end
+local held = redis.call('HGET', consumers, ARGV[2])
+if held and held ~= ARGV[3] then return { 'taken' } end
+local time = whole(now_ms())
+if not held then
+  bad = failed(redis.pcall('HSET', consumers, '#mode', ARGV[4], ARGV[2], ARGV[3]))
+  if bad then return bad end
+  redis.pcall('HSET', beats, ARGV[2], 0)
+end
+redis.pcall('HSET', groups, ARGV[1], time)
+return { 'ok' }

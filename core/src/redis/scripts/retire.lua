@@ -1,0 +1,20 @@
+-- Removes a session whose pending list is empty, with its consumer. The mode goes with the last registration.
+-- KEYS: 1 stream, 2 consumers, 3 beats, 4 idle
+-- ARGV: 1 group, 2 identity, 3 fence
+-- Answer: ok · kept (something is pending)
+local stream, consumers, beats, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local group, identity = ARGV[1], ARGV[2]
+local bad = wrong(stream, 'stream', consumers, 'hash', beats, 'hash', idle, 'zset')
+    or refused(consumers, identity, ARGV[3])
+if bad then return bad end
+local pending = redis.pcall('XPENDING', stream, group, '-', '+', 1, identity)
+bad = failed(pending)
+if bad then return bad end
+if #pending > 0 then return { 'kept' } end
+local removed = failed(redis.pcall('XGROUP', 'DELCONSUMER', stream, group, identity))
+if removed then return removed end
+redis.pcall('HDEL', consumers, identity)
+redis.pcall('HDEL', beats, identity)
+redis.pcall('ZREM', idle, identity)
+if redis.pcall('HLEN', consumers) == 1 then redis.pcall('HDEL', consumers, '#mode') end
+return { 'ok' }

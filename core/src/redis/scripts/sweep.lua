@@ -1,0 +1,64 @@
+-- One page of the janitor: removes lanes whose owner is not registered and, under `acked`, entries that every group of
+-- the stream has finished. While a group that counts is missing nothing is trimmed: what it had left is not known.
+-- KEYS: 1 stream, 2 consumers, 3 lanes, 4 groups
+-- ARGV: 1 group, 2 cursor of the lanes or -, 3 acked (1), 4 milliseconds after which a silent group no longer counts
+-- Answer: ok cursor (- at the end), more to trim (1), names of the big bodies of trimmed entries
+local PAGE, MOST, MAX_BYTES = 100, 1000, 1048576
+local stream, consumers, lanes, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', groups, 'hash')
+if bad then return bad end
+
+local signs = redis.call('HGETALL', groups)
+local trims = ARGV[3] == '1' and redis.call('EXISTS', stream) == 1
+
+-- Below this id every group of the stream has finished.
+local boundary
+local there = {}
+for _, row in ipairs(trims and redis.call('XINFO', 'GROUPS', stream) or {}) do
+  local fields = {}
+  for i = 1, #row, 2 do fields[row[i]] = row[i + 1] end
+  there[fields.name] = true
+  local oldest = redis.call('XPENDING', stream, fields.name, '-', '+', 1)[1]
+  local point = oldest and oldest[1] or above(fields['last-delivered-id'])
+  if not boundary or before(point, boundary) then boundary = point end
+end
+for i = 1, #signs, 2 do
+  if not there[signs[i]] then boundary = nil end
+end
+
+-- A page of entries below it, to learn which have a big body beside them.
+local bodies, last, examined, bytes, more = {}, nil, 0, 0, boundary ~= nil
+while more and examined < MOST and bytes < MAX_BYTES do
+  local page = redis.call('XRANGE', stream, last and '(' .. last or '-', '(' .. boundary, 'COUNT', PAGE)
+  for _, entry in ipairs(page) do
+    last = entry[1]
+    for i = 1, #entry[2], 2 do
+      bytes = bytes + #entry[2][i + 1]
+      if entry[2][i] == 'ref' then bodies[#bodies + 1] = entry[2][i + 1] end
+    end
+  end
+  examined, more = examined + #page, #page == PAGE
+end
+
+local cursor, orphans = '-', {}
+if ARGV[2] ~= '-' then
+  local page = redis.call('HSCAN', lanes, ARGV[2], 'COUNT', PAGE)
+  cursor = page[1] == '0' and '-' or page[1]
+  for i = 1, #page[2], 2 do
+    local owner = string.match(page[2][i + 1], '^(.*)|')
+    if not owner or redis.call('HEXISTS', consumers, owner) == 0 then orphans[#orphans + 1] = page[2][i] end
+  end
+end
+local silent, time = { 'HDEL', groups }, now_ms()
+for i = 1, #signs, 2 do
+  local quiet = time - (tonumber(signs[i + 1]) or 0)
+  if signs[i] ~= ARGV[1] and quiet > tonumber(ARGV[4]) then silent[#silent + 1] = signs[i] end
+end
+
+-- A small hash comes in one page whatever COUNT says, hence the slices.
+for from = 1, #orphans, 500 do
+  bad = failed(redis.pcall('HDEL', lanes, unpack(orphans, from, math.min(#orphans, from + 499)))) or bad
+end
+if last then bad = failed(redis.pcall('XTRIM', stream, 'MINID', above(last))) or bad end
+if #silent > 2 then bad = failed(redis.pcall(unpack(silent))) or bad end
+return bad or { 'ok', cursor, more and 1 or 0, bodies }

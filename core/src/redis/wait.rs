@@ -1,0 +1,220 @@
+//! Waiting for work: a blocking read for those who watch, a bell for those who rest (and for those who watch, since
+//! a stop rings everybody).
+//!
+//! A blocking read has a connection of its own, one for each identity that watches. It is kept with the read that is
+//! under way, so a dropped wait leaves nothing behind: the next one takes the same read up again.
+//! Bells come over one subscribed connection for all. If it fails, nothing is lost but a poll: waits end by their
+//! time-out, and the next one connects again after a pause.
+
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use ::redis::aio::MultiplexedConnection;
+use ::redis::{PushInfo, PushKind, RedisError, Value};
+use tokio::sync::Notify;
+
+use super::link::{Link, unwrapped};
+use crate::error::{Error, Result};
+use crate::topology::Name;
+use crate::transport::{EntryId, Group, Hint};
+
+/// The longest blocking read: ids that went back (a roll-back of the server) are noticed after it.
+const BLOCK: Duration = Duration::from_secs(1);
+
+/// The pause before the next attempt to subscribe.
+const PAUSE: Duration = Duration::from_secs(1);
+
+type Read = Pin<Box<dyn Future<Output = Result<Value, RedisError>> + Send>>;
+
+/// What waits need to be kept between two of them.
+#[derive(Default)]
+pub(super) struct Waits {
+    /// By bell channel, which is unique for group and identity.
+    watches: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Watch>>>>,
+    bells: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
+    subscriber: tokio::sync::Mutex<Subscriber>,
+}
+
+impl std::fmt::Debug for Waits {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Waits").field("watches", &locked(&self.watches).len()).finish_non_exhaustive()
+    }
+}
+
+#[derive(Default)]
+struct Watch {
+    connection: Option<MultiplexedConnection>,
+    read: Option<Read>,
+    /// When the read must have ended, unless its connection is dead.
+    overdue: Duration,
+}
+
+#[derive(Default)]
+struct Subscriber {
+    connection: Option<MultiplexedConnection>,
+    subscribed: HashSet<String>,
+    /// Set by the connection when it ends.
+    lost: Arc<std::sync::atomic::AtomicBool>,
+    not_before: Duration,
+}
+
+impl Waits {
+    /// Waits as a hint says.
+    pub(super) async fn wait(
+        &self,
+        link: &Link,
+        group: &Group,
+        identity: &Name,
+        hint: &Hint,
+        timeout: Duration,
+    ) -> Result<()> {
+        link.check_open()?;
+        let channel = channel(group, identity);
+        let bell = locked(&self.bells).entry(channel.clone()).or_default().clone();
+        let rung = async {
+            let new = self.subscribe(link, &channel).await;
+            // A bell may have rung before we heard: look once more before resting.
+            if !(new && *hint == Hint::Rest) {
+                bell.notified().await;
+            }
+        };
+        let watched = async {
+            match hint {
+                Hint::Watch(after) => self.watch(link, group, &channel, *after, timeout).await,
+                Hint::Rest => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = link.closed() => Err(Error::closed("transport")),
+            () = rung => Ok(()),
+            result = watched => result,
+            () = link.clock().sleep(timeout) => Ok(()),
+        }
+    }
+
+    /// Forgets an identity that has gone.
+    pub(super) fn forget(&self, group: &Group, identity: &Name) {
+        let channel = channel(group, identity);
+        locked(&self.watches).remove(&channel);
+        locked(&self.bells).remove(&channel);
+    }
+
+    /// Ends all connections.
+    pub(super) async fn close(&self) {
+        locked(&self.watches).clear();
+        locked(&self.bells).clear();
+        *self.subscriber.lock().await = Subscriber::default();
+    }
+
+    async fn watch(&self, link: &Link, group: &Group, channel: &str, after: EntryId, timeout: Duration) -> Result<()> {
+        let watch = locked(&self.watches).entry(channel.to_owned()).or_default().clone();
+        let mut watch = watch.lock().await;
+        if watch.read.is_some() && link.clock().now() >= watch.overdue {
+            *watch = Watch::default();
+        }
+        let read = match watch.read.take() {
+            Some(read) => read,
+            None => watch.start(link, group, after, timeout.min(BLOCK)).await?,
+        };
+        let result = watch.read.insert(read).await;
+        watch.read = None;
+        if let Err(error) = result.and_then(unwrapped) {
+            watch.connection = None;
+            return Err(link.explain(&error));
+        }
+        Ok(())
+    }
+
+    /// Makes sure that the bell of a channel is heard; gives up quietly when it cannot be. Whether it is heard from
+    /// now on only.
+    async fn subscribe(&self, link: &Link, channel: &str) -> bool {
+        let mut subscriber = self.subscriber.lock().await;
+        if subscriber.lost.load(std::sync::atomic::Ordering::Acquire) {
+            *subscriber = Subscriber { not_before: subscriber.not_before, ..Subscriber::default() };
+        }
+        if subscriber.subscribed.contains(channel) || link.clock().now() < subscriber.not_before {
+            return false;
+        }
+        let Err(error) = self.listen(link, &mut subscriber, channel).await else { return true };
+        let error = link.explain(&error);
+        tracing::debug!(%error, "no bells for now; resting consumers poll");
+        let not_before = link.clock().now() + PAUSE;
+        *subscriber = Subscriber { not_before, ..Subscriber::default() };
+        false
+    }
+
+    async fn listen(&self, link: &Link, subscriber: &mut Subscriber, channel: &str) -> Result<(), RedisError> {
+        let mut connection = if let Some(connection) = &subscriber.connection {
+            connection.clone()
+        } else {
+            let (bells, lost) = (self.bells.clone(), subscriber.lost.clone());
+            let hear = move |push: PushInfo| {
+                heard(&bells, &lost, &push);
+                Ok::<(), Error>(())
+            };
+            let config = link.target.config().set_push_sender(hear);
+            let client = link.target.pushing();
+            subscriber.connection.insert(client.get_multiplexed_async_connection_with_config(&config).await?).clone()
+        };
+        connection.subscribe(channel).await?;
+        subscriber.subscribed.insert(channel.to_owned());
+        // Channels of identities that have gone.
+        let gone: Vec<String> = {
+            let bells = locked(&self.bells);
+            subscriber.subscribed.iter().filter(|known| !bells.contains_key(*known)).cloned().collect()
+        };
+        for known in gone {
+            connection.unsubscribe(&known).await?;
+            subscriber.subscribed.remove(&known);
+        }
+        Ok(())
+    }
+}
+
+impl Watch {
+    /// Starts a blocking read for entries after an id.
+    async fn start(&mut self, link: &Link, group: &Group, after: EntryId, block: Duration) -> Result<Read> {
+        let mut connection = if let Some(connection) = &self.connection {
+            connection.clone()
+        } else {
+            let config = link.target.config().set_response_timeout(None);
+            let client = link.target.client();
+            let made = client.get_multiplexed_async_connection_with_config(&config).await;
+            self.connection.insert(made.map_err(|error| link.explain(&error))?).clone()
+        };
+        let mut cmd = ::redis::cmd("XREAD");
+        // Nothing would block for ever.
+        let block_ms = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1);
+        cmd.arg("COUNT").arg(1).arg("BLOCK").arg(block_ms).arg("STREAMS").arg(&*group.stream).arg(after.to_string());
+        self.overdue = link.clock().now() + block + link.target.options.response_timeout;
+        Ok(Box::pin(async move { connection.send_packed_command(&cmd).await }))
+    }
+}
+
+fn heard(bells: &Mutex<HashMap<String, Arc<Notify>>>, lost: &std::sync::atomic::AtomicBool, push: &PushInfo) {
+    match push.kind {
+        PushKind::Message => {
+            let channel = match push.data.first() {
+                Some(Value::BulkString(channel)) => std::str::from_utf8(channel).unwrap_or_default(),
+                Some(Value::SimpleString(channel)) => channel,
+                _ => return,
+            };
+            if let Some(bell) = locked(bells).get(channel) {
+                bell.notify_one();
+            }
+        }
+        PushKind::Disconnection => lost.store(true, std::sync::atomic::Ordering::Release),
+        _ => {}
+    }
+}
+
+fn channel(group: &Group, identity: &Name) -> String {
+    format!("{}:{identity}", group.keys.bell)
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
