@@ -6,5 +6,4 @@
 mod conformance;
 mod harness;
 mod manifests;
-
 mod walls;
