@@ -126,3 +126,14 @@ fn reexports(lib: &Source) -> Vec<(String, String)> {
     }
     found
 }
+
+#[test]
+fn the_map_shows_the_same_levels() {
+    let map = std::fs::read_to_string(stargazer_tests::root().join("ARCHITECTURE.md")).unwrap();
+    for (level, modules) in LEVELS.iter().enumerate() {
+        let row = format!("| {level} | ");
+        let row = map.lines().find_map(|line| line.strip_prefix(&row)).unwrap_or_default();
+        let shown: Vec<&str> = row.split('`').skip(1).step_by(2).collect();
+        assert_eq!(shown, *modules, "level {level} in ARCHITECTURE.md");
+    }
+}
