@@ -77,7 +77,7 @@ pub(super) async fn a_lost_group_is_made_anew_and_nothing_unfinished_is_skipped(
     let settled = a.settle(&[ack(ids[0], "x"), retry(ids[1], "y", Record { starts: 1, ..Record::default() })]).await;
     assert_eq!(settled.unwrap().results, [SettleResult::Done; 2]);
 
-    lab.destroy(&group);
+    assert!(lab.destroy(&group));
     assert_eq!(a.try_fetch(9).await.unwrap_err(), Refusal::GroupLost);
     assert_eq!(a.settle(&[ack(ids[2], "x")]).await.unwrap_err(), Refusal::GroupLost);
     let made = lab.transport.recreate(&group).await.unwrap();
@@ -106,7 +106,7 @@ pub(super) async fn a_second_group_starts_below_its_oldest_unfinished_entry(lab:
     }
     assert_eq!(a.ids(3).await, ids[..3]);
     a.ack(ids[0], "l").await;
-    lab.destroy(&first);
+    assert!(lab.destroy(&first));
     let Recreated::Created { from } = lab.transport.recreate(&first).await.unwrap() else { panic!("it was lost") };
     assert!(from < ids[1], "{from} skips {}", ids[1]);
     assert!(from >= ids[0].before(), "{from} is far below {}", ids[1]);
@@ -119,7 +119,7 @@ pub(super) async fn a_deleted_stream_is_a_lost_group(lab: Lab) {
     let mut a = Player::join(&lab, &group, "a").await;
     let old = lab.publish("l", "1").await;
     a.fetch(1).await;
-    lab.drop_stream(&group.stream);
+    assert!(lab.drop_stream(&group.stream));
     assert_eq!(a.try_fetch(9).await.unwrap_err(), Refusal::GroupLost);
     assert_eq!(lab.transport.held(&group, a.name(), EntryId::ZERO, 9).await.unwrap_err().kind(), ErrorKind::NotFound);
     lab.pass(std::time::Duration::from_millis(2)).await;

@@ -80,7 +80,7 @@ pub(super) async fn a_lost_group_keeps_everything(lab: Lab) {
     let mut a = Player::join(&lab, &g, "a").await;
     let id = lab.publish("x", "").await;
     a.fetch(9).await;
-    lab.destroy(&h);
+    assert!(lab.destroy(&h));
     a.ack(id, "x").await;
     sweep(&lab, &g).await;
     assert_eq!(left(&lab).await, [id], "what h had not finished is not known");
@@ -107,7 +107,7 @@ pub(super) async fn a_sweep_frees_lanes_of_nobody(lab: Lab) {
     for lane in ["x", "y"] {
         let id = lab.publish(lane, "").await;
         a.fetch(9).await;
-        lab.delete(&group.stream, id);
+        assert!(lab.delete(&group.stream, id));
         a.settle(&[outcome(id, None, Verdict::Ack)]).await.unwrap();
     }
     lab.transport.retire(&group, &a.session).await.unwrap().unwrap();
@@ -142,6 +142,6 @@ pub(super) async fn information_tells_what_is_known(lab: Lab) {
         assert_eq!(error.kind(), ErrorKind::NotFound);
     }
     let server = lab.transport.ping().await.unwrap();
-    assert_eq!(server, lab.reconnect().ping().await.unwrap());
+    assert_eq!(server, lab.reconnect().await.ping().await.unwrap());
     assert!(!server.run_id.is_empty());
 }

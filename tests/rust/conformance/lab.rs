@@ -4,10 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use stargazer_core::clock::ManualClock;
+use stargazer_core::clock::{ManualClock, SystemClock};
 use stargazer_core::engine::{Engine, PendingEntry};
+use stargazer_core::redis::{ConnectOptions, RedisTransport};
 use stargazer_core::topology::Name;
 use stargazer_core::transport::{Append, EntryId, Fields, Group, Ordering, Retention, Transport};
+use stargazer_tests::{Reply, Server};
 
 /// A case that takes longer hangs.
 const LIMIT: Duration = Duration::from_secs(30);
@@ -24,6 +26,7 @@ pub(super) struct Lab {
 
 enum World {
     Engine { engine: Arc<Engine>, clock: Arc<ManualClock> },
+    Server(Server),
 }
 
 /// Runs a case on the engine.
@@ -33,6 +36,19 @@ pub(super) fn on_engine<F: Future<Output = ()>>(case: impl FnOnce(Lab) -> F) {
         let engine = Engine::new(clock.clone());
         case(Lab { transport: engine.clone(), world: World::Engine { engine, clock } }).await;
     });
+}
+
+/// Runs a case on a server of its own.
+pub(super) fn on_server<F: Future<Output = ()>>(case: impl FnOnce(Lab) -> F) {
+    run(async {
+        let server = Server::start().unwrap();
+        case(Lab { transport: connect(&server).await, world: World::Server(server) }).await;
+    });
+}
+
+async fn connect(server: &Server) -> Arc<dyn Transport> {
+    let options = ConnectOptions::default();
+    Arc::new(RedisTransport::connect(&server.url(), options, SystemClock::shared()).await.unwrap())
 }
 
 fn run(case: impl Future<Output = ()>) {
@@ -64,30 +80,34 @@ impl Lab {
     }
 
     /// Another connection to the same server.
-    pub(super) fn reconnect(&self) -> Arc<dyn Transport> {
+    pub(super) async fn reconnect(&self) -> Arc<dyn Transport> {
         match &self.world {
             World::Engine { engine, .. } => engine.reconnect(),
+            World::Server(server) => connect(server).await,
         }
     }
 
-    /// Deletes an entry behind everybody's back.
-    pub(super) fn delete(&self, stream: &Name, id: EntryId) {
+    /// Deletes an entry behind everybody's back; whether it was there.
+    pub(super) fn delete(&self, stream: &Name, id: EntryId) -> bool {
         match &self.world {
-            World::Engine { engine, .. } => assert_eq!(engine.delete_entries(stream, &[id]).unwrap(), 1),
+            World::Engine { engine, .. } => engine.delete_entries(stream, &[id]).unwrap() == 1,
+            World::Server(server) => did(server, &["XDEL", stream, &id.to_string()]),
         }
     }
 
-    /// Destroys a group, leaving what routing knows.
-    pub(super) fn destroy(&self, group: &Group) {
+    /// Destroys a group, leaving what routing knows; whether it was there.
+    pub(super) fn destroy(&self, group: &Group) -> bool {
         match &self.world {
-            World::Engine { engine, .. } => assert!(engine.destroy_group(group).unwrap()),
+            World::Engine { engine, .. } => engine.destroy_group(group).unwrap(),
+            World::Server(server) => did(server, &["XGROUP", "DESTROY", &group.stream, &group.name]),
         }
     }
 
-    /// Deletes only the key of a stream.
-    pub(super) fn drop_stream(&self, stream: &Name) {
+    /// Deletes only the key of a stream; whether it was there.
+    pub(super) fn drop_stream(&self, stream: &Name) -> bool {
         match &self.world {
-            World::Engine { engine, .. } => assert!(engine.drop_stream(stream).unwrap()),
+            World::Engine { engine, .. } => engine.drop_stream(stream).unwrap(),
+            World::Server(server) => did(server, &["DEL", stream]),
         }
     }
 
@@ -95,22 +115,33 @@ impl Lab {
     pub(super) fn flush(&self) {
         match &self.world {
             World::Engine { engine, .. } => engine.flush().unwrap(),
+            World::Server(server) => assert_eq!(server.command(&["FLUSHALL"]).unwrap().text(), "OK"),
         }
     }
 
-    /// The pending list as the server sees it.
+    /// The pending list as the server sees it; nothing when there is no such group.
     pub(super) fn pending(&self, group: &Group) -> Vec<PendingEntry> {
         match &self.world {
             World::Engine { engine, .. } => engine.pending_entries(group).unwrap(),
+            World::Server(server) => {
+                let command = ["XPENDING", &group.stream, &group.name, "-", "+", "100000"];
+                match server.command(&command).unwrap() {
+                    Reply::List(rows) => rows.iter().map(pending_entry).collect(),
+                    _ => Vec::new(),
+                }
+            }
         }
     }
 
     /// Lets a moment of the server's time pass.
     pub(super) async fn pass(&self, time: Duration) {
         match &self.world {
-            World::Engine { clock, .. } => clock.advance(time),
+            World::Engine { clock, .. } => {
+                clock.advance(time);
+                tokio::task::yield_now().await;
+            }
+            World::Server(_) => tokio::time::sleep(time).await,
         }
-        tokio::task::yield_now().await;
     }
 
     /// Lets time pass until the condition holds.
@@ -118,6 +149,27 @@ impl Lab {
         while !condition().await {
             self.pass(Duration::from_millis(5)).await;
         }
+    }
+}
+
+/// Whether a command found something to do. A group or stream that is missing is nothing to do.
+fn did(server: &Server, words: &[&str]) -> bool {
+    server.command(words).unwrap() == Reply::Int(1)
+}
+
+/// A row of `XPENDING`.
+fn pending_entry(row: &Reply) -> PendingEntry {
+    match row {
+        Reply::List(row) => match row.as_slice() {
+            [id, consumer, Reply::Int(idle), Reply::Int(deliveries)] => PendingEntry {
+                id: id.text().parse().unwrap(),
+                consumer: consumer.text(),
+                idle: Duration::from_millis(u64::try_from(*idle).unwrap()),
+                deliveries: u64::try_from(*deliveries).unwrap(),
+            },
+            other => panic!("not a row of XPENDING: {other:?}"),
+        },
+        other => panic!("not a row of XPENDING: {other:?}"),
     }
 }
 

@@ -22,6 +22,12 @@ macro_rules! cases {
                 fn $case() { super::super::lab::on_engine(super::super::$subject::$case); }
             )+ })+
         }
+        mod server {
+            $(mod $subject { $(
+                #[test]
+                fn $case() { super::super::lab::on_server(super::super::$subject::$case); }
+            )+ })+
+        }
     };
 }
 

@@ -105,7 +105,7 @@ pub(super) async fn a_lane_of_nobody_is_free(lab: Lab) {
     let (mut a, mut b) = two(&lab).await;
     let first = lab.publish("x", "1").await;
     a.fetch(1).await;
-    lab.delete(&a.group.stream, first);
+    assert!(lab.delete(&a.group.stream, first));
     let vanished = outcome(first, None, Verdict::Ack);
     assert_eq!(a.settle(&[vanished]).await.unwrap().results, [SettleResult::Done]);
     assert_eq!(lab.transport.retire(&a.group, &a.session).await.unwrap(), Ok(true));

@@ -50,7 +50,7 @@ pub(super) async fn appended_entries_are_read_back_in_order(lab: Lab) {
     assert_eq!(some, all[1..2]);
     assert!(lab.transport.range(&s, ids[2], ids[0], 9).await.unwrap().is_empty());
     assert!(lab.transport.range(&"none".into(), EntryId::ZERO, EntryId::MAX, 9).await.unwrap().is_empty());
-    lab.delete(&s, ids[1]);
+    assert!(lab.delete(&s, ids[1]));
     let read = lab.transport.read(&s, &[ids[2], ids[1], ids[0]]).await.unwrap();
     assert_eq!(read, vec![Some(all[2].clone()), None, Some(all[0].clone())]);
 }
@@ -109,7 +109,7 @@ pub(super) async fn a_strict_cap_refuses_and_stores_nothing(lab: Lab) {
     let second = one(&lab, entry("2")).await.unwrap();
     refused(one(&lab, capped.clone()).await, ErrorKind::Full);
     assert_eq!(lab.transport.bodies(&[body_key("s", "m")]).await.unwrap(), [None]);
-    lab.delete(&"s".into(), second.id);
+    assert!(lab.delete(&"s".into(), second.id));
     let answer = one(&lab, capped).await.unwrap();
     assert!(!answer.duplicate, "a refused publish leaves no marker");
     assert_eq!(length(&lab).await, 2);
@@ -147,7 +147,7 @@ pub(super) async fn an_entry_without_fields_is_invalid(lab: Lab) {
 
 pub(super) async fn ids_are_not_given_twice_after_a_deletion(lab: Lab) {
     let first = one(&lab, entry("1")).await.unwrap().id;
-    lab.delete(&"s".into(), first);
+    assert!(lab.delete(&"s".into(), first));
     assert!(one(&lab, entry("2")).await.unwrap().id > first);
 }
 
@@ -166,7 +166,7 @@ pub(super) async fn a_capped_stream_loses_its_oldest(lab: Lab) {
 
 pub(super) async fn a_closed_transport_says_so(lab: Lab) {
     let group = lab.group().await;
-    let other = lab.reconnect();
+    let other = lab.reconnect().await;
     lab.transport.close().await;
     lab.transport.close().await;
     refused(one(&lab, entry("1")).await, ErrorKind::Closed);

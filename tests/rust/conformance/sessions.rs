@@ -50,7 +50,7 @@ pub(super) async fn of_two_adopters_one_wins(lab: Lab) {
     let group = lab.group().await;
     let a = Player::join(&lab, &group, "a").await;
     let seen = a.sign().await;
-    let other = lab.reconnect();
+    let other = lab.reconnect().await;
     let (one, two) = tokio::join!(lab.transport.adopt(&group, &seen, "one"), other.adopt(&group, &seen, "two"));
     let winners: Vec<_> = [one.unwrap(), two.unwrap()].into_iter().flatten().collect();
     assert_eq!(winners.len(), 1);
@@ -222,7 +222,7 @@ pub(super) async fn an_entry_deleted_while_pending_is_handed_without_a_body(lab:
     let mut a = Player::join(&lab, &group, "a").await;
     let ids = [lab.publish("x", "").await, lab.publish("x", "").await];
     a.fetch(9).await;
-    lab.delete(&group.stream, ids[0]);
+    assert!(lab.delete(&group.stream, ids[0]));
     let mut heir = a.adopted_by("heir").await;
     let handed = heir.fetch(9).await;
     assert_eq!(handed.iter().map(|e| e.id).collect::<Vec<_>>(), ids);
