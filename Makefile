@@ -66,7 +66,7 @@ test-scenarios: python node ## whether each language covers every behaviour of t
 	@tools/step.sh 'scenarios (make test-scenarios)' .venv/bin/python tests/tools/scenarios.py
 
 test-cross: python node harness ## the suites over several languages and processes
-	@tools/step.sh 'building the services' cargo build --quiet -p stargazer-services
+	@tools/step.sh 'building services and examples' cargo build --quiet -p stargazer-services -p stargazer-core --bins --examples
 	@tools/step.sh 'cross-language suite (make test-cross)' .venv/bin/python -m pytest tests/cross
 
 # ---- the rest
