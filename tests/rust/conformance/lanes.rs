@@ -21,7 +21,7 @@ async fn lanes(lab: &Lab, group: &Group, entries: &[Fields]) -> Vec<Option<Lane>
 }
 
 fn texts(lanes: &[Option<Lane>]) -> Vec<Option<&str>> {
-    lanes.iter().map(|lane| lane.as_ref().map(|lane| std::str::from_utf8(lane).unwrap())).collect()
+    lanes.iter().map(|lane| lane.as_ref().map(|lane| std::str::from_utf8(lane).unwrap_or("not text"))).collect()
 }
 
 fn data(bytes: &[u8]) -> Fields {
@@ -60,8 +60,8 @@ pub(super) async fn the_key_is_the_lane(lab: Lab) {
             (Bytes::from_static(b"key"), Bytes::copy_from_slice(key.as_bytes())),
         ]
     };
-    let seen = lanes(&lab, &group, &[with("a|ü\u{0}\n"), with(&longest), with(&too_long)]).await;
-    assert_eq!(texts(&seen), [Some("a|ü\u{0}\n"), Some(&*longest), None]);
+    let entries = [with("a|ü\u{0}\n€😀"), with(&longest), with(&too_long), with("")];
+    assert_eq!(texts(&lanes(&lab, &group, &entries).await), [Some("a|ü\u{0}\n€😀"), Some(&*longest), None, None]);
 }
 
 pub(super) async fn older_entries_have_the_lane_of_their_envelope(lab: Lab) {
@@ -82,11 +82,12 @@ pub(super) async fn older_entries_have_the_lane_of_their_envelope(lab: Lab) {
             map(&[("channel_key", NIL), ("channel_id", &c)]),
             map(&[("list", &nested), ("channel_id", &c), ("is_addressed", TRUE)]),
             map(&[("channel_id", &binary)]),
+            map(&[("channel_key", &text("")), ("channel_id", &c)]),
             map(&[("is_addressed", NIL), ("channel_id", &c)]),
         ],
     )
     .await;
-    assert_eq!(texts(&seen), ["c1", "k1", "k1", "c1", "c1", "c2", "c1"].map(Some));
+    assert_eq!(texts(&seen), ["c1", "k1", "k1", "c1", "c1", "c2", "c1", "c1"].map(Some));
 }
 
 pub(super) async fn unaddressed_entries_have_none_unless_asked_for(lab: Lab) {
@@ -94,14 +95,16 @@ pub(super) async fn unaddressed_entries_have_none_unless_asked_for(lab: Lab) {
         fields(&[("key", "k"), ("ua", "1")]),
         fields(&[("key", "k"), ("ua", "0")]),
         map(&[("channel_id", &text("c")), ("is_addressed", FALSE)]),
+        map(&[("channel_id", &text("c")), ("is_addressed", &[0])]),
+        map(&[("channel_id", &text("c")), ("is_addressed", FALSE), ("body", &[0xc4, 1, 0])]),
     ];
     let group = lab.group().await;
-    assert_eq!(texts(&lanes(&lab, &group, &entries).await), [None, Some("k"), None]);
+    assert_eq!(texts(&lanes(&lab, &group, &entries).await), [None, Some("k"), None, None, None]);
     let other = Group::new("s".into(), "h".into(), group.ordering, group.retention);
     let other = Group { order_unaddressed: true, ..other };
     lab.transport.recreate(&other).await.unwrap();
     let seen = lanes(&lab, &other, &[]).await;
-    assert_eq!(texts(&seen), ["k", "k", "c"].map(Some));
+    assert_eq!(texts(&seen), ["k", "k", "c", "c", "c"].map(Some));
 }
 
 pub(super) async fn what_cannot_be_read_has_none(lab: Lab) {
@@ -116,6 +119,10 @@ pub(super) async fn what_cannot_be_read_has_none(lab: Lab) {
         data(&text("channel_id")),
         data(&[0x91, 0xa1, b'c']),
         map(&[("channel_id", &[7])]),
+        map(&[("channel_id", &text(""))]),
+        map(&[("channel_id", &[0xa1, 0xff])]),
+        map(&[("channel_key", &[7]), ("channel_id", &text("c"))]),
+        vec![(Bytes::from_static(b"key"), Bytes::from_static(b"\xff"))],
         map(&[("channel_id", &too_long)]),
         map(&[("other", &text("c"))]),
         data(&[0xdf, 0xff, 0xff, 0xff, 0xff]),

@@ -74,13 +74,34 @@ local function walk(data)
     if not stop then return end
     local name, first = text_at(data, at, value), string.byte(data, value)
     if name == 'is_addressed' then
-      envelope.is_addressed = first ~= 0xc2
+      envelope.is_addressed = first ~= 0xc2 and first ~= 0
     elseif (name == 'channel_key' or name == 'channel_id') and first ~= 0xc0 then
       envelope[name] = text_at(data, value, stop) or false
     end
     at = stop
   end
   return at == #data + 1 and envelope or nil
+end
+
+-- What a character of more than one byte may look like.
+local UTF8 = { '^[\194-\223][\128-\191]', '^\224[\160-\191][\128-\191]', '^[\225-\236\238\239][\128-\191][\128-\191]',
+  '^\237[\128-\159][\128-\191]', '^\240[\144-\191][\128-\191][\128-\191]',
+  '^[\241-\243][\128-\191][\128-\191][\128-\191]', '^\244[\128-\143][\128-\191][\128-\191]' }
+
+-- Whether a value can be a lane: text, neither empty nor too long.
+local function is_lane(value)
+  if type(value) ~= 'string' or value == '' or #value > MAX_LANE then return false end
+  local at = string.find(value, '[\128-\255]')
+  while at do
+    local stop
+    for _, character in ipairs(UTF8) do
+      local _, last = string.find(value, character, at)
+      stop = stop or last
+    end
+    if not stop then return false end
+    at = string.find(value, '[\128-\255]', stop + 1)
+  end
+  return true
 end
 
 local function lane_of(fields, order_unaddressed)
@@ -97,7 +118,7 @@ local function lane_of(fields, order_unaddressed)
   end
   if unaddressed and not order_unaddressed then return nil, 0 end
   if key then
-    if #key <= MAX_LANE then return key, 1 end
+    if is_lane(key) then return key, 1 end
     return nil, 0
   end
   if not data or #data > MAX_DATA then return nil, 0 end
@@ -108,9 +129,10 @@ local function lane_of(fields, order_unaddressed)
     return nil, 0
   end
   if type(envelope) ~= 'table' then return nil, 0 end
-  if envelope.is_addressed == false and not order_unaddressed then return nil, 0 end
+  local addressed = envelope.is_addressed ~= false and envelope.is_addressed ~= 0
+  if not addressed and not order_unaddressed then return nil, 0 end
   local lane = envelope.channel_key
-  if lane == nil then lane = envelope.channel_id end
-  if type(lane) ~= 'string' or #lane > MAX_LANE then return nil, 0 end
-  return lane, lane
+  if lane == nil or lane == '' then lane = envelope.channel_id end
+  if is_lane(lane) then return lane, lane end
+  return nil, 0
 end
