@@ -61,8 +61,12 @@ impl BusConfig {
     /// Defaults, changed by `SG_INBOUND_STREAM`, `SG_OUTBOUND_STREAM_PREFIX`, `SG_WORKER_GROUP` and
     /// `SG_GATEWAY_GROUP_PREFIX`. Read when called, never at load time.
     pub fn from_env() -> Self {
-        let mut config = Self::default();
-        let names = &mut config.topology;
+        Self::default().with_env()
+    }
+
+    /// These settings, changed by the same variables.
+    pub fn with_env(mut self) -> Self {
+        let names = &mut self.topology;
         for (variable, setting) in [
             ("SG_INBOUND_STREAM", &mut names.inbound_stream),
             ("SG_OUTBOUND_STREAM_PREFIX", &mut names.outbound_stream_prefix),
@@ -73,7 +77,7 @@ impl BusConfig {
                 *setting = value;
             }
         }
-        config
+        self
     }
 
     /// Checks every range.

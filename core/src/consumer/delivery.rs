@@ -127,6 +127,17 @@ impl<T> Delivery<T> {
         self.inner.settle(outcome)
     }
 
+    /// Reports the outcome of a handler that was ended because the delivery is cancelled: one that ran too long is
+    /// retried, any other is given back.
+    pub fn give_up(&self) -> Result<()> {
+        self.inner.give_up()
+    }
+
+    /// The same delivery for those who do not care what kind of body it has.
+    pub fn untyped(self) -> Delivery {
+        Delivery { inner: self.inner, body: PhantomData }
+    }
+
     /// Done.
     #[allow(clippy::unused_async)] // may wait once outcomes can be confirmed one by one
     pub async fn ack(self) -> Result<()> {
@@ -165,6 +176,14 @@ impl Inner {
             return Ok(());
         }
         self.shared.hand_back(self.started.ticket, outcome)
+    }
+
+    pub(super) fn give_up(&self) -> Result<()> {
+        self.settle(if self.cancel.timed_out() {
+            Outcome::Retry { after: None, error: Some("the handler ran longer than handler_timeout".into()) }
+        } else {
+            Outcome::Release
+        })
     }
 
     pub(super) fn cancel(&self) -> &Cancel {

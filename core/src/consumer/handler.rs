@@ -42,7 +42,7 @@ impl<T: Envelope> Consumer<T> {
         F: Future<Output = HandlerResult<O>> + Send + 'static,
         O: Into<Outcome> + Send + 'static,
     {
-        self.shared.leave_pull_mode();
+        self.serve_handlers();
         let handler = Arc::new(handler);
         let mut tasks = JoinSet::new();
         let result = loop {
@@ -72,16 +72,14 @@ where
 {
     let inner = delivery.inner.clone();
     let run = AssertUnwindSafe(async { outcome_of(handler(delivery).await) }).catch_unwind();
-    let outcome = tokio::select! {
+    let settled = tokio::select! {
         biased;
-        () = inner.cancel().cancelled() => if inner.cancel().timed_out() {
-            Outcome::Retry { after: None, error: Some("the handler ran longer than handler_timeout".into()) }
-        } else {
-            Outcome::Release
-        },
-        done = run => done.unwrap_or_else(|panic| Outcome::Retry { after: None, error: Some(text_of(&*panic)) }),
+        () = inner.cancel().cancelled() => inner.give_up(),
+        done = run => inner.settle(
+            done.unwrap_or_else(|panic| Outcome::Retry { after: None, error: Some(text_of(&*panic)) })
+        ),
     };
-    if let Err(error) = inner.settle(outcome) {
+    if let Err(error) = settled {
         tracing::debug!(%error, "the outcome came too late");
     }
 }

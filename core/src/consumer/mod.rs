@@ -108,11 +108,23 @@ impl<T: Envelope> Consumer<T> {
         &self.shared.group
     }
 
+    /// For those who build a handler form of their own: whoever takes a delivery from now on settles it, and ends its
+    /// handler when it is cancelled ([`Notice::HandlersCancelled`] says when to look). Outcomes that were refused are
+    /// then logged instead of coming up at `next`, where a loop over handlers could do nothing about them.
+    pub fn serve_handlers(&self) {
+        self.shared.leave_pull_mode();
+    }
+
     /// Ends it: no new work, handlers and deliveries in hand get `drain_timeout`, the rest is released for immediate
     /// pick-up by others. May be called twice.
     pub async fn close(&self) -> Result<()> {
+        self.close_within(self.shared.drain_timeout).await
+    }
+
+    /// [`Consumer::close`] with another time for what is in hand; zero releases it at once.
+    pub async fn close_within(&self, drain_timeout: Duration) -> Result<()> {
         self.closed.store(true, Atomic::Release);
-        self.shared.drain(self.shared.drain_timeout);
+        self.shared.drain(drain_timeout);
         loop {
             let notified = self.shared.change();
             if let Some(result) = self.shared.ending() {

@@ -146,7 +146,7 @@ impl Shared {
     }
 
     fn apply(&self, state: &mut State, actions: Vec<Action>, now: Now) {
-        let mut arrived = false;
+        let (mut arrived, mut cancelled) = (false, false);
         let mut unstarted = Vec::new();
         for action in actions {
             match action {
@@ -161,6 +161,7 @@ impl Shared {
                         unstarted.push(ticket);
                     } else if let Some(cancel) = state.cancels.get(&ticket) {
                         cancel.cancel(reason);
+                        cancelled = true;
                         if reason == CancelReason::Closing && self.pull.load(Ordering::Acquire) {
                             // Nobody but the holder of the delivery could end it, and the drain time is over.
                             unstarted.push(ticket);
@@ -185,6 +186,9 @@ impl Shared {
         if arrived {
             self.arrivals.notify_waiters();
         }
+        if cancelled {
+            self.tell(state, Notice::HandlersCancelled);
+        }
     }
 
     fn tell(&self, state: &mut State, notice: Notice) {
@@ -206,6 +210,7 @@ impl Shared {
             Notice::LeaseExpired => {
                 tracing::warn!(stream, group, "no renewal for a lease: starting nothing until there is one");
             }
+            Notice::HandlersCancelled => tracing::debug!(stream, group, "running handlers were told to end"),
             Notice::StaleOutcome { id } => {
                 tracing::debug!(stream, group, %id, "an outcome was refused: the work had gone to another consumer");
                 if self.pull.load(Ordering::Acquire) {

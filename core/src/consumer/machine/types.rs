@@ -303,6 +303,8 @@ pub enum Notice {
     },
     /// The server could not be reached for nearly a lease: nothing starts until it can.
     LeaseExpired,
+    /// Handlers that run were told to end: look which deliveries are cancelled.
+    HandlersCancelled,
     /// First failure of a streak of failed requests.
     Trouble {
         /// What failed.
