@@ -6,4 +6,5 @@
 mod conformance;
 mod harness;
 mod manifests;
+mod redis;
 mod walls;

@@ -5,7 +5,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use ::redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
+use ::redis::aio::{AsyncPushSender, MultiplexedConnection};
+use ::redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, RedisError, TlsCertificates};
 
 use super::error::by_client;
 use crate::error::{Error, Result};
@@ -98,8 +99,6 @@ impl ConnectOptions {
 /// A checked address with its settings.
 pub(super) struct Target {
     client: Client,
-    /// The same server, spoken to in the protocol that has push messages.
-    pushing: Client,
     shown: String,
     pub(super) options: ConnectOptions,
 }
@@ -121,19 +120,17 @@ impl Target {
         }
         let info = url.into_connection_info().map_err(|e| by_client(&e))?;
         let shown = info.addr().to_string();
-        let redis = info.redis_settings().clone().set_lib_name("stargazer", env!("CARGO_PKG_VERSION"));
-        let open = |protocol| {
-            let info = info.clone().set_redis_settings(redis.clone().set_protocol(protocol));
-            match &options.root_certificates {
-                Some(pem) if scheme == Some("rediss") => {
-                    Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) })
-                }
-                _ => Client::open(info),
+        // With push messages: a lost connection is noticed before the next request, and bells are heard.
+        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+        let info = info.set_redis_settings(redis.set_lib_name("stargazer", env!("CARGO_PKG_VERSION")));
+        let client = match &options.root_certificates {
+            Some(pem) if scheme == Some("rediss") => {
+                Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) })
             }
-            .map_err(|e| by_client(&e).with_context("server", &shown))
-        };
-        let (client, pushing) = (open(ProtocolVersion::RESP2)?, open(ProtocolVersion::RESP3)?);
-        Ok(Self { client, pushing, shown, options })
+            _ => Client::open(info),
+        }
+        .map_err(|e| by_client(&e).with_context("server", &shown))?;
+        Ok(Self { client, shown, options })
     }
 
     /// Host and port, or the path of a socket.
@@ -141,22 +138,18 @@ impl Target {
         &self.shown
     }
 
-    /// For commands.
-    pub(super) fn client(&self) -> &Client {
-        &self.client
-    }
-
-    /// For subscriptions.
-    pub(super) fn pushing(&self) -> &Client {
-        &self.pushing
-    }
-
-    /// Settings of a connection whose answers come in time.
-    pub(super) fn config(&self) -> AsyncConnectionConfig {
-        AsyncConnectionConfig::new()
+    /// Opens a connection. Push messages go to `hear`, the end of the connection as well.
+    pub(super) async fn open(
+        &self,
+        response_timeout: Option<Duration>,
+        hear: impl AsyncPushSender,
+    ) -> Result<MultiplexedConnection, RedisError> {
+        let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.connect_timeout))
-            .set_response_timeout(Some(self.options.response_timeout))
+            .set_response_timeout(response_timeout)
             .set_pipeline_buffer_size(1024)
+            .set_push_sender(hear);
+        self.client.get_multiplexed_async_connection_with_config(&config).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one place where an error of the client library or a reply of the server becomes an error of ours.
 //!
-//! A reply is judged by its code, never by its text. The one exception is a server that is out of connections: it
-//! says so under the code of every other mistake.
+//! A reply is judged by its code, never by its text. Two exceptions, which come under the code of every other mistake:
+//! a server that is out of connections, and one that refuses a command inside a script.
 
 use ::redis::{ErrorKind as ClientKind, RedisError};
 
@@ -31,6 +31,9 @@ pub(super) fn by_code(code: &str, detail: &str) -> Error {
         "BUSYGROUP" => (ErrorKind::Conflict, "the group exists"),
         "ERR" if detail.starts_with("max number of clients") => {
             (ErrorKind::Unavailable, "the server has no connection left; raise maxclients")
+        }
+        "ERR" if detail.starts_with("The user executing the script can't") => {
+            (ErrorKind::Auth, "this user may not do that; widen its access rights")
         }
         _ => (ErrorKind::Internal, "the server refused a command"),
     };
@@ -101,6 +104,7 @@ mod tests {
             ("MISCONF Redis is configured to save RDB snapshots", ErrorKind::Unavailable),
             ("NOREPLICAS Not enough good replicas to write.", ErrorKind::Unavailable),
             ("ERR max number of clients reached", ErrorKind::Unavailable),
+            ("ERR The user executing the script can't run this command or subcommand", ErrorKind::Auth),
             ("-OOM command not allowed when used memory > 'maxmemory'.", ErrorKind::Full),
             ("WRONGTYPE Operation against a key holding the wrong kind of value", ErrorKind::Invalid),
             ("MOVED 3999 127.0.0.1:6381", ErrorKind::Invalid),

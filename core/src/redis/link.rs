@@ -5,11 +5,12 @@
 //! starts and once when it ends. An answer that did not come in time costs the connection, because one that was cut
 //! silently would never answer again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
-use ::redis::{Cmd, Pipeline, RedisError, Value};
+use ::redis::{Cmd, Pipeline, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::watch;
 
 use super::connect::Target;
@@ -47,7 +48,7 @@ pub(super) struct Link {
 
 #[derive(Debug, Default)]
 struct State {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Live>,
     /// Counts connections, so that a late failure of an old one does not cost the new one.
     generation: u64,
     /// Attempts to connect that have ended.
@@ -58,6 +59,13 @@ struct State {
     not_before: Duration,
     /// A failure has been logged and not its end.
     failing: bool,
+}
+
+/// A connection, and whether it has ended since.
+#[derive(Debug, Clone)]
+struct Live {
+    connection: MultiplexedConnection,
+    ended: Arc<AtomicBool>,
 }
 
 impl Link {
@@ -153,19 +161,16 @@ impl Link {
     /// The connection, made if there is none.
     async fn connection(&self) -> Result<(MultiplexedConnection, u64)> {
         self.check_open()?;
-        let seen = {
-            let state = self.state();
-            if let Some(connection) = &state.connection {
-                return Ok((connection.clone(), state.generation));
-            }
-            state.attempts
+        let seen = match self.live() {
+            Ok(live) => return Ok(live),
+            Err(attempts) => attempts,
         };
         let _gate = self.gate.lock().await;
+        if let Ok(live) = self.live() {
+            return Ok(live);
+        }
         let not_before = {
             let state = self.state();
-            if let Some(connection) = &state.connection {
-                return Ok((connection.clone(), state.generation));
-            }
             match &state.failure {
                 Some(failure) if state.attempts > seen => return Err(failure.clone()),
                 _ => state.not_before,
@@ -183,10 +188,31 @@ impl Link {
         }
     }
 
+    /// The connection if there is one, else how many attempts have ended so far.
+    fn live(&self) -> Result<(MultiplexedConnection, u64), u64> {
+        let mut state = self.state();
+        match &state.connection {
+            Some(live) if !live.ended.load(Ordering::Acquire) => Ok((live.connection.clone(), state.generation)),
+            Some(_) => {
+                state.connection = None;
+                self.log_streak(&mut state, &Error::unavailable("the server has ended the connection"));
+                Err(state.attempts)
+            }
+            None => Err(state.attempts),
+        }
+    }
+
     /// One attempt to connect, with all scripts loaded.
-    async fn attempt(&self) -> Result<MultiplexedConnection, RedisError> {
-        let config = self.target.config();
-        let mut connection = self.target.client().get_multiplexed_async_connection_with_config(&config).await?;
+    async fn attempt(&self) -> Result<Live, RedisError> {
+        let ended = Arc::new(AtomicBool::new(false));
+        let end = ended.clone();
+        let hear = move |push: PushInfo| {
+            if push.kind == PushKind::Disconnection {
+                end.store(true, Ordering::Release);
+            }
+            Ok::<(), Error>(())
+        };
+        let mut connection = self.target.open(Some(self.target.options.response_timeout), hear).await?;
         let mut setup = ::redis::pipe();
         for script in SCRIPTS.all() {
             setup.add_command(load(script));
@@ -194,21 +220,22 @@ impl Link {
         for reply in connection.send_packed_commands(&setup, 0, setup.len()).await? {
             unwrapped(reply)?;
         }
-        Ok(connection)
+        Ok(Live { connection, ended })
     }
 
     /// Notes how an attempt ended.
-    fn ended(&self, attempt: Result<MultiplexedConnection, RedisError>) -> Result<(MultiplexedConnection, u64)> {
+    fn ended(&self, attempt: Result<Live, RedisError>) -> Result<(MultiplexedConnection, u64)> {
         let now = self.clock.now();
         let mut state = self.state();
         state.attempts += 1;
         match attempt {
-            Ok(connection) => {
+            Ok(live) => {
                 if state.failing {
                     tracing::info!(server = self.target.shown(), "connected again");
                 }
                 state.generation += 1;
-                state.connection = Some(connection.clone());
+                let connection = live.connection.clone();
+                state.connection = Some(live);
                 state.failure = None;
                 state.failing = false;
                 state.backoff = Duration::ZERO;

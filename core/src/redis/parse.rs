@@ -77,10 +77,11 @@ fn misfit<T>(wanted: &str, found: &Value) -> Result<T> {
     Err(Error::internal(format!("the server answered {kind} where {wanted} was expected")))
 }
 
-/// An array; nothing is an empty one.
+/// An array; nothing is an empty one, a map is its names and values in turn.
 pub(super) fn array(value: Value) -> Result<Vec<Value>> {
     match value {
         Value::Array(items) => Ok(items),
+        Value::Map(pairs) => Ok(pairs.into_iter().flat_map(|(name, value)| [name, value]).collect()),
         Value::Nil => Ok(Vec::new()),
         other => misfit("an array", &other),
     }
@@ -103,7 +104,7 @@ pub(super) fn text(value: Value) -> Result<String> {
         Value::BulkString(data) => {
             String::from_utf8(data).map_err(|_| Error::internal("the server answered text that is not UTF-8"))
         }
-        Value::SimpleString(text) => Ok(text),
+        Value::SimpleString(text) | Value::VerbatimString { text, .. } => Ok(text),
         Value::Okay => Ok("OK".to_owned()),
         Value::Int(number) => Ok(number.to_string()),
         other => misfit("text", &other),

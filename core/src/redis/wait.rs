@@ -155,9 +155,8 @@ impl Waits {
                 heard(&bells, &lost, &push);
                 Ok::<(), Error>(())
             };
-            let config = link.target.config().set_push_sender(hear);
-            let client = link.target.pushing();
-            subscriber.connection.insert(client.get_multiplexed_async_connection_with_config(&config).await?).clone()
+            let timeout = link.target.options.response_timeout;
+            subscriber.connection.insert(link.target.open(Some(timeout), hear).await?).clone()
         };
         connection.subscribe(channel).await?;
         subscriber.subscribed.insert(channel.to_owned());
@@ -180,9 +179,8 @@ impl Watch {
         let mut connection = if let Some(connection) = &self.connection {
             connection.clone()
         } else {
-            let config = link.target.config().set_response_timeout(None);
-            let client = link.target.client();
-            let made = client.get_multiplexed_async_connection_with_config(&config).await;
+            let deaf = |_: PushInfo| Ok::<(), Error>(());
+            let made = link.target.open(None, deaf).await;
             self.connection.insert(made.map_err(|error| link.explain(&error))?).clone()
         };
         let mut cmd = ::redis::cmd("XREAD");

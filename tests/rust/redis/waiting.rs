@@ -1,0 +1,100 @@
+//! Blocking reads and bells on real connections.
+
+use std::time::{Duration, Instant};
+
+use stargazer_core::transport::{Fetch, Hint, Transport};
+use stargazer_tests::{Options, Server};
+
+use super::{ACKED, EntryId, entry, fetch, group, join, publish, run, start};
+
+const LONG: Duration = Duration::from_secs(3600);
+
+fn connections(server: &Server) -> usize {
+    server.command(&["CLIENT", "LIST"]).unwrap().text().lines().count()
+}
+
+fn blocked(server: &Server) -> bool {
+    server.command(&["INFO", "clients"]).unwrap().text().contains("blocked_clients:1")
+}
+
+async fn until(mut condition: impl FnMut() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !condition() {
+        assert!(Instant::now() < deadline, "not within ten seconds");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[test]
+fn a_dropped_wait_is_taken_up_again() {
+    run(async {
+        let (server, transport) = start(Options::default()).await;
+        let group = group("g", ACKED);
+        let session = join(&transport, &group, "a").await;
+        let hint = Hint::Watch(EntryId::ZERO);
+        let mut most = 0;
+        for _ in 0..20 {
+            tokio::select! {
+                () = until(|| blocked(&server)) => {}
+                waited = transport.wait(&group, &session.identity, &hint, LONG) => waited.unwrap(),
+            }
+            most = most.max(connections(&server));
+        }
+        // Commands, the watch, the bells, and the one that asks.
+        assert!(most <= 4, "{most} connections");
+        let wait = transport.wait(&group, &session.identity, &hint, LONG);
+        let started = Instant::now();
+        let (waited, id) = tokio::join!(wait, publish(&transport, entry("x", "")));
+        waited.unwrap();
+        assert!(started.elapsed() < Duration::from_millis(900), "woken late: {:?}", started.elapsed());
+        assert_eq!(fetch(&transport, &group, &session, 9).await[0].id, id.unwrap());
+    });
+}
+
+#[test]
+fn a_stop_wakes_those_who_watch() {
+    run(async {
+        let (server, transport) = start(Options::default()).await;
+        let group = group("g", ACKED);
+        let (a, b) = (join(&transport, &group, "a").await, join(&transport, &group, "b").await);
+        let request = Fetch { cursor: EntryId::ZERO, count: 9, max_bytes: 1 << 20, new: true };
+        let hint = transport.fetch(&group, &a, &request).await.unwrap().unwrap().hint.unwrap();
+        assert_eq!(hint, Hint::Watch(EntryId::ZERO));
+        let channel = format!("{}:a", group.keys.bell);
+        let listens =
+            || server.command(&["PUBSUB", "CHANNELS", &channel]).unwrap() != stargazer_tests::Reply::List(vec![]);
+        let stop = async {
+            until(|| listens() && blocked(&server)).await;
+            let started = Instant::now();
+            transport.stop(&group, std::slice::from_ref(&b)).await.unwrap();
+            started
+        };
+        let waited = async {
+            transport.wait(&group, &a.identity, &hint, LONG).await.unwrap();
+            Instant::now()
+        };
+        let (started, woken) = tokio::join!(stop, waited);
+        assert!(woken - started < Duration::from_millis(500), "{:?}", woken - started);
+    });
+}
+
+#[test]
+fn a_wait_ends_with_its_time_although_the_server_is_gone() {
+    run(async {
+        let (mut server, transport) = start(Options::default()).await;
+        let group = group("g", ACKED);
+        let session = join(&transport, &group, "a").await;
+        server.kill().unwrap();
+        let timeout = Duration::from_millis(100);
+        let started = Instant::now();
+        transport.wait(&group, &session.identity, &Hint::Rest, timeout).await.unwrap();
+        assert!(started.elapsed() >= timeout);
+        let watch = Hint::Watch(EntryId::ZERO);
+        assert!(transport.wait(&group, &session.identity, &watch, timeout).await.is_err());
+        server.restart().unwrap();
+        transport.recreate(&group).await.unwrap();
+        let wait = transport.wait(&group, &session.identity, &watch, LONG);
+        let (waited, _) = tokio::join!(wait, publish(&transport, entry("x", "")));
+        waited.unwrap();
+    });
+}
