@@ -7,4 +7,5 @@ mod conformance;
 mod harness;
 mod manifests;
 mod redis;
+mod vectors;
 mod walls;

@@ -1,0 +1,5 @@
+//! The vectors: bodies as an independent encoder writes them, and the table of errors.
+
+mod bodies;
+mod file;
+mod table;
