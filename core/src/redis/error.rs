@@ -32,7 +32,11 @@ pub(super) fn by_code(code: &str, detail: &str) -> Error {
         "ERR" if detail.starts_with("max number of clients") => {
             (ErrorKind::Unavailable, "the server has no connection left; raise maxclients")
         }
-        "ERR" if detail.starts_with("The user executing the script can't") => {
+        // Redis' words, and Valkey's.
+        "ERR"
+            if detail.starts_with("The user executing the script can't")
+                || detail.starts_with("ACL failure in script") =>
+        {
             (ErrorKind::Auth, "this user may not do that; widen its access rights")
         }
         _ => (ErrorKind::Internal, "the server refused a command"),
@@ -105,6 +109,7 @@ mod tests {
             ("NOREPLICAS Not enough good replicas to write.", ErrorKind::Unavailable),
             ("ERR max number of clients reached", ErrorKind::Unavailable),
             ("ERR The user executing the script can't run this command or subcommand", ErrorKind::Auth),
+            ("ERR ACL failure in script: User x has no permissions to run the 'xadd' command", ErrorKind::Auth),
             ("-OOM command not allowed when used memory > 'maxmemory'.", ErrorKind::Full),
             ("WRONGTYPE Operation against a key holding the wrong kind of value", ErrorKind::Invalid),
             ("MOVED 3999 127.0.0.1:6381", ErrorKind::Invalid),
