@@ -12,6 +12,7 @@ mod inspect;
 mod link;
 mod parse;
 mod script;
+mod settle;
 mod wait;
 
 use std::sync::Arc;
@@ -86,7 +87,7 @@ impl Transport for RedisTransport {
     }
 
     async fn settle(&self, group: &Group, session: &Session, batch: &[Settle]) -> Result<Result<Settled, Refusal>> {
-        fetch::settle(&self.link, group, session, batch).await
+        settle::settle(&self.link, group, session, batch).await
     }
 
     async fn begin(

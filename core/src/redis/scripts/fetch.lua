@@ -6,7 +6,7 @@
 -- Answer: ok history-length entries lanes records hint hint-id
 --   lanes: 0 none, 1 the field `key`, else the lane's text; records: `starts:flags:ms left` or 0, for the history only
 --   hint: '' (there may be more) · watch · rest
-local STEP, SPARE, WATCHERS = 8, 32, 8
+local STEP, MOST_STEP, STEP_BYTES, SPARE, WATCHERS = 8, 64, 131072, 32, 8
 local WATCH_AGE, REST_AGE = 3000, 60000
 
 local stream, consumers, lanes, tries, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -27,8 +27,19 @@ local function hand_out(entry, lane_name)
   entries[n], lane_names[n] = entry, lane_name
 end
 
+local step, weighed = STEP, 0
 local function weigh(fields)
   for i = 1, #fields do bytes = bytes + #fields[i] end
+  weighed = weighed + 1
+end
+
+-- How many entries to read next: few while nothing is known of their size, more while they are small.
+local function next_ask()
+  if weighed > 0 then
+    local fit = math.min(STEP_BYTES, max_bytes - bytes) / (bytes / weighed + 1)
+    step = math.max(STEP, math.min(4 * step, MOST_STEP, math.floor(fit)))
+  end
+  return math.min(step, count - n)
 end
 
 local function read(ask, from)
@@ -38,7 +49,7 @@ end
 -- The pending list after the cursor.
 local after = ARGV[4]
 while n < count and bytes < max_bytes do
-  local ask = math.min(STEP, count - n)
+  local ask = next_ask()
   local reply = read(ask, after)
   bad = failed(reply)
   if bad then return bad end
@@ -137,7 +148,7 @@ end
 local drained, trouble = false, nil
 local scanned, most = 0, math.min(1000, 4 * count + SPARE)
 while want_new and n < count and bytes < max_bytes and scanned < most do
-  local ask = math.min(STEP, count - n)
+  local ask = next_ask()
   local reply = read(ask, '>')
   trouble = failed(reply)
   if trouble then break end
@@ -173,19 +184,18 @@ local hint, from = '', ''
 if n == 0 and not want_new then
   hint = 'rest'
 elseif n == 0 and drained then
-  local time = now_ms()
-  redis.pcall('ZREMRANGEBYSCORE', idle, '-inf', whole(time - REST_AGE))
-  redis.pcall('ZREMRANGEBYSCORE', idle, whole(WATCHING), whole(WATCHING + time - WATCH_AGE))
-  local score = tonumber(redis.pcall('ZSCORE', idle, identity) or 0)
-  if score >= WATCHING or redis.pcall('ZCOUNT', idle, whole(WATCHING), '+inf') < WATCHERS then
-    -- Everything up to the group's last id was handed out in this very step: what comes after it is new.
-    hint, from = 'watch', row_of(redis.pcall('XINFO', 'GROUPS', stream), group)['last-delivered-id']
-    redis.pcall('ZADD', idle, whole(WATCHING + time), identity)
-  else
-    hint = 'rest'
-    redis.pcall('ZADD', idle, whole(time), identity)
+  local time, watches = now_ms(), true
+  if redis.pcall('ZCARD', idle) >= WATCHERS then
+    redis.pcall('ZREMRANGEBYSCORE', idle, '-inf', whole(time - REST_AGE))
+    redis.pcall('ZREMRANGEBYSCORE', idle, whole(WATCHING), whole(WATCHING + time - WATCH_AGE))
+    watches = tonumber(redis.pcall('ZSCORE', idle, identity) or 0) >= WATCHING
+        or redis.pcall('ZCOUNT', idle, whole(WATCHING), '+inf') < WATCHERS
   end
-elseif n > 0 then
+  redis.pcall('ZADD', idle, whole(watches and WATCHING + time or time), identity)
+  hint = watches and 'watch' or 'rest'
+  -- Everything up to the group's last id was handed out in this very step: what comes after it is new.
+  if watches then from = row_of(redis.pcall('XINFO', 'GROUPS', stream), group)['last-delivered-id'] end
+elseif n > 0 and redis.pcall('ZCARD', idle) > 0 then
   redis.pcall('ZREM', idle, identity)
   if n > history and not drained then ring_one(idle, bell) end
 end

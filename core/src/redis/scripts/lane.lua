@@ -3,13 +3,17 @@
 
 local MAX_LANE, MAX_DATA = 512, 65536
 
--- How many bytes follow a marker of fixed size, and how wide the length of the others is.
-local FIXED = { [0xc0] = 0, [0xc2] = 0, [0xc3] = 0, [0xca] = 4, [0xcb] = 8, [0xcc] = 1, [0xcd] = 2, [0xce] = 4,
-  [0xcf] = 8, [0xd0] = 1, [0xd1] = 2, [0xd2] = 4, [0xd3] = 8, [0xd4] = 2, [0xd5] = 3, [0xd6] = 5, [0xd7] = 9,
-  [0xd8] = 17 }
-local TEXT = { [0xc4] = 1, [0xc5] = 2, [0xc6] = 4, [0xd9] = 1, [0xda] = 2, [0xdb] = 4 }
-local EXTENSION = { [0xc7] = 1, [0xc8] = 2, [0xc9] = 4 }
-local ITEMS = { [0xdc] = 2, [0xdd] = 4, [0xde] = 2, [0xdf] = 4 }
+-- How many bytes follow a marker of fixed size, and how wide the length of the others is. Made when first needed: most
+-- entries have a key.
+local FIXED, TEXT, EXTENSION, ITEMS
+
+local function prepare()
+  FIXED = { [0xc0] = 0, [0xc2] = 0, [0xc3] = 0, [0xca] = 4, [0xcb] = 8, [0xcc] = 1, [0xcd] = 2, [0xce] = 4, [0xcf] = 8,
+    [0xd0] = 1, [0xd1] = 2, [0xd2] = 4, [0xd3] = 8, [0xd4] = 2, [0xd5] = 3, [0xd6] = 5, [0xd7] = 9, [0xd8] = 17 }
+  TEXT = { [0xc4] = 1, [0xc5] = 2, [0xc6] = 4, [0xd9] = 1, [0xda] = 2, [0xdb] = 4 }
+  EXTENSION = { [0xc7] = 1, [0xc8] = 2, [0xc9] = 4 }
+  ITEMS = { [0xdc] = 2, [0xdd] = 4, [0xde] = 2, [0xdf] = 4 }
+end
 
 local function number_at(data, at, width)
   if at + width - 1 > #data then return end
@@ -59,6 +63,7 @@ end
 
 -- What decides about the lane, of a map that the server's own decoder does not take (it knows no binary).
 local function walk(data)
+  if not FIXED then prepare() end
   local marker, at, pairs_ = string.byte(data, 1), 2, nil
   if not marker then return end
   if marker >= 0x80 and marker < 0x90 then
@@ -83,15 +88,17 @@ local function walk(data)
   return at == #data + 1 and envelope or nil
 end
 
--- What a character of more than one byte may look like.
-local UTF8 = { '^[\194-\223][\128-\191]', '^\224[\160-\191][\128-\191]', '^[\225-\236\238\239][\128-\191][\128-\191]',
-  '^\237[\128-\159][\128-\191]', '^\240[\144-\191][\128-\191][\128-\191]',
-  '^[\241-\243][\128-\191][\128-\191][\128-\191]', '^\244[\128-\143][\128-\191][\128-\191]' }
-
 -- Whether a value can be a lane: text, neither empty nor too long.
+local UTF8
 local function is_lane(value)
   if type(value) ~= 'string' or value == '' or #value > MAX_LANE then return false end
   local at = string.find(value, '[\128-\255]')
+  if not at then return true end
+  -- What a character of more than one byte may look like.
+  UTF8 = UTF8 or { '^[\194-\223][\128-\191]', '^\224[\160-\191][\128-\191]',
+    '^[\225-\236\238\239][\128-\191][\128-\191]', '^\237[\128-\159][\128-\191]',
+    '^\240[\144-\191][\128-\191][\128-\191]', '^[\241-\243][\128-\191][\128-\191][\128-\191]',
+    '^\244[\128-\143][\128-\191][\128-\191]' }
   while at do
     local stop
     for _, character in ipairs(UTF8) do

@@ -2,13 +2,18 @@
 --   ok · stale · forgotten · lost (no stream or group) · type (key, found, wanted) · fail (message of the server)
 -- Everything that may refuse is looked at before the first write; after it only `pcall` is used.
 
--- Pairs of key and kind; the answer for the first key that holds something else.
+local SIZE = { stream = 'XLEN', hash = 'HLEN', zset = 'ZCARD', string = 'STRLEN' }
+
+-- Pairs of key and kind; the answer for the first key that holds something else. Asking for the size costs half of
+-- asking for the type, and a missing key is of every kind.
 local function wrong(...)
-  local pairs_ = { ... }
-  for i = 1, #pairs_, 2 do
-    local found = redis.call('TYPE', pairs_[i]).ok
-    if found ~= 'none' and found ~= pairs_[i + 1] then
-      return { 'type', pairs_[i], found, pairs_[i + 1] }
+  local keys = { ... }
+  for i = 1, #keys, 2 do
+    local size = redis.pcall(SIZE[keys[i + 1]], keys[i])
+    if type(size) == 'table' then
+      local found = redis.call('TYPE', keys[i]).ok
+      if found ~= keys[i + 1] then return { 'type', keys[i], found, keys[i + 1] } end
+      return { 'fail', size.err }
     end
   end
 end

@@ -1,25 +1,29 @@
 -- Records outcomes. Repeatable: what is no longer pending was done before and answers so.
 -- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 mark, 6 groups, 7.. streams of dead letters, then bodies
 -- ARGV: 1 group, 2 identity, 3 fence, 4 acked (1), 5 number of dead-letter streams, 6 number of lanes,
---       7 number of entries, 8 and 9 lowest and highest id of those to be looked up, 10 how many those are, 11.. lanes,
---       then for each entry: id, lane (its number or 0), body (place in KEYS or 0), outcome:
+--       7 number of acks without lane, 8 number of acks in all, 9 number of other outcomes, 10 and 11 lowest and
+--       highest id of those to be looked up, 12 how many those are, 13.. lanes, then how many acks each lane has,
+--       then the ids of the acks (without lane first, then lane by lane), then for each other outcome:
+--       id, lane (its number or 0), body (place in KEYS or 0), and
 --         a · r starts flags due-in-ms · d place-in-KEYS number-of-texts field value ...
--- Answer: ok results counts
---   results: text, one letter for each entry, d done or s stale; counts: for each lane what is left of it, if ours
+-- Answer: ok stale-acks results counts
+--   stale-acks: places among the acks; results: of the others, text, one letter for each, d done or s stale;
+--   counts: for each lane what is left of it, if it is ours
 local stream, consumers, lanes, tries, mark, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local group, identity, fence, acked = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
-local dead_streams, lane_count, entry_count = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local dead_streams, lane_count = tonumber(ARGV[5]), tonumber(ARGV[6])
+local free_acks, ack_count, other_count = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 
 local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', tries, 'hash', mark, 'string', groups, 'hash')
 for i = 7, 6 + dead_streams do bad = bad or wrong(KEYS[i], 'stream') end
 bad = bad or refused(consumers, identity, fence)
 if bad then return bad end
-local alone, any_tries = acked and redis.call('HLEN', groups) <= 1, redis.call('EXISTS', tries) == 1
+local alone, any_tries = acked and redis.call('HLEN', groups) <= 1, redis.call('HLEN', tries) > 0
 
-local lane_name, owner, held = {}, {}, {}
-for i = 1, lane_count do lane_name[i] = ARGV[10 + i] end
+local owner, held = {}, {}
+local first_lane = 13
 if lane_count > 0 then
-  local found = redis.call('HMGET', lanes, unpack(lane_name))
+  local found = redis.call('HMGET', lanes, unpack(ARGV, first_lane, first_lane + lane_count - 1))
   for i = 1, lane_count do
     local bar = found[i] and string.find(found[i], '|', 1, true)
     if bar then
@@ -30,13 +34,13 @@ end
 
 -- What of the batch is pending for us; looked up for entries without lane, retries and rejects. Acks of a lane that
 -- is ours need no look-up: XACK tells what was still pending.
-local ours, looked_up, complete = {}, tonumber(ARGV[10]), true
+local ours, looked_up, complete = {}, tonumber(ARGV[12]), true
 if looked_up > 0 then
   local most = 2 * looked_up + 32
-  local found = redis.pcall('XPENDING', stream, group, ARGV[8], ARGV[9], most, identity)
+  local found = redis.pcall('XPENDING', stream, group, ARGV[10], ARGV[11], most, identity)
   bad = failed(found)
   if bad then return bad end
-  for _, row in ipairs(found) do ours[row[1]] = true end
+  for i = 1, #found do ours[found[i][1]] = true end
   complete = #found < most
 end
 
@@ -49,47 +53,75 @@ end
 -- For an entry that is not ours at first sight: done before, ours after all (its lane is free), or somebody else's.
 local function judge(id, lane)
   local found = redis.pcall('XPENDING', stream, group, id, id, 1)
-  local refusal = failed(found)
-  if refusal then return nil, refusal end
-  if #found == 0 then return 'done' end
+  bad = failed(found)
+  if bad or #found == 0 then return 'done' end
   if found[1][2] ~= identity then return 'stale' end
   if lane > 0 and owner[lane] and redis.call('HEXISTS', consumers, owner[lane]) == 1 then return 'stale' end
   return 'go'
 end
 
--- Reads the batch; decides about each entry. The second outcome of one entry finds it done.
-local seen = {}
+-- Acks, block by block: whole where the lane is ours, one by one where it is not.
+local first_count = first_lane + lane_count
+local at = first_count + lane_count
+local first_ack = at
+local blocks, singles, stale, whole_batch = {}, {}, {}, true
+for l = 0, lane_count do
+  local n = l == 0 and free_acks or tonumber(ARGV[first_count + l - 1])
+  if n > 0 then
+    local all = l > 0 and owner[l] == identity
+    if l == 0 then
+      all = true
+      for i = at, at + n - 1 do
+        if not is_ours(ARGV[i]) then
+          all = false
+          break
+        end
+      end
+    end
+    if all then
+      blocks[#blocks + 1] = { l, at, at + n - 1 }
+    else
+      whole_batch = false
+      for i = at, at + n - 1 do
+        local verdict = l == 0 and is_ours(ARGV[i]) and 'go' or judge(ARGV[i], l)
+        if bad then return bad end
+        if verdict == 'go' then singles[#singles + 1] = ARGV[i] end
+        if verdict == 'stale' then stale[#stale + 1] = i - first_ack + 1 end
+      end
+    end
+    at = at + n
+  end
+end
+local last_ack = at - 1
+
+-- The other outcomes.
 local ids, lane, body, outcome, place, state = {}, {}, {}, {}, {}, {}
-local at = 11 + lane_count
-for i = 1, entry_count do
+for i = 1, other_count do
   ids[i], lane[i], body[i], outcome[i] = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3]
   place[i] = at + 4
   at = at + 4
   if outcome[i] == 'r' then at = at + 3 end
   if outcome[i] == 'd' then at = at + 2 + tonumber(ARGV[at + 1]) end
 
-  if seen[ids[i]] then
-    state[i] = 'done'
-  elseif lane[i] > 0 and owner[lane[i]] == identity then
-    if outcome[i] == 'a' or is_ours(ids[i]) then state[i] = 'go' else state[i] = 'done' end
+  if lane[i] > 0 and owner[lane[i]] == identity then
+    state[i] = is_ours(ids[i]) and 'go' or 'done'
   elseif lane[i] == 0 and is_ours(ids[i]) then
     state[i] = 'go'
   else
-    local refusal
-    state[i], refusal = judge(ids[i], lane[i])
-    if refusal then return refusal end
+    state[i] = judge(ids[i], lane[i])
+    if bad then return bad end
     lane[i] = 0
   end
-  seen[ids[i]] = true
 end
 
 -- Dead letters first: from here on nothing is rolled back.
 local trouble, written = nil, false
-for i = 1, entry_count do
+for i = 1, other_count do
   if state[i] == 'go' and outcome[i] == 'd' then
-    local command = { 'XADD', KEYS[tonumber(ARGV[place[i]])], '*' }
-    for a = place[i] + 2, place[i] + 1 + tonumber(ARGV[place[i] + 1]) do command[#command + 1] = ARGV[a] end
-    local refusal = failed(redis.pcall(unpack(command)))
+    local from = place[i] + 2
+    local texts = tonumber(ARGV[place[i] + 1])
+    local refusal =
+        failed(redis.pcall('XADD', KEYS[tonumber(ARGV[place[i]])], '*', unpack(ARGV, from, from + texts - 1)))
     if refusal then
       if not written then return refusal end
       trouble, state[i] = refusal, 'kept'
@@ -100,40 +132,48 @@ for i = 1, entry_count do
 end
 
 -- Acknowledge, lane by lane, and count what was really removed.
-local finished, by_lane = {}, {}
-for i = 1, entry_count do
-  if state[i] == 'go' and outcome[i] ~= 'r' then
-    finished[#finished + 1] = ids[i]
-    local batch = by_lane[lane[i]]
-    if not batch then
-      batch = { 'XACK', stream, group }
-      by_lane[lane[i]] = batch
-    end
-    batch[#batch + 1] = ids[i]
-  end
-end
-local removed = 0
-local kept, freed = { 'HSET', lanes }, { 'HDEL', lanes }
-for l, batch in pairs(by_lane) do
-  local gone = redis.pcall(unpack(batch))
+local removed, changed = 0, {}
+local function count_down(l, gone)
   local refusal = failed(gone)
   if refusal then
-    trouble, gone = refusal, 0
-  end
-  removed = removed + gone
-  if l > 0 and gone > 0 then
-    held[l] = held[l] - gone
-    if held[l] > 0 then
-      kept[#kept + 1] = lane_name[l]
-      kept[#kept + 1] = identity .. '|' .. whole(held[l])
-    else
-      held[l] = 0
-      freed[#freed + 1] = lane_name[l]
+    trouble = refusal
+  else
+    removed = removed + gone
+    if l > 0 and gone > 0 then
+      held[l] = math.max(0, held[l] - gone)
+      changed[l] = true
     end
   end
 end
-if #finished > 0 and removed == 0 and not trouble then
+for _, block in ipairs(blocks) do
+  count_down(block[1], redis.pcall('XACK', stream, group, unpack(ARGV, block[2], block[3])))
+end
+local finished = singles
+if #singles > 0 then count_down(0, redis.pcall('XACK', stream, group, unpack(singles))) end
+if not whole_batch then
+  for _, block in ipairs(blocks) do
+    for i = block[2], block[3] do finished[#finished + 1] = ARGV[i] end
+  end
+end
+for i = 1, other_count do
+  if state[i] == 'go' and outcome[i] ~= 'r' then
+    finished[#finished + 1] = ids[i]
+    count_down(lane[i], redis.pcall('XACK', stream, group, ids[i]))
+  end
+end
+local any_acks = whole_batch and ack_count > 0
+local any_finished = any_acks or #finished > 0
+if any_finished and removed == 0 and not trouble then
   trouble = failed(redis.pcall('XPENDING', stream, group, '-', '+', 1))
+end
+local kept, freed = { 'HSET', lanes }, { 'HDEL', lanes }
+for l in pairs(changed) do
+  if held[l] > 0 then
+    kept[#kept + 1] = ARGV[first_lane + l - 1]
+    kept[#kept + 1] = identity .. '|' .. whole(held[l])
+  else
+    freed[#freed + 1] = ARGV[first_lane + l - 1]
+  end
 end
 if #kept > 2 then trouble = failed(redis.pcall(unpack(kept))) or trouble end
 if #freed > 2 then trouble = failed(redis.pcall(unpack(freed))) or trouble end
@@ -141,7 +181,7 @@ if trouble then return trouble end
 
 -- Retries.
 local records = { 'HSET', tries }
-for i = 1, entry_count do
+for i = 1, other_count do
   if state[i] == 'go' and outcome[i] == 'r' then
     local p = place[i]
     records[#records + 1] = ids[i]
@@ -151,20 +191,22 @@ end
 if #records > 2 then trouble = failed(redis.pcall(unpack(records))) or trouble end
 
 -- What goes with an entry.
-if #finished > 0 then
-  if any_tries then redis.pcall('HDEL', tries, unpack(finished)) end
-  if alone then
-    trouble = failed(redis.pcall('XDEL', stream, unpack(finished))) or trouble
-    local bodies = { 'UNLINK' }
-    for i = 1, entry_count do
-      if state[i] == 'go' and outcome[i] ~= 'r' and body[i] > 0 then bodies[#bodies + 1] = KEYS[body[i]] end
-    end
-    if #bodies > 1 then trouble = failed(redis.pcall(unpack(bodies))) or trouble end
+local function with_finished(command, key)
+  if any_acks then trouble = failed(redis.pcall(command, key, unpack(ARGV, first_ack, last_ack))) or trouble end
+  if #finished > 0 then trouble = failed(redis.pcall(command, key, unpack(finished))) or trouble end
+end
+if any_finished and any_tries then with_finished('HDEL', tries) end
+if any_finished and alone then
+  with_finished('XDEL', stream)
+  local bodies = { 'UNLINK' }
+  for i = 1, other_count do
+    if state[i] == 'go' and outcome[i] ~= 'r' and body[i] > 0 then bodies[#bodies + 1] = KEYS[body[i]] end
   end
+  if #bodies > 1 then trouble = failed(redis.pcall(unpack(bodies))) or trouble end
 end
 
 -- The mark: just below the oldest unfinished entry, moved at most once a second.
-if not alone and #finished > 0 then
+if not alone and any_finished then
   local moved = string.match(redis.pcall('GET', mark) or '', '|(%d+)$')
   local time = now_ms()
   if not moved or time - moved >= 1000 then
@@ -182,6 +224,6 @@ end
 if trouble then return trouble end
 
 local letters, counts = {}, {}
-for i = 1, entry_count do letters[i] = state[i] == 'stale' and 's' or 'd' end
+for i = 1, other_count do letters[i] = state[i] == 'stale' and 's' or 'd' end
 for i = 1, lane_count do counts[i] = owner[i] == identity and held[i] or 0 end
-return { 'ok', table.concat(letters), counts }
+return { 'ok', stale, table.concat(letters), counts }
