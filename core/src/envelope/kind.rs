@@ -137,6 +137,19 @@ impl<'a> Head<'a> {
         Ok(head)
     }
 
+    /// The text under a key of the outer map, if it can be found: bytes that are damaged before it have none.
+    pub(crate) fn find(bytes: &'a [u8], key: &str) -> Option<&'a str> {
+        let mut reader = Reader::new(bytes);
+        let Ok(Token::Map(n)) = reader.token() else { return None };
+        for _ in 0..n {
+            if reader.key().ok()? == key {
+                return text(&reader.token().ok()?);
+            }
+            reader.skip().ok()?;
+        }
+        None
+    }
+
     /// What the outer map of scanned bytes says; nothing when it is no map.
     pub(crate) fn peek(bytes: &'a [u8]) -> Result<Self> {
         let mut head = Self::default();
@@ -168,21 +181,16 @@ impl<'a> Head<'a> {
     }
 
     pub(crate) fn note(&mut self, name: &str, token: &Token<'a>) {
-        let text = match *token {
-            Token::Text(text) => Some(text),
-            Token::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
-            _ => None,
-        };
         match name {
-            "channel_key" => self.channel_key = text,
-            "channel_id" => self.channel_id = text,
-            "platform" => self.platform = text,
-            "type" => self.action = text,
-            "message_id" => self.message_id = text,
-            "message_key" => self.message_key = text,
-            "trace_id" => self.trace_id = text,
-            "reply_to" => self.reply_to = text,
-            "correlation_id" => self.correlation_id = text,
+            "channel_key" => self.channel_key = text(token),
+            "channel_id" => self.channel_id = text(token),
+            "platform" => self.platform = text(token),
+            "type" => self.action = text(token),
+            "message_id" => self.message_id = text(token),
+            "message_key" => self.message_key = text(token),
+            "trace_id" => self.trace_id = text(token),
+            "reply_to" => self.reply_to = text(token),
+            "correlation_id" => self.correlation_id = text(token),
             "is_addressed" => {
                 self.is_addressed = match token {
                     Token::Bool(b) => Some(*b),
@@ -192,5 +200,14 @@ impl<'a> Head<'a> {
             }
             _ => {}
         }
+    }
+}
+
+/// The text that a token holds, as text or as bytes.
+fn text<'a>(token: &Token<'a>) -> Option<&'a str> {
+    match *token {
+        Token::Text(text) => Some(text),
+        Token::Bytes(bytes) => std::str::from_utf8(bytes).ok(),
+        _ => None,
     }
 }

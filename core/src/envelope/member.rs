@@ -84,8 +84,8 @@ pub(crate) fn read_map<E>(reader: &mut Reader<'_>, of: &mut E, fields: &[Field<E
     let mut rest = Map::new();
     let mut expected = 0;
     for _ in 0..map_head(reader)? {
-        let name = reader.key()?;
-        if let Some(index) = fields.find(name, expected) {
+        let (name, index) = fields.key(reader, expected)?;
+        if let Some(index) = index {
             (fields[index].read)(of, reader)?;
             expected = index + 1;
         } else {

@@ -105,12 +105,22 @@ pub(crate) trait Specs {
     /// The field at an index below [`Specs::count`].
     fn spec(&self, index: usize) -> &Spec;
 
-    /// The index of a field by name; `expected` is where it stands if the writer kept the documented order.
-    fn find(&self, name: &str, expected: usize) -> Option<usize> {
-        if expected < self.count() && self.spec(expected).name == name {
-            return Some(expected);
-        }
+    /// The index of a field by name.
+    fn find(&self, name: &str) -> Option<usize> {
         (0..self.count()).find(|&i| self.spec(i).name == name)
+    }
+
+    /// The key that comes next, and its field if there is one. `expected` is the field that stands next if the
+    /// writer kept the documented order.
+    fn key<'a>(&self, reader: &mut Reader<'a>, expected: usize) -> Result<(&'a str, Option<usize>)> {
+        if expected < self.count() {
+            let name = self.spec(expected).name;
+            if reader.take_key(name) {
+                return Ok((name, Some(expected)));
+            }
+        }
+        let name = reader.key()?;
+        Ok((name, self.find(name)))
     }
 }
 
@@ -189,8 +199,8 @@ impl<'a, 'l> Check<'a, 'l> {
         let Token::Map(pairs) = token else { return Err(not_a_map(place, &token)) };
         let (mut seen, mut expected) = (0_u64, 0);
         for _ in 0..pairs {
-            let name = self.reader.key()?;
-            let Some(index) = specs.find(name, expected) else {
+            let (name, index) = specs.key(&mut self.reader, expected)?;
+            let Some(index) = index else {
                 let mut ahead = self.reader.clone();
                 see(name, &ahead.token()?);
                 self.scan.value(&mut self.reader, outer + 1)?;
@@ -236,7 +246,11 @@ impl<'a, 'l> Check<'a, 'l> {
             (Shape::Described(specs), Token::Map(_)) => {
                 self.map(&specs, Place { path: &place.field(spec.name), ..place }, outer, |_, _| ())?;
             }
-            _ => self.scan.value(&mut self.reader, outer)?,
+            (_, Token::List(_) | Token::Map(_)) => self.scan.value(&mut self.reader, outer)?,
+            _ => {
+                self.scan.enter(&token, outer)?;
+                self.reader = ahead;
+            }
         }
         Ok(token)
     }

@@ -138,6 +138,16 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// Takes the next key if it is this one in the form that writers put it: the way of an expected order.
+    #[inline]
+    pub(crate) fn take_key(&mut self, key: &str) -> bool {
+        let Ok(len @ 0..32) = u8::try_from(key.len()) else { return false };
+        let rest = self.input.get(self.at..).unwrap_or_default();
+        let taken = rest.first() == Some(&Marker::FixStr(len).to_u8()) && rest[1..].starts_with(key.as_bytes());
+        self.at += if taken { 1 + key.len() } else { 0 };
+        taken
+    }
+
     /// Passes over the next value, whatever is inside it.
     pub fn skip(&mut self) -> Result<()> {
         // Every value met adds its own parts to those still to be passed.

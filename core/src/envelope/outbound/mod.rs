@@ -5,7 +5,7 @@ mod action;
 use bytes::Bytes;
 
 pub use self::action::{Action, Button, Buttons, File, Message, Presence, Reaction, Rpc, Typing};
-use super::codec::{Reader, Writer, scan};
+use super::codec::{Reader, Writer};
 use super::member::{Field, field, map_head, read_one, write_fields, write_rest};
 use super::schema::{Need, Shape, Side, Spec, Specs, unknown_value};
 use super::serde_value::through_value;
@@ -166,16 +166,17 @@ impl Outbound {
 
     /// The check of either side: finds the type first, since it decides about the others.
     pub(crate) fn head<'a>(bytes: &'a [u8], limits: &Limits, side: Side) -> Result<Head<'a>> {
-        scan(bytes, limits).map_err(|e| e.with_context("kind", Kind::Outbound))?;
-        let name = Head::peek(bytes)?.action;
-        let specs = match name {
-            Some(name) => OutboundSpecs::of(name).ok_or_else(|| {
-                unknown_value(TYPE, Kind::Outbound.as_str(), &format!("{name:?}"), Action::KNOWN, side)
-            })?,
-            // Missing or not text, which the check will tell.
-            None => OutboundSpecs { common: OutboundSpecs::common(Need::Optional, Need::Optional), own: &[] },
-        };
-        Head::of(bytes, Kind::Outbound, &specs, limits, side)
+        let name = Head::find(bytes, TYPE);
+        let specs = name.and_then(OutboundSpecs::of);
+        let unknown = specs.is_none();
+        // Without a known type the rest is checked all the same: what is broken comes before what is unknown.
+        let specs = specs.unwrap_or_else(OutboundSpecs::of_none);
+        let head = Head::of(bytes, Kind::Outbound, &specs, limits, side)?;
+        if unknown {
+            let found = format!("{:?}", name.unwrap_or_default());
+            return Err(unknown_value(TYPE, Kind::Outbound.as_str(), &found, Action::KNOWN, side));
+        }
+        Ok(head)
     }
 }
 
@@ -192,6 +193,11 @@ impl OutboundSpecs {
         let channel = if action.in_channel() { Need::Required } else { Need::Optional };
         let text = if action.speaks() { Need::Written } else { Need::Optional };
         Some(Self { common: Self::common(channel, text), own: action.specs() })
+    }
+
+    /// What holds for every type.
+    const fn of_none() -> Self {
+        Self { common: Self::common(Need::Optional, Need::Optional), own: &[] }
     }
 
     const fn common(channel: Need, text: Need) -> [Spec; 6] {
