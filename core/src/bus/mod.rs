@@ -45,6 +45,17 @@ impl Bus {
         ConnectBuilder::new(url.into())
     }
 
+    /// A bus over any transport.
+    #[cfg(test)]
+    pub(crate) fn over(
+        transport: std::sync::Arc<dyn crate::transport::Transport>,
+        clock: std::sync::Arc<dyn crate::clock::Clock>,
+        config: crate::config::BusConfig,
+    ) -> Self {
+        let publisher = Publisher::new(transport, clock, config, crate::publish::Durability::Memory);
+        Self { publisher: publisher.unwrap_or_else(|error| panic!("{error}")), url: "test:".into() }
+    }
+
     /// The address, without its password.
     pub fn url(&self) -> &str {
         &self.url

@@ -53,7 +53,7 @@ impl Machine {
         if !self.sessions.is_empty() && !self.lookout.renewing {
             earliest(self.lookout.renew_at);
         }
-        if self.phase == Phase::Working && !self.lookout.looking && !self.lookout.adopting {
+        if self.phase == Phase::Working && self.primary.is_some() && !self.lookout.looking && !self.lookout.adopting {
             earliest(self.lookout.look_at);
         }
         for held in self.sessions.values().filter(|held| !held.expired) {

@@ -200,7 +200,9 @@ impl Machine {
         if self.phase == Phase::Ended {
             return None;
         }
-        if let Setup::Register { at } | Setup::Recreate { at } = self.setup {
+        if let Setup::Register { at } | Setup::Recreate { at } = self.setup
+            && self.phase == Phase::Working
+        {
             earliest(at);
         }
         self.lease_deadlines(&mut earliest);
@@ -231,7 +233,8 @@ impl Machine {
         if self.sweep_at > now.mono {
             earliest(self.sweep_at);
         }
-        next
+        // What could be done was done in this step: a deadline that has passed must not make the driver spin.
+        next.map(|at| at.max(now.mono + Duration::from_millis(1)))
     }
 
     /// Whether everything that could be seen has been dealt with.

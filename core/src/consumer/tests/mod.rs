@@ -1,5 +1,8 @@
 //! The consumer end to end on the in-process engine, with paused time.
 
+mod faulty;
+mod schedules;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
