@@ -11,6 +11,7 @@ use crate::engine::Engine;
 use crate::error::Result;
 use crate::provision::Role;
 use crate::publish::{Durability, Publisher};
+use crate::redis::{ConnectOptions, RedisTransport};
 use crate::transport::Transport;
 
 /// A bus that is about to be connected: await it.
@@ -75,7 +76,6 @@ impl IntoFuture for ConnectBuilder {
     }
 }
 
-#[allow(clippy::unused_async)] // until the server's transport is connected here
 async fn open(
     url: &str,
     config: &BusConfig,
@@ -85,6 +85,12 @@ async fn open(
         let engine: Arc<dyn Transport> = if name.is_empty() { Engine::new(clock) } else { Engine::shared(name) };
         return Ok((engine, url.into(), Durability::Memory));
     }
-    let _ = config;
-    Err(unknown_scheme(url))
+    if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
+        return Err(unknown_scheme(url));
+    }
+    let options =
+        ConnectOptions::default().with_wait(config.connect_timeout).with_response_timeout(config.response_timeout);
+    let transport = RedisTransport::connect(url, options, clock).await?;
+    let shown = format!("{}//{}", url.split("//").next().unwrap_or_default(), transport.server());
+    Ok((Arc::new(transport), shown, Durability::Server))
 }

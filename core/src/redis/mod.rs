@@ -63,6 +63,13 @@ impl RedisTransport {
     }
 }
 
+impl RedisTransport {
+    /// Host and port, or the path of a socket; never a password.
+    pub fn server(&self) -> &str {
+        self.link.target.shown()
+    }
+}
+
 fn too_old(version: &str) -> bool {
     let mut numbers = version.split('.').map(|part| part.parse().unwrap_or(0));
     let version: (u32, u32) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
