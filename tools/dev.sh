@@ -7,4 +7,8 @@ if ! "$stargazer" dev --help >/dev/null 2>&1; then
     echo '`stargazer dev` does not exist in this version' >&2
     exit 1
 fi
-exec "$stargazer" dev --demo
+# With job control the chat has the terminal to itself: Ctrl-C ends the chat, and is not an error to make.
+if [ -t 0 ]; then
+    set -m
+fi
+"$stargazer" dev --demo
