@@ -3,11 +3,49 @@
 //! It converts, names and closes; whatever decides about the bus stands in the core crate. The public, typed and
 //! documented surface is Python source in `python/stargazer_core/`.
 
+// Arguments of what Python calls are taken out of Python objects, hence owned.
+#![allow(clippy::needless_pass_by_value)]
+
+mod bell;
+mod bridge;
+mod bus;
+mod codec;
+mod consumer;
+mod delivery;
+mod envelope;
+mod error;
+mod fork;
+mod info;
+mod publisher;
+mod receipt;
+mod settings;
+mod source;
+mod text;
+
 use pyo3::pymodule;
 
 #[pymodule(gil_used = false)]
 mod _native {
     use pyo3::pyfunction;
+
+    #[pymodule_export]
+    use super::bus::{Bus, connect};
+    #[pymodule_export]
+    use super::codec::{decode_body, encode_body};
+    #[pymodule_export]
+    use super::consumer::Consumer;
+    #[pymodule_export]
+    use super::delivery::Delivery;
+    #[pymodule_export]
+    use super::envelope::{
+        buttons, channel_key, file, file_bytes, inbound, inbound_defaults, message, presence, reaction, rpc, typing,
+    };
+    #[pymodule_export]
+    use super::error::error_codes;
+    #[pymodule_export]
+    use super::publisher::Publisher;
+    #[pymodule_export]
+    use super::receipt::Receipt;
 
     /// The version that all packages of stargazer share.
     #[pyfunction]

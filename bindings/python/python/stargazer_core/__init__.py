@@ -1,7 +1,110 @@
-"""stargazer: a message bus over Redis Streams with strict order per channel."""
+"""stargazer: a message bus over Redis Streams with strict order per channel.
 
-from stargazer_core._native import version
+>>> import asyncio, stargazer_core as sg
+>>> async def main() -> None:
+...     async with sg.connect("memory://", role="worker") as bus:
+...         await bus.publish_inbound(sg.inbound("web", channel="c1", user="u1", text="Berlin?"))
+...         async with bus.consume_inbound() as inbox:
+...             delivery = await inbox.next(timeout=1)
+...             print(delivery.data.content)
+...             await delivery.ack()
+>>> asyncio.run(main())
+Berlin?
+"""
 
-__all__ = ["__version__"]
+from stargazer_core._native import Receipt, version
+from stargazer_core.bus import Bus, Connecting, Role, connect
+from stargazer_core.consumer import Consumer
+from stargazer_core.delivery import Delivery
+from stargazer_core.envelope import (
+    Inbound,
+    Outbound,
+    buttons,
+    file,
+    inbound,
+    message,
+    presence,
+    reaction,
+    rpc,
+    typing,
+)
+from stargazer_core.errors import (
+    AuthError,
+    CancelledError,
+    ClosedError,
+    ConflictError,
+    ExpiredError,
+    ForkedError,
+    FullError,
+    InternalError,
+    InvalidError,
+    MalformedError,
+    NotFoundError,
+    NoWorkerError,
+    RejectedError,
+    RemoteError,
+    StaleError,
+    StargazerError,
+    TimeoutError,  # noqa: A004 - it is one
+    TooLargeError,
+    UnavailableError,
+)
+from stargazer_core.handler import Handler
+from stargazer_core.info import Entry, GroupInfo, PendingInfo, StreamInfo
+from stargazer_core.outcome import Outcome, Reject
+from stargazer_core.publisher import Publisher
+from stargazer_core.settings import BusSettings, ConsumerSettings
+from stargazer_core.values import Ext
+
+__all__ = [
+    "AuthError",
+    "Bus",
+    "BusSettings",
+    "CancelledError",
+    "ClosedError",
+    "ConflictError",
+    "Connecting",
+    "Consumer",
+    "ConsumerSettings",
+    "Delivery",
+    "Entry",
+    "ExpiredError",
+    "Ext",
+    "ForkedError",
+    "FullError",
+    "GroupInfo",
+    "Handler",
+    "Inbound",
+    "InternalError",
+    "InvalidError",
+    "MalformedError",
+    "NoWorkerError",
+    "NotFoundError",
+    "Outbound",
+    "Outcome",
+    "PendingInfo",
+    "Publisher",
+    "Receipt",
+    "Reject",
+    "RejectedError",
+    "RemoteError",
+    "Role",
+    "StaleError",
+    "StargazerError",
+    "StreamInfo",
+    "TimeoutError",
+    "TooLargeError",
+    "UnavailableError",
+    "__version__",
+    "buttons",
+    "connect",
+    "file",
+    "inbound",
+    "message",
+    "presence",
+    "reaction",
+    "rpc",
+    "typing",
+]
 
 __version__: str = version()

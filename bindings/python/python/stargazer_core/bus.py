@@ -1,0 +1,153 @@
+"""The front door: connect, publish, consume, look, close."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Literal
+
+from stargazer_core import _native
+from stargazer_core.consumer import Consumer
+from stargazer_core.envelope import Inbound, Outbound
+from stargazer_core.info import Entry, PendingInfo, StreamInfo, stream_info
+from stargazer_core.publisher import Publisher
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from stargazer_core.settings import BusSettings, ConsumerSettings
+
+__all__ = ["Bus", "Connecting", "Role", "connect"]
+
+#: What a process does: answers messages, talks to platforms, both, or runs tools.
+Role = Literal["worker", "gateway", "standalone", "tools", "none"]
+
+
+def connect(
+    url: str | None = None,
+    *,
+    role: Role | None = None,
+    platforms: Iterable[str] = (),
+    **settings: Unpack[BusSettings],
+) -> Connecting:
+    """Connects to a bus: ``async with connect(…) as bus``, which closes it at the end, or ``bus = await connect(…)``.
+
+    The address begins with ``memory://`` (of its own; with a name: shared in this process), ``redis://``,
+    ``rediss://`` or ``unix://``; without one it is that of the variable ``REDIS_URL``. With a role, the streams and
+    groups that the role needs are made; a gateway needs its ``platforms``.
+
+    Awaiting raises ``InvalidError``, ``AuthError``, or ``UnavailableError`` when the server could not be reached within
+    ``connect_timeout``.
+    """
+    return Connecting(url, role, platforms, settings)
+
+
+class Connecting:
+    """A bus that is about to be connected. Nothing happens before it is awaited or entered."""
+
+    def __init__(self, url: str | None, role: Role | None, platforms: Iterable[str], settings: BusSettings) -> None:
+        """See :func:`connect`."""
+        self._url = url
+        self._role = role
+        self._platforms = [platforms] if isinstance(platforms, str) else list(platforms)
+        self._settings = settings
+        self._bus: Bus | None = None
+
+    async def _connect(self) -> Bus:
+        native = await _native.connect(self._url, self._role, self._platforms, dict(self._settings))
+        return Bus(native)
+
+    def __await__(self) -> Generator[Any, None, Bus]:
+        """Connects."""
+        return self._connect().__await__()
+
+    async def __aenter__(self) -> Bus:
+        """Connects."""
+        self._bus = await self._connect()
+        return self._bus
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Closes the bus."""
+        if self._bus is not None:
+            await self._bus.close()
+
+
+class Bus(Publisher):
+    """A connected bus. May be used from several event loops and threads of the process that connected it.
+
+    After a fork the child gets ``ForkedError`` and connects anew.
+    """
+
+    __slots__ = ("_native",)
+
+    def __init__(self, native: _native.Bus) -> None:
+        """For :func:`connect` only."""
+        super().__init__(native.publisher)
+        self._native = native
+
+    @property
+    def url(self) -> str:
+        """The address, without its password."""
+        return self._native.url
+
+    def consume_inbound(self, *, group: str | None = None, **settings: Unpack[ConsumerSettings]) -> Consumer[Inbound]:
+        """A consumer of messages from platforms, in the workers' group."""
+        return Consumer(self._native.consume_inbound(group, dict(settings)), Inbound)
+
+    def consume_outbound(
+        self, platform: str, *, group: str | None = None, **settings: Unpack[ConsumerSettings]
+    ) -> Consumer[Outbound]:
+        """A consumer of what a platform's gateway is to do, in its group."""
+        return Consumer(self._native.consume_outbound(platform, group, dict(settings)), Outbound)
+
+    def consume(self, stream: str, group: str, **settings: Unpack[ConsumerSettings]) -> Consumer[Any]:
+        """A consumer of any stream, in any group."""
+        return Consumer(self._native.consume(stream, group, dict(settings)), None)
+
+    async def ensure_streams(self, role: Role, platforms: Iterable[str] = ()) -> None:
+        """Makes the streams and groups that a role needs; may be called twice.
+
+        Raises:
+            InvalidError: there is no such role, or a gateway has no platforms.
+        """
+        await self._native.ensure_streams(role, list(platforms))
+
+    async def stream_info(self, stream: str) -> StreamInfo:
+        """A stream at a glance.
+
+        Raises:
+            NotFoundError: there is none of that name.
+        """
+        return stream_info(await self._native.stream_info(stream))
+
+    async def pending(self, stream: str, group: str) -> PendingInfo:
+        """What a group has read and not finished.
+
+        Raises:
+            NotFoundError: there is no such stream or group.
+        """
+        return PendingInfo(**await self._native.pending(stream, group))
+
+    async def entries(self, stream: str, *, after: str = "0-0", count: int = 100) -> list[Entry]:
+        """Entries after an id, oldest first, at most ``count`` (and 1000)."""
+        return [Entry(entry_id, fields) for entry_id, fields in await self._native.entries(stream, after, count)]
+
+    async def close(self) -> None:
+        """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""
+        await self._native.close()
+
+    async def __aenter__(self) -> Bus:
+        """The bus itself; leaving closes it."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Closes it."""
+        await self.close()
+
+    def __repr__(self) -> str:
+        """With the address, without its password."""
+        return f"<Bus {self.url}>"

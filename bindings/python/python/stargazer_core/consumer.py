@@ -1,0 +1,141 @@
+"""Consumers: readers of a group, by pull or with a handler."""
+
+from __future__ import annotations
+
+import asyncio
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Generic, Literal
+
+from stargazer_core import _native
+from stargazer_core.delivery import Delivery
+from stargazer_core.errors import ClosedError
+from stargazer_core.handler import Handler, Run
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, TypeVar
+
+    T = TypeVar("T", default=Any)
+else:
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+__all__ = ["Consumer"]
+
+#: How a wait ended.
+Came = Literal["arrived", "cancelled", "idle", "ended", "woken"]
+
+#: Deliveries that cross from the core at a time.
+BATCH = 64
+
+
+class Consumer(Generic[T]):
+    """A reader of a group: iterate it, ask it for the ``next``, or let it ``run`` a handler.
+
+    It joins its group when it is first used, and is closed by leaving ``async with`` or by ``close``; what is in hand
+    then is released, for others to pick up at once. Errors that may come at any use: ``ConflictError`` (the group runs
+    under other settings), ``UnavailableError``, ``AuthError``, ``ForkedError``; and ``StaleError`` when an outcome that
+    was reported before was refused, because another consumer had taken the work over.
+    """
+
+    def __init__(self, native: _native.Consumer, body: type[T] | None) -> None:
+        """For buses only."""
+        self._native = native
+        self._body = body
+        self._run: Run[T] | None = None
+
+    async def next(self, *, timeout: float | None = None) -> Delivery[T]:
+        """The next delivery, waited for as long as it takes or for ``timeout`` seconds.
+
+        Raises:
+            TimeoutError: nothing came in time.
+            ClosedError: the consumer is closed.
+        """
+        batch = await self.next_batch(1, timeout=timeout)
+        if not batch:
+            raise ClosedError("this consumer is closed; open a new one")
+        return batch[0]
+
+    async def next_batch(
+        self,
+        n: int,
+        *,
+        timeout: float | None = None,
+    ) -> list[Delivery[T]]:
+        """At least one delivery, as many as are there, at most ``n``; none once the consumer is closed.
+
+        Raises:
+            TimeoutError: nothing came within ``timeout`` seconds.
+        """
+        while True:
+            taken = self._native.take(n)
+            if taken:
+                return [Delivery(native, self._body) for native in taken]
+            if await self._wait(max(n, BATCH), timeout, until_idle=False) == "ended":
+                return []
+
+    def __aiter__(self) -> Self:
+        """Deliveries, until the consumer is closed."""
+        return self
+
+    async def __anext__(self) -> Delivery[T]:
+        """The next delivery."""
+        batch = await self.next_batch(1)
+        if not batch:
+            raise StopAsyncIteration
+        return batch[0]
+
+    async def run(self, handler: Handler[T], *, concurrency: int | None = None, until_idle: bool = False) -> None:
+        """Runs a handler for every delivery, each in a task and context of its own, until the consumer is closed.
+
+        The handler is an ``async def`` that takes the body and the delivery, or only the body. Returning ``None`` is
+        ack, raising is retry (with the error's text), raising ``Reject`` is dead letter, an ``Outcome`` is itself. A
+        handler whose delivery is cancelled (another consumer has the work, it ran longer than ``handler_timeout``, or
+        the drain time is over) gets ``CancelledError``. When ``run`` itself is cancelled, its handlers are, and their
+        deliveries are released.
+
+        ``concurrency`` is how many handlers run at a time, by default that of the consumer; it can only be given here
+        when the consumer was not used before. ``until_idle`` ends the run once nothing is left to do, retries included.
+
+        Raises:
+            InvalidError: the handler is not of that form, or returned something else; its delivery is released.
+        """
+        if self._run is not None:
+            raise ClosedError("this consumer runs a handler already; make another consumer")
+        self._native.serve(concurrency)
+        self._run = Run(handler, self._body, self._native)
+        try:
+            while not self._run.failed:
+                came = await self._wait(BATCH, None, until_idle=until_idle)
+                if came in ("ended", "idle"):
+                    break
+                self._run.step(cancelled=came == "cancelled")
+            await self._run.finish()
+        finally:
+            await self._run.stop()
+            self._run = None
+
+    async def _wait(self, n: int, timeout: float | None, *, until_idle: bool) -> Came:
+        try:
+            return await self._native.more(n, timeout, self._run is not None, until_idle)
+        except asyncio.CancelledError:
+            # Nothing is to be fetched for somebody who has gone.
+            self._native.wake()
+            raise
+
+    async def close(self) -> None:
+        """Ends it: no new work; running handlers get ``drain_timeout``, what is in hand otherwise is released.
+
+        May be called twice. Trouble that could not be told before is raised here.
+        """
+        await self._native.close(0.0 if self._run is None else None)
+
+    async def __aenter__(self) -> Self:
+        """The consumer itself; leaving closes it."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Closes it."""
+        await self.close()

@@ -1,0 +1,174 @@
+"""What can go wrong, as exceptions: one class for each kind of error.
+
+A class tells what to do; the text is for people and may change. Every exception has
+
+* ``code``: a word that never changes, the same in Rust, Python and Node,
+* ``retryable``: whether the same call may succeed later without a change,
+* ``context``: names and texts that say more, such as ``field``, ``stream`` or ``stored`` (``no`` or ``unknown``:
+  whether a failed publish may have stored its entry all the same).
+"""
+
+import builtins
+from collections.abc import Mapping
+from typing import ClassVar
+
+__all__ = [
+    "BY_CODE",
+    "AuthError",
+    "CancelledError",
+    "ClosedError",
+    "ConflictError",
+    "ExpiredError",
+    "ForkedError",
+    "FullError",
+    "InternalError",
+    "InvalidError",
+    "MalformedError",
+    "NoWorkerError",
+    "NotFoundError",
+    "RejectedError",
+    "RemoteError",
+    "StaleError",
+    "StargazerError",
+    "TimeoutError",
+    "TooLargeError",
+    "UnavailableError",
+]
+
+
+class StargazerError(Exception):
+    """Any error of stargazer."""
+
+    #: The word for the kind; never changes.
+    code: ClassVar[str]
+    #: Whether the same call may succeed later without a change.
+    retryable: ClassVar[bool] = False
+    #: Names and texts that say more.
+    context: Mapping[str, str]
+
+    def __init__(self, message: str = "", context: Mapping[str, str] | None = None) -> None:
+        """An error with a message that says what to do."""
+        super().__init__(message)
+        self.context = dict(context or {})
+
+    def __str__(self) -> str:
+        """The message, and the context behind it."""
+        message = str(self.args[0]) if self.args else ""
+        pairs = ", ".join(f"{key}={value}" for key, value in self.context.items())
+        return f"{message} ({pairs})" if pairs else message
+
+
+class InvalidError(StargazerError):
+    """Fix the call or the configuration: an argument has the wrong type, shape or range."""
+
+    code = "invalid"
+
+
+class NotFoundError(StargazerError):
+    """Create it first, or correct the name: the thing does not exist."""
+
+    code = "not_found"
+
+
+class ConflictError(StargazerError):
+    """Somebody else holds it, or the group runs under other settings: join them or choose another name."""
+
+    code = "conflict"
+
+
+class UnavailableError(StargazerError):
+    """Retry: the server cannot be reached, is starting, or is failing over."""
+
+    code = "unavailable"
+    retryable = True
+
+
+class TimeoutError(StargazerError, builtins.TimeoutError):  # noqa: A001 - it is one
+    """Retry, or widen the time limit: no answer came in time. Also a built-in ``TimeoutError``."""
+
+    code = "timeout"
+    retryable = True
+
+
+class MalformedError(StargazerError):
+    """Do not retry: the bytes are not an envelope we know."""
+
+    code = "malformed"
+
+
+class RejectedError(StargazerError):
+    """Do not retry: the receiving side said no."""
+
+    code = "rejected"
+
+
+class ClosedError(StargazerError):
+    """Open a new handle: this one is closed."""
+
+    code = "closed"
+
+
+class InternalError(StargazerError):
+    """Report it: a bug in stargazer."""
+
+    code = "internal"
+
+
+class FullError(StargazerError):
+    """Wait, or widen the cap: the stream holds as many unread entries as it may."""
+
+    code = "full"
+    retryable = True
+
+
+class StaleError(StargazerError):
+    """Stop: the work is no longer yours, another consumer has taken it over."""
+
+    code = "stale"
+
+
+class AuthError(StargazerError):
+    """Correct user, password or access rights."""
+
+    code = "auth"
+
+
+class TooLargeError(StargazerError):
+    """Send less, or widen the limit: the body is too large or nested too deeply."""
+
+    code = "too_large"
+
+
+class ForkedError(StargazerError):
+    """Connect again in this process, or use the ``spawn`` start method: the bus was opened before a fork."""
+
+    code = "forked"
+
+
+class RemoteError(StargazerError):
+    """Look at the remote error: the called function failed."""
+
+    code = "remote"
+
+
+class ExpiredError(StargazerError):
+    """Call again if it is still wanted: the request's deadline passed before it ran."""
+
+    code = "expired"
+
+
+class CancelledError(StargazerError):
+    """The call was cancelled by its caller. Not asyncio's exception of that name, which cancels a task."""
+
+    code = "cancelled"
+
+
+class NoWorkerError(StargazerError):
+    """Start a worker: nobody serves this call."""
+
+    code = "no_worker"
+    retryable = True
+
+
+#: The class of every code.
+BY_CODE: dict[str, type[StargazerError]] = {kind.code: kind for kind in StargazerError.__subclasses__()}

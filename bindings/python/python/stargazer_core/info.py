@@ -1,0 +1,78 @@
+"""What there is to see of a stream. Nothing here says 0 when it does not know."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from stargazer_core import _native
+
+__all__ = ["Entry", "GroupInfo", "PendingInfo", "StreamInfo"]
+
+
+@dataclass(frozen=True)
+class GroupInfo:
+    """A group at a glance."""
+
+    #: Its name.
+    name: str
+    #: Consumers.
+    consumers: int
+    #: Entries handed out and not finished.
+    pending: int
+    #: The last id handed out.
+    last_delivered: str
+    #: Entries not handed out yet; ``None`` when the server does not know.
+    lag: int | None
+
+
+@dataclass(frozen=True)
+class StreamInfo:
+    """A stream at a glance."""
+
+    #: Entries in it.
+    length: int
+    #: The last id it ever gave.
+    last_id: str
+    #: Its first entry.
+    first_entry: str | None
+    #: Its groups.
+    groups: list[GroupInfo]
+
+
+@dataclass(frozen=True)
+class PendingInfo:
+    """What a group has read and not finished."""
+
+    #: How many entries.
+    count: int
+    #: The oldest.
+    oldest: str | None
+    #: The newest.
+    newest: str | None
+    #: How many each consumer holds.
+    consumers: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry as it stands in a stream."""
+
+    #: Its id.
+    id: str
+    #: Its fields as they came. The body is the msgpack in ``data``.
+    fields: Mapping[str, bytes]
+
+    @property
+    def data(self) -> Any:
+        """The body.
+
+        Raises:
+            MalformedError: there is none, or it is no body.
+            TooLargeError: it is larger or deeper than the default limits.
+        """
+        return _native.decode(self.fields.get("data", b""))
+
+
+def stream_info(row: Mapping[str, Any]) -> StreamInfo:
+    """From the native row."""
+    return StreamInfo(**{**row, "groups": [GroupInfo(**group) for group in row["groups"]]})

@@ -1,0 +1,63 @@
+"""Publishing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from stargazer_core import _native
+from stargazer_core._native import Receipt
+
+__all__ = ["Publisher", "Receipt"]
+
+
+class Publisher:
+    """Publishes to the streams of one bus. A :class:`~stargazer_core.Bus` is one, ``delivery.bus`` is another.
+
+    A receipt says that the entry is stored. An error says in ``context["stored"]`` whether it is not (``no``) or
+    whether that is ``unknown``; publishing again under the same ``message_id`` then stores nothing twice. Entries
+    published one after the other from one event loop are stored in that order. Cancelling an await does not take back
+    what was sent.
+
+    All methods raise ``InvalidError`` (naming the field) for what cannot be published, ``TooLargeError``,
+    ``FullError`` (the stream is at its cap), ``UnavailableError``, ``ClosedError``, ``StaleError`` (only on
+    ``delivery.bus``) and ``ForkedError``.
+    """
+
+    __slots__ = ("_publisher",)
+
+    def __init__(self, native: _native.Publisher) -> None:
+        """For buses and deliveries only."""
+        self._publisher = native
+
+    async def publish_inbound(self, envelope: Mapping[str, Any], *, message_id: str | None = None) -> Receipt:
+        """A message from a platform, for the workers: from ``inbound(…)``, or any dict of that shape."""
+        return await self._publisher.publish_inbound(envelope, message_id)
+
+    async def publish_outbound(
+        self, platform: str, envelope: Mapping[str, Any], *, message_id: str | None = None
+    ) -> Receipt:
+        """Something for a platform's gateway to do: from ``message(…)`` and its like, or any dict of that shape."""
+        return await self._publisher.publish_outbound(platform, envelope, message_id)
+
+    async def publish_tools_request(self, request: Mapping[str, Any]) -> Receipt:
+        """A request to run a tool."""
+        return await self._publisher.publish_tools_request(request)
+
+    async def publish_tools_reply(self, reply_stream: str, reply: Mapping[str, Any]) -> Receipt:
+        """What a tool gave, onto the reply stream that its request named."""
+        return await self._publisher.publish_tools_reply(reply_stream, reply)
+
+    async def publish(
+        self,
+        stream: str,
+        body: Any,
+        *,
+        key: str | None = None,
+        message_id: str | None = None,
+        trace_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
+    ) -> Receipt:
+        """Anything onto any stream. Entries with the same ``key`` are handled in order, one at a time."""
+        return await self._publisher.publish(stream, body, key, message_id, trace_id, traceparent, tracestate)

@@ -1,0 +1,95 @@
+"""Settings, as keyword arguments of ``connect`` and of the ``consume…`` methods.
+
+Durations are seconds. What is left out has the default written here; a value out of range is ``InvalidError``, with the
+range in its text. Names of streams and groups can also be set by the environment (``SG_INBOUND_STREAM``,
+``SG_OUTBOUND_STREAM_PREFIX``, ``SG_WORKER_GROUP``, ``SG_GATEWAY_GROUP_PREFIX``), which wins and is read by ``connect``.
+"""
+
+from typing import Literal, TypedDict
+
+__all__ = ["BusSettings", "ConsumerSettings"]
+
+
+class BusSettings(TypedDict, total=False):
+    """Settings of one bus."""
+
+    #: How long to wait for the server when connecting; 0 fails at the first refusal. 5 s.
+    connect_timeout: float
+    #: How long one request may take before it counts as lost. 5 s.
+    response_timeout: float
+    #: How long a publish waits at the cap, or for a server that cannot be reached, before it fails. 5 s.
+    publish_timeout: float
+    #: How long a message id is remembered. 10 minutes.
+    dedupe_window: float
+    #: What becomes of entries: ``acked`` (go once every group has finished them; the default), ``capped`` (the oldest
+    #: go, read or not) or ``forever``.
+    retention: Literal["acked", "capped", "forever"]
+    #: Entries a stream may hold under ``acked``, at which publishers wait. 1,000,000.
+    cap: int
+    #: Entries that are kept, about, under ``capped``; at least 1000.
+    max_len: int
+    #: Check the cap inside the server with every publish instead of now and then.
+    strict_cap: bool
+    #: Keep big bodies inside their entries, for fleets with readers of the original.
+    inline_bodies: bool
+    #: Bytes a body may have. 16 MiB.
+    max_body_bytes: int
+    #: Lists and dicts inside each other. 64.
+    max_body_depth: int
+    #: Stream from the gateways to the workers.
+    inbound_stream: str
+    #: Streams to the gateways: this, a colon, the platform.
+    outbound_stream_prefix: str
+    #: Group of the workers.
+    worker_group: str
+    #: Groups of the gateways: this, a colon, the platform.
+    gateway_group_prefix: str
+    #: Stream of tool requests.
+    tools_stream: str
+    #: Group of the tool services.
+    tools_group: str
+    #: Streams of tool replies: this, a colon, the worker.
+    tools_reply_prefix: str
+    #: Stream of the dead letters.
+    dead_letter_stream: str
+    #: Streams of ``publish`` and ``consume``: this, a colon, the name.
+    stream_prefix: str
+
+
+class ConsumerSettings(TypedDict, total=False):
+    """Settings of one consumer."""
+
+    #: First part of its identity, for people who look. ``consumer``.
+    name: str
+    #: Handlers at the same time, or deliveries in hand; 1 to 10,000. 64.
+    concurrency: int
+    #: Entries fetched ahead of the handlers. Twice the concurrency.
+    prefetch: int
+    #: Bytes fetched ahead of the handlers. 4 MiB.
+    prefetch_bytes: int
+    #: ``lanes`` (one message of a channel at a time, in order; the default) or ``none``.
+    ordering: Literal["lanes", "none"]
+    #: Order unaddressed messages, too.
+    order_unaddressed: bool
+    #: Start the next message of a channel only after the outcome of the one before was confirmed.
+    strict: bool
+    #: Starts of a message before it goes to the dead letters. 3.
+    max_attempts: int
+    #: The first pause before a retry, doubled each time. 1 s.
+    retry_base: float
+    #: The longest pause before a retry. 60 s.
+    retry_max: float
+    #: Share by which a pause is made longer or shorter, 0 to 1. 0.2.
+    retry_jitter: float
+    #: How long a handler may run before it is cancelled and the message retried. No limit.
+    handler_timeout: float
+    #: A consumer that gave no sign of life for this long has lost its work. 15 s.
+    lease: float
+    #: How quickly that is noticed. 5 s.
+    sweep: float
+    #: What happens to handlers when the server was out of reach for nearly a lease: ``cancel`` or ``keep``.
+    on_lease_lost: Literal["cancel", "keep"]
+    #: How long handlers may go on when the consumer closes. 20 s.
+    drain_timeout: float
+    #: Longest pause of a resting consumer between two looks. 0.2 s.
+    idle_poll: float

@@ -1,0 +1,120 @@
+//! The front door: connect, look, open consumers, close.
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use sg::host::Host;
+use stargazer_core as sg;
+
+use crate::bridge::Bridge;
+use crate::consumer::Consumer;
+use crate::error::raise;
+use crate::fork::Owned;
+use crate::publisher::Publisher;
+use crate::text::Text;
+use crate::{info, settings};
+
+/// A connected bus.
+#[pyclass(frozen, module = "stargazer_core._native")]
+pub(crate) struct Bus {
+    bus: Owned<sg::Bus>,
+    /// Publishes to its streams.
+    #[pyo3(get)]
+    publisher: Py<Publisher>,
+}
+
+/// Connects; the future gives a `Bus`. Without an address it is that of the environment.
+#[pyfunction]
+pub(crate) fn connect<'py>(
+    py: Python<'py>,
+    url: Option<Text>,
+    role: Option<Text>,
+    platforms: Vec<Text>,
+    settings: &Bound<'py, PyDict>,
+) -> PyResult<Bound<'py, PyAny>> {
+    let host = Host::get().map_err(raise)?;
+    let url = url.map(String::from).or_else(sg::config::url_from_env).ok_or_else(|| {
+        raise(sg::Error::invalid("no address was given and REDIS_URL is not set").with_context("field", "url"))
+    })?;
+    let role = role.map_or(Ok(sg::Role::None), |role| role.0.parse()).map_err(raise)?;
+    let builder = sg::Bus::connect(url)
+        .role(role)
+        .platforms(platforms.into_iter().map(String::from))
+        .config(settings::bus(settings)?);
+    let (bridge, event_loop) = Bridge::current(py)?;
+    bridge.call(&event_loop, async move { builder.await }, move |py, bus| {
+        let publisher = Py::new(py, Publisher::new(host, (*bus).clone()))?;
+        Ok(Py::new(py, Bus { bus: Owned::new(host, bus), publisher })?.into_any())
+    })
+}
+
+impl Bus {
+    /// Runs a question to the bus on the I/O thread.
+    fn ask<'py, T, F>(
+        &self,
+        py: Python<'py>,
+        question: impl FnOnce(sg::Bus) -> F,
+        convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
+    ) -> PyResult<Bound<'py, PyAny>>
+    where
+        T: Send + 'static,
+        F: Future<Output = sg::Result<T>> + Send + 'static,
+    {
+        let question = question(self.bus.get()?.clone());
+        let (bridge, event_loop) = Bridge::current(py)?;
+        bridge.call(&event_loop, question, convert)
+    }
+}
+
+/// The value of calls that give none.
+#[allow(clippy::unnecessary_wraps)] // the type of a conversion
+pub(crate) fn nothing(py: Python<'_>, (): ()) -> PyResult<Py<PyAny>> {
+    Ok(py.None())
+}
+
+#[pymethods]
+impl Bus {
+    #[getter]
+    fn url(&self) -> PyResult<String> {
+        Ok(self.bus.get()?.url().to_owned())
+    }
+
+    fn ensure_streams<'py>(&self, py: Python<'py>, role: Text, platforms: Vec<Text>) -> PyResult<Bound<'py, PyAny>> {
+        let role: sg::Role = role.0.parse().map_err(raise)?;
+        let platforms: Vec<String> = platforms.into_iter().map(String::from).collect();
+        self.ask(py, |bus| async move { bus.ensure_streams(role, &platforms).await }, nothing)
+    }
+
+    fn stream_info<'py>(&self, py: Python<'py>, stream: Text) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, |bus| async move { bus.stream_info(&stream.0).await }, info::stream)
+    }
+
+    fn pending<'py>(&self, py: Python<'py>, stream: Text, group: Text) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, |bus| async move { bus.pending(&stream.0, &group.0).await }, info::pending)
+    }
+
+    fn entries<'py>(&self, py: Python<'py>, stream: Text, after: Text, count: usize) -> PyResult<Bound<'py, PyAny>> {
+        let after = after.0.parse().map_err(raise)?;
+        self.ask(py, move |bus| async move { bus.entries(&stream.0, after, count).await }, info::entries)
+    }
+
+    fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.ask(py, |bus| async move { bus.close().await }, nothing)
+    }
+
+    fn consume_inbound(&self, group: Option<Text>, settings: &Bound<'_, PyDict>) -> PyResult<Consumer> {
+        Consumer::new(self.bus.host(), self.bus.get()?.consume_inbound(), group, settings)
+    }
+
+    fn consume_outbound(
+        &self,
+        platform: Text,
+        group: Option<Text>,
+        settings: &Bound<'_, PyDict>,
+    ) -> PyResult<Consumer> {
+        Consumer::new(self.bus.host(), self.bus.get()?.consume_outbound(&platform.0), group, settings)
+    }
+
+    fn consume(&self, stream: Text, group: Text, settings: &Bound<'_, PyDict>) -> PyResult<Consumer> {
+        Consumer::new(self.bus.host(), self.bus.get()?.consume(&stream.0, &group.0), None, settings)
+    }
+}

@@ -1,0 +1,142 @@
+//! Settings by name: what the package's keyword arguments become.
+
+use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString};
+use sg::config::{BusConfig, ConsumerConfig, OnLeaseLost};
+use stargazer_core as sg;
+
+use crate::error::raise;
+
+/// The settings of a bus: defaults, changed by the keyword arguments, changed by the environment.
+pub(crate) fn bus(settings: &Bound<'_, PyDict>) -> PyResult<BusConfig> {
+    let mut config = BusConfig::default();
+    let (mut retention, mut cap, mut max_len) = (None::<String>, 1_000_000, 1000);
+    for (name, value) in settings {
+        let setting = Setting { name: &name, value: &value };
+        let names = &mut config.topology;
+        match setting.name()? {
+            "connect_timeout" => config.connect_timeout = setting.seconds()?,
+            "response_timeout" => config.response_timeout = setting.seconds()?,
+            "publish_timeout" => config.publish_timeout = setting.seconds()?,
+            "dedupe_window" => config.dedupe_window = setting.seconds()?,
+            "retention" => retention = Some(setting.get("text")?),
+            "cap" => cap = setting.natural()?,
+            "max_len" => max_len = setting.natural()?,
+            "strict_cap" => config.strict_cap = setting.get("bool")?,
+            "inline_bodies" => config.inline_bodies = setting.get("bool")?,
+            "max_body_bytes" => config.max_body_bytes = setting.natural()?,
+            "max_body_depth" => config.max_body_depth = setting.natural()?,
+            "inbound_stream" => names.inbound_stream = setting.get("text")?,
+            "outbound_stream_prefix" => names.outbound_stream_prefix = setting.get("text")?,
+            "worker_group" => names.worker_group = setting.get("text")?,
+            "gateway_group_prefix" => names.gateway_group_prefix = setting.get("text")?,
+            "tools_stream" => names.tools_stream = setting.get("text")?,
+            "tools_group" => names.tools_group = setting.get("text")?,
+            "tools_reply_prefix" => names.tools_reply_prefix = setting.get("text")?,
+            "dead_letter_stream" => names.dead_letter_stream = setting.get("text")?,
+            "stream_prefix" => names.stream_prefix = setting.get("text")?,
+            unknown => return Err(no_such("a bus", unknown)),
+        }
+    }
+    config.retention = match retention.as_deref() {
+        None | Some("acked") => sg::Retention::Acked { cap },
+        Some("capped") => sg::Retention::Capped { max_len },
+        Some("forever") => sg::Retention::Forever,
+        Some(other) => return Err(one_of("retention", "acked, capped, forever", other)),
+    };
+    Ok(config.with_env())
+}
+
+/// The settings of a consumer: defaults, changed by the keyword arguments.
+pub(crate) fn consumer(settings: &Bound<'_, PyDict>, mut config: ConsumerConfig) -> PyResult<ConsumerConfig> {
+    for (name, value) in settings {
+        let setting = Setting { name: &name, value: &value };
+        match setting.name()? {
+            "name" => config.name = setting.get("text")?,
+            "concurrency" => config.concurrency = setting.natural()?,
+            "prefetch" => config.prefetch = Some(setting.natural()?),
+            "prefetch_bytes" => config.prefetch_bytes = setting.natural()?,
+            "ordering" => {
+                config.ordering = match setting.get::<String>("text")?.as_str() {
+                    "lanes" => sg::Ordering::Lanes,
+                    "none" => sg::Ordering::None,
+                    other => return Err(one_of("ordering", "lanes, none", other)),
+                };
+            }
+            "order_unaddressed" => config.order_unaddressed = setting.get("bool")?,
+            "strict" => config.strict = setting.get("bool")?,
+            "max_attempts" => config.max_attempts = setting.natural()?,
+            "retry_base" => config.retry_base = setting.seconds()?,
+            "retry_max" => config.retry_max = setting.seconds()?,
+            "retry_jitter" => config.retry_jitter = setting.get("a number")?,
+            "handler_timeout" => config.handler_timeout = Some(setting.seconds()?),
+            "lease" => config.lease = setting.seconds()?,
+            "sweep" => config.sweep = setting.seconds()?,
+            "drain_timeout" => config.drain_timeout = setting.seconds()?,
+            "idle_poll" => config.idle_poll = setting.seconds()?,
+            "on_lease_lost" => {
+                config.on_lease_lost = match setting.get::<String>("text")?.as_str() {
+                    "cancel" => OnLeaseLost::Cancel,
+                    "keep" => OnLeaseLost::Keep,
+                    other => return Err(one_of("on_lease_lost", "cancel, keep", other)),
+                };
+            }
+            unknown => return Err(no_such("a consumer", unknown)),
+        }
+    }
+    Ok(config)
+}
+
+struct Setting<'a, 'py> {
+    name: &'a Bound<'py, PyAny>,
+    value: &'a Bound<'py, PyAny>,
+}
+
+impl<'a, 'py> Setting<'a, 'py> {
+    fn name(&self) -> PyResult<&'a str> {
+        self.name.cast::<PyString>()?.to_str()
+    }
+
+    fn get<T: FromPyObjectOwned<'py>>(&self, expected: &str) -> PyResult<T> {
+        self.value.extract().map_err(|_| self.refused(expected))
+    }
+
+    /// A whole number from 0 up that fits.
+    fn natural<T: TryFrom<u64>>(&self) -> PyResult<T> {
+        let expected = "a whole number from 0 up";
+        T::try_from(self.get::<u64>(expected)?).map_err(|_| self.refused(expected))
+    }
+
+    fn seconds(&self) -> PyResult<Duration> {
+        seconds(self.name()?, self.get("a number of seconds")?)
+    }
+
+    fn refused(&self, expected: &str) -> PyErr {
+        let name = self.name().unwrap_or("setting");
+        let found = self.value.repr().map_or_else(|_| "something else".to_owned(), |text| text.to_string());
+        raise(
+            sg::Error::invalid(format!("{name} must be {expected}, found {found}"))
+                .with_context("setting", name)
+                .with_context("expected", expected),
+        )
+    }
+}
+
+/// Float seconds as a duration.
+pub(crate) fn seconds(name: &str, seconds: f64) -> PyResult<Duration> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        let text = format!("{name} is {seconds}; it must be a number of seconds from 0 up");
+        raise(sg::Error::invalid(text).with_context("setting", name))
+    })
+}
+
+fn no_such(of: &str, name: &str) -> PyErr {
+    raise(sg::Error::invalid(format!("{of} has no setting {name:?}")).with_context("setting", name))
+}
+
+fn one_of(name: &str, known: &str, found: &str) -> PyErr {
+    let text = format!("{name} must be one of {known}, found {found:?}");
+    raise(sg::Error::invalid(text).with_context("setting", name).with_context("expected", known))
+}

@@ -1,0 +1,64 @@
+//! A core consumer of any kind of body behind one type, opened when it is first used.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use sg::config::ConsumerConfig;
+use sg::envelope::Envelope;
+use stargazer_core as sg;
+use tokio::sync::broadcast::Receiver;
+
+/// A running reader.
+pub(crate) trait Source: Send + Sync {
+    /// Waits for deliveries; at most `max`, none once it is closed.
+    fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>>;
+    /// Waits for one delivery; `Timeout` when none came.
+    fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>>;
+    fn idle(&self) -> BoxFuture<'_, sg::Result<()>>;
+    fn notices(&self) -> Receiver<sg::Notice>;
+    fn serve_handlers(&self);
+    /// Closes; with the configured time for what is in hand if none is given.
+    fn close(&self, drain_timeout: Option<Duration>) -> BoxFuture<'_, sg::Result<()>>;
+}
+
+impl<T: Envelope> Source for sg::Consumer<T> {
+    fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>> {
+        async move { Ok(self.next_batch(max).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
+    }
+
+    fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>> {
+        async move { Ok(self.next_timeout(limit).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
+    }
+
+    fn idle(&self) -> BoxFuture<'_, sg::Result<()>> {
+        self.idle().boxed()
+    }
+
+    fn notices(&self) -> Receiver<sg::Notice> {
+        self.notices()
+    }
+
+    fn serve_handlers(&self) {
+        self.serve_handlers();
+    }
+
+    fn close(&self, drain_timeout: Option<Duration>) -> BoxFuture<'_, sg::Result<()>> {
+        match drain_timeout {
+            Some(limit) => self.close_within(limit).boxed(),
+            None => self.close().boxed(),
+        }
+    }
+}
+
+/// Opens a reader with settings.
+pub(crate) type Open = Box<dyn Fn(ConsumerConfig) -> BoxFuture<'static, sg::Result<Arc<dyn Source>>> + Send + Sync>;
+
+/// How to open what a builder describes.
+pub(crate) fn open<T: Envelope>(builder: sg::ConsumerBuilder<T>) -> Open {
+    Box::new(move |config| {
+        let opening = builder.clone().config(config).open();
+        async move { Ok(Arc::new(opening.await?) as Arc<dyn Source>) }.boxed()
+    })
+}
