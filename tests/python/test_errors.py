@@ -1,0 +1,38 @@
+"""The exceptions against the table of errors that all languages read."""
+
+import builtins
+import pickle
+from typing import Any
+
+import pytest
+import stargazer_core as sg
+from python.values import load
+from stargazer_core import _native, errors
+
+ROWS = load("errors.json")["errors"]
+
+
+def test_every_kind_of_the_core_has_a_class_and_a_row() -> None:
+    kinds = _native.error_codes()
+    assert {code for code, _ in kinds} == set(errors.BY_CODE) == {row["code"] for row in ROWS}
+    assert dict(kinds) == {code: kind.retryable for code, kind in errors.BY_CODE.items()}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row["code"])
+def test_classes_are_those_of_the_table(row: dict[str, Any]) -> None:
+    kind = getattr(sg, row["python"])
+    assert kind is errors.BY_CODE[row["code"]]
+    assert (kind.code, kind.retryable) == (row["code"], row["retryable"])
+    assert issubclass(kind, sg.StargazerError)
+    assert kind.__doc__
+
+
+def test_a_timeout_is_also_the_builtin_one() -> None:
+    assert issubclass(sg.TimeoutError, builtins.TimeoutError)
+
+
+def test_an_error_says_its_context_and_survives_pickling() -> None:
+    error = sg.FullError("wait", {"stream": "s", "stored": "no"})
+    assert str(error) == "wait (stream=s, stored=no)"
+    again = pickle.loads(pickle.dumps(error))
+    assert (type(again), str(again), again.context) == (sg.FullError, str(error), error.context)
