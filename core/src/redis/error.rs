@@ -69,6 +69,10 @@ pub(super) fn by_client(error: &RedisError) -> Error {
             ErrorKind::Timeout,
             "the server did not answer in time; try again, or raise the response time-out",
         ),
+        // What the TLS layer says about a certificate it does not trust.
+        ClientKind::Io if io_kind(error) == Some(std::io::ErrorKind::InvalidData) => Error::invalid(format!(
+            "no safe connection to this server: {error}; give its authority's certificate, or correct the address"
+        )),
         ClientKind::Io => Error::unavailable(format!("the connection to the server failed: {error}")),
         ClientKind::AuthenticationFailed => {
             Error::new(ErrorKind::Auth, "the server refuses this user or password, or knows no passwords")
@@ -80,6 +84,12 @@ pub(super) fn by_client(error: &RedisError) -> Error {
         ),
         other => Error::internal(format!("the Redis client failed: {error} ({other:?})")),
     }
+}
+
+fn io_kind(error: &RedisError) -> Option<std::io::ErrorKind> {
+    type Shared = std::sync::Arc<dyn std::error::Error + Send + Sync>;
+    let source: &Shared = std::error::Error::source(error)?.downcast_ref()?;
+    source.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }
 
 /// Whether the failure says that the request was not carried out.
@@ -137,6 +147,7 @@ mod tests {
         assert_eq!(io(std::io::ErrorKind::ConnectionRefused), ErrorKind::Unavailable);
         assert_eq!(io(std::io::ErrorKind::BrokenPipe), ErrorKind::Unavailable);
         assert_eq!(io(std::io::ErrorKind::TimedOut), ErrorKind::Timeout);
+        assert_eq!(io(std::io::ErrorKind::InvalidData), ErrorKind::Invalid);
         let own = |kind| by_client(&RedisError::from((kind, "text"))).kind();
         assert_eq!(own(ClientKind::AuthenticationFailed), ErrorKind::Auth);
         assert_eq!(own(ClientKind::InvalidClientConfig), ErrorKind::Invalid);

@@ -91,8 +91,9 @@ impl Link {
             }
             if self.clock.now() >= deadline {
                 let shown = self.target.shown();
+                let waited = if wait.is_zero() { String::new() } else { format!(" within {wait:?}") };
                 return Err(Error::unavailable(format!(
-                    "no Redis server answers at {shown} (waited {wait:?}); start one, or correct the address"
+                    "no Redis server answers at {shown}{waited}; start one, or correct the address"
                 ))
                 .with_context("server", shown)
                 .with_source(error));
