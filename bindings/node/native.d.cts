@@ -9,5 +9,325 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A connected bus. */
+export declare class Bus {
+  /** The address, without its password. */
+  get url(): string
+  /** What publishes for the whole bus. */
+  publisher(): Publisher
+  /** Makes what a role needs. */
+  ensureStreams(token: number, role: string, platforms: Array<string>): void
+  /** A stream at a glance. */
+  streamInfo(token: number, stream: string): void
+  /** A group's unfinished entries. */
+  pending(token: number, stream: string, group: string): void
+  /** Entries after an id. */
+  entries(token: number, stream: string, after: string | undefined | null, count: number): void
+  /** Opens a consumer of inbound messages; its number is the request's. */
+  consumeInbound(token: number, settings: ConsumerSettings): void
+  /** Opens a consumer of what a platform's gateway is to do; its number is the request's. */
+  consumeOutbound(token: number, platform: string, settings: ConsumerSettings): void
+  /** Opens a consumer of any stream; its number is the request's. */
+  consume(token: number, stream: string, group: string, settings: ConsumerSettings): void
+  /** Closes it: consumers drain, then the connections end. */
+  close(token: number): void
+}
+
+/** A running consumer. */
+export declare class Consumer {
+  /** The stream it reads. */
+  get stream(): string
+  /** Waits for the next batch, of at most `max`; an empty one once the consumer has ended, none after `enough`. */
+  pull(token: number, max: number): void
+  /** Ends the wait for a batch. */
+  enough(): void
+  /** Reports outcomes: first those that are done, then the others. Numbers that were settled before are ignored. */
+  settle(done: Uint32Array, others: Array<Settle>): Failure | null
+  /** What publishes under the fence of a delivery; nothing once it is settled. */
+  fenced(number: number): Publisher | null
+  /** Waits until nothing is left to do. */
+  idle(token: number): void
+  /** Ends it: what is in hand gets the drain time-out, or these milliseconds. */
+  close(token: number, drainTimeoutMs?: number | undefined | null): void
+}
+
+/** One JavaScript thread's connection to the I/O thread. */
+export declare class Port {
+  /** `ring` is called, once per burst, when there is something to drain. It does not keep the process alive. */
+  constructor(ring: () => void)
+  /** Everything that was said since the last look. */
+  drain(): Drained
+  /** Connects; the answer is a bus. */
+  connect(token: number, url: string, settings: BusSettings): void
+  /** The bus that a request was answered with; once. */
+  takeBus(token: number): Bus | null
+  /** The consumer that a request was answered with; once. */
+  takeConsumer(token: number): Consumer | null
+}
+
+/** Publishes: for the whole bus, or under the fence of a delivery. */
+export declare class Publisher {
+  /** Publishes a burst, whose numbers begin with `first`. See `outgoing` for how it is packed. */
+  submit(first: number, bytes: Uint8Array, ends: Uint32Array): void
+}
+
+/** Settings of a bus. */
+export interface BusSettings {
+  /** Role. */
+  role?: string
+  /** Platforms of a gateway. */
+  platforms: Array<string>
+  /** Names. */
+  topology?: TopologySettings
+  /** Names in the environment win. */
+  fromEnv?: boolean
+  /** Milliseconds. */
+  connectTimeoutMs?: number
+  /** Milliseconds. */
+  responseTimeoutMs?: number
+  /** Milliseconds. */
+  publishTimeoutMs?: number
+  /** Milliseconds. */
+  dedupeWindowMs?: number
+  /** Retention of work streams. */
+  retention?: RetentionSettings
+  /** Check the cap with every publish. */
+  strictCap?: boolean
+  /** Keep big bodies inside their entries. */
+  inlineBodies?: boolean
+  /** Bytes. */
+  maxBodyBytes?: number
+  /** Levels. */
+  maxBodyDepth?: number
+}
+
+/** Deliveries that should end. */
+export interface Cancellation {
+  /** The number under which their consumer was opened. */
+  consumer: number
+  /** Their numbers. */
+  deliveries: Array<number>
+}
+
+/** Settings of a consumer. */
+export interface ConsumerSettings {
+  /** Name. */
+  name?: string
+  /** Group. */
+  group?: string
+  /** Deliveries in hand. */
+  concurrency?: number
+  /** Entries. */
+  prefetch?: number
+  /** Bytes. */
+  prefetchBytes?: number
+  /** `lanes` or `none`. */
+  ordering?: string
+  /** Order unaddressed entries, too. */
+  orderUnaddressed?: boolean
+  /** Wait for the settle's answer. */
+  strict?: boolean
+  /** Starts. */
+  maxAttempts?: number
+  /** Milliseconds. */
+  retryBaseMs?: number
+  /** Milliseconds. */
+  retryMaxMs?: number
+  /** Share. */
+  retryJitter?: number
+  /** Milliseconds. */
+  handlerTimeoutMs?: number
+  /** Milliseconds. */
+  leaseMs?: number
+  /** Milliseconds. */
+  sweepMs?: number
+  /** `cancel` or `keep`. */
+  onLeaseLost?: string
+  /** Milliseconds. */
+  drainTimeoutMs?: number
+  /** Milliseconds. */
+  idlePollMs?: number
+}
+
+/** Deliveries of a burst. */
+export interface Deliveries {
+  /** `[id, lane, trace id, message id]` and body of each, in turn. */
+  bytes: Buffer
+  /**
+   * For each: its number; four times its attempt, plus one when it was redelivered, plus two when it should end
+   * already; where its head ends; where its body ends.
+   */
+  marks: Uint32Array
+}
+
+/** Everything that was said since the last look. */
+export interface Drained {
+  /** Publishes that were stored. */
+  receipts?: Receipts
+  /** Publishes that were not. */
+  refusals: Array<Refusal>
+  /** Answers. A handle among them is fetched with `takeBus` or `takeConsumer`. */
+  replies: Array<Reply>
+  /** Deliveries that should end. */
+  cancellations: Array<Cancellation>
+}
+
+/** A kind of error. */
+export interface ErrorCode {
+  /** Its code. */
+  code: string
+  /** Whether the same call may succeed later without a change. */
+  retryable: boolean
+}
+
+/** The code of every kind of error, in the order of the table, and whether it may be retried. */
+export declare function errorCodes(): Array<ErrorCode>
+
+/** What went wrong, for the TypeScript side to throw. */
+export interface Failure {
+  /** Code of the kind. */
+  code: string
+  /** Message for people. */
+  message: string
+  /** What it was about: names and values in turn. */
+  context: Array<string>
+  /** Text of what caused it. */
+  cause?: string
+}
+
+/** A group at a glance. */
+export interface GroupInfo {
+  /** Name. */
+  name: string
+  /** Consumers. */
+  consumers: number
+  /** Entries handed out and not finished. */
+  pending: number
+  /** The last id handed out. */
+  lastDelivered: string
+  /** Entries not handed out yet; absent when the server does not know. */
+  lag?: number
+}
+
+/** What one consumer holds. */
+export interface Holding {
+  /** Its identity. */
+  name: string
+  /** Entries. */
+  count: number
+}
+
+/** Pending entries of a group. */
+export interface PendingInfo {
+  /** How many. */
+  count: number
+  /** The oldest. */
+  oldest?: string
+  /** The newest. */
+  newest?: string
+  /** How many each consumer holds. */
+  consumers: Array<Holding>
+}
+
+/** An entry as it stands in a stream. */
+export interface RawEntry {
+  /** Its id. */
+  id: string
+  /** Names of its fields. */
+  names: Array<string>
+  /** Their values. */
+  values: Array<Buffer>
+}
+
+/** Receipts of a burst. */
+export interface Receipts {
+  /** For each: the number of its publish, and twice its place, plus one when it was a duplicate. */
+  marks: Uint32Array
+  /** The ids, with a comma between. */
+  ids: string
+  /** Streams and durabilities that occur: name, durability, name, durability, … */
+  places: Array<string>
+}
+
+/** A publish that failed. */
+export interface Refusal {
+  /** The number of the publish. */
+  token: number
+  /** Why. */
+  failure: Failure
+}
+
+/** The answer to a request. */
+export interface Reply {
+  /** The number of the request. */
+  token: number
+  /** Why it failed; nothing else is there then. */
+  failure?: Failure
+  /** A batch. */
+  deliveries?: Deliveries
+  /** A stream. */
+  streamInfo?: StreamInfo
+  /** A group. */
+  pending?: PendingInfo
+  /** Entries. */
+  entries?: Array<RawEntry>
+}
+
+/** Retention of a stream. */
+export interface RetentionSettings {
+  /** `acked`, `capped` or `forever`. */
+  policy: string
+  /** Entries under `acked`. */
+  cap?: number
+  /** Entries under `capped`. */
+  maxLen?: number
+}
+
+/** An outcome other than ack. */
+export interface Settle {
+  /** The delivery. */
+  number: number
+  /** `ack`, `retry`, `reject` or `release`. */
+  kind: string
+  /** Milliseconds. */
+  afterMs?: number
+  /** Error or reason. */
+  text?: string
+}
+
+/** A stream at a glance. */
+export interface StreamInfo {
+  /** Entries in it. */
+  length: number
+  /** The last id it ever gave. */
+  lastId: string
+  /** Its first entry. */
+  firstEntry?: string
+  /** Its groups. */
+  groups: Array<GroupInfo>
+}
+
+/** Names of streams and groups. */
+export interface TopologySettings {
+  /** Stream. */
+  inboundStream?: string
+  /** Prefix of streams. */
+  outboundStreamPrefix?: string
+  /** Group. */
+  workerGroup?: string
+  /** Prefix of groups. */
+  gatewayGroupPrefix?: string
+  /** Stream. */
+  toolsStream?: string
+  /** Group. */
+  toolsGroup?: string
+  /** Prefix of streams. */
+  toolsReplyPrefix?: string
+  /** Stream. */
+  deadLetterStream?: string
+  /** Prefix of streams. */
+  streamPrefix?: string
+}
+
 /** The version that all packages of stargazer share. */
 export declare function version(): string

@@ -1,6 +1,55 @@
 /** stargazer: a message bus over Redis Streams with strict order per channel. */
 
+import './dispose.js';
 import * as native from '../native.cjs';
+
+export { Bus, connect } from './bus.js';
+export { Extension } from './codec/extension.js';
+export { Consumer } from './consumer.js';
+export { Delivery } from './delivery.js';
+export type * from './envelope/types.js';
+export {
+  buttons,
+  bytesOf,
+  file,
+  type InboundContent,
+  inbound,
+  message,
+  type OutboundExtras,
+  presence,
+  reaction,
+  rpc,
+  typing,
+} from './envelope/write.js';
+export {
+  AuthError,
+  CancelledError,
+  ClosedError,
+  ConflictError,
+  type ErrorContext,
+  type ErrorDetails,
+  ExpiredError,
+  ForkedError,
+  FullError,
+  InternalError,
+  InvalidError,
+  MalformedError,
+  NotFoundError,
+  NoWorkerError,
+  RejectedError,
+  RemoteError,
+  StaleError,
+  StargazerError,
+  TimeoutError,
+  TooLargeError,
+  UnavailableError,
+} from './errors.js';
+export { type GroupInfo, type PendingInfo, StreamEntry, type StreamInfo } from './inspect.js';
+export type { Receipt } from './link.js';
+export { Outcome, Reject } from './outcome.js';
+export { Publisher, type PublishOptions } from './publisher.js';
+export type { Handler, HandlerResult, RunOptions } from './run.js';
+export type { ConnectOptions, ConsumeOptions, Ordering, Retention, Role, Topology } from './settings.js';
 
 /** The version that all packages of stargazer share. */
 export const version: string = native.version();

@@ -1,0 +1,143 @@
+//! A bus and what publishes through it.
+
+use napi_derive::napi;
+use stargazer_core as sg;
+use stargazer_core::transport::EntryId;
+
+use crate::consumer::Consumer;
+use crate::outgoing;
+use crate::port::{Answer, Published, Queue, Said, ask, run};
+use crate::settings::ConsumerSettings;
+
+/// Publishes: for the whole bus, or under the fence of a delivery.
+#[napi]
+pub struct Publisher {
+    inner: sg::Publisher,
+    queue: Queue,
+}
+
+impl Publisher {
+    pub(crate) fn new(inner: sg::Publisher, queue: Queue) -> Self {
+        Self { inner, queue }
+    }
+}
+
+#[napi]
+impl Publisher {
+    /// Publishes a burst, whose numbers begin with `first`. See `outgoing` for how it is packed.
+    #[napi]
+    pub fn submit(&self, first: u32, bytes: &[u8], ends: &[u32]) {
+        let read = outgoing::read(bytes, ends);
+        let publisher = self.inner.clone();
+        let publish = async move {
+            let refused: Vec<_> = read.iter().map(|one| one.as_ref().err().cloned()).collect();
+            let mut sent = publisher.publish_encoded(read.into_iter().flatten().collect()).await.into_iter();
+            let lost = || Err(sg::Error::internal("a publish gave no result"));
+            Ok(refused.into_iter().map(|error| error.map_or_else(|| sent.next().unwrap_or_else(lost), Err)).collect())
+        };
+        let count = ends.len() / 2;
+        run(&self.queue, publish, move |published: Published| Said::Published(first, count, published));
+    }
+}
+
+/// A connected bus.
+#[napi]
+pub struct Bus {
+    inner: sg::Bus,
+    queue: Queue,
+}
+
+impl Bus {
+    pub(crate) fn new(inner: sg::Bus, queue: Queue) -> Self {
+        Self { inner, queue }
+    }
+
+    fn ask<F>(&self, token: u32, what: impl FnOnce(sg::Bus) -> F)
+    where
+        F: Future<Output = sg::Result<Answer>> + Send + 'static,
+    {
+        ask(&self.queue, token, what(self.inner.clone()));
+    }
+}
+
+#[napi]
+impl Bus {
+    /// The address, without its password.
+    #[napi(getter)]
+    pub fn url(&self) -> &str {
+        self.inner.url()
+    }
+
+    /// What publishes for the whole bus.
+    #[napi]
+    pub fn publisher(&self) -> Publisher {
+        Publisher::new((*self.inner).clone(), self.queue.clone())
+    }
+
+    /// Makes what a role needs.
+    #[napi]
+    pub fn ensure_streams(&self, token: u32, role: String, platforms: Vec<String>) {
+        self.ask(token, |bus| async move {
+            bus.ensure_streams(role.parse()?, &platforms).await?;
+            Ok(Answer::Nothing)
+        });
+    }
+
+    /// A stream at a glance.
+    #[napi]
+    pub fn stream_info(&self, token: u32, stream: String) {
+        self.ask(token, |bus| async move { bus.stream_info(&stream).await.map(Answer::StreamInfo) });
+    }
+
+    /// A group's unfinished entries.
+    #[napi]
+    pub fn pending(&self, token: u32, stream: String, group: String) {
+        self.ask(token, |bus| async move { bus.pending(&stream, &group).await.map(Answer::Pending) });
+    }
+
+    /// Entries after an id.
+    #[napi]
+    pub fn entries(&self, token: u32, stream: String, after: Option<String>, count: u32) {
+        self.ask(token, |bus| async move {
+            let after = after.map_or(Ok(EntryId::ZERO), |id| id.parse())?;
+            let count = usize::try_from(count).unwrap_or(usize::MAX);
+            bus.entries(&stream, after, count).await.map(Answer::Entries)
+        });
+    }
+
+    /// Opens a consumer of inbound messages; its number is the request's.
+    #[napi]
+    pub fn consume_inbound(&self, token: u32, settings: ConsumerSettings) {
+        let queue = self.queue.clone();
+        self.ask(token, |bus| Consumer::open(bus.consume_inbound(), settings, token, queue));
+    }
+
+    /// Opens a consumer of what a platform's gateway is to do; its number is the request's.
+    #[napi]
+    pub fn consume_outbound(&self, token: u32, platform: String, settings: ConsumerSettings) {
+        let queue = self.queue.clone();
+        self.ask(
+            token,
+            |bus| async move { Consumer::open(bus.consume_outbound(&platform), settings, token, queue).await },
+        );
+    }
+
+    /// Opens a consumer of any stream; its number is the request's.
+    #[napi]
+    pub fn consume(&self, token: u32, stream: String, group: String, settings: ConsumerSettings) {
+        let queue = self.queue.clone();
+        self.ask(
+            token,
+            |bus| async move { Consumer::open(bus.consume(&stream, &group), settings, token, queue).await },
+        );
+    }
+
+    /// Closes it: consumers drain, then the connections end.
+    #[napi]
+    pub fn close(&self, token: u32) {
+        self.ask(token, |bus| async move {
+            bus.close().await?;
+            Ok(Answer::Nothing)
+        });
+    }
+}

@@ -1,0 +1,222 @@
+//! A consumer: batches of deliveries one way, outcomes the other.
+//!
+//! Deliveries stay here, each under a number, until their outcome comes; JavaScript only ever has the number.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use napi_derive::napi;
+use stargazer_core as sg;
+use stargazer_core::envelope::Envelope;
+use stargazer_core::{ConsumerBuilder, Delivery, Notice, Outcome};
+use tokio::sync::Notify;
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::batch;
+use crate::bus::Publisher;
+use crate::error::Failure;
+use crate::port::{Answer, Queue, Said, ask, lock};
+use crate::settings::{ConsumerSettings, millis};
+
+/// A consumer of any kind of body.
+trait Source: Send + Sync {
+    fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<Delivery>>>;
+    fn idle(&self) -> BoxFuture<'_, sg::Result<()>>;
+    fn close(&self, drain_timeout: Option<Duration>) -> BoxFuture<'_, sg::Result<()>>;
+}
+
+impl<T: Envelope> Source for sg::Consumer<T> {
+    fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<Delivery>>> {
+        Box::pin(async move { Ok(self.next_batch(max).await?.into_iter().map(Delivery::untyped).collect()) })
+    }
+
+    fn idle(&self) -> BoxFuture<'_, sg::Result<()>> {
+        Box::pin(self.idle())
+    }
+
+    fn close(&self, drain_timeout: Option<Duration>) -> BoxFuture<'_, sg::Result<()>> {
+        match drain_timeout {
+            Some(limit) => Box::pin(self.close_within(limit)),
+            None => Box::pin(self.close()),
+        }
+    }
+}
+
+struct Open {
+    source: Box<dyn Source>,
+    /// Handed out and not settled.
+    held: Mutex<HashMap<u32, Delivery>>,
+    next: AtomicU32,
+    /// Ends a wait for the next batch.
+    enough: Notify,
+    /// Number of this consumer.
+    number: u32,
+}
+
+impl Open {
+    async fn pull(&self, max: usize) -> sg::Result<Answer> {
+        let batch = tokio::select! {
+            biased;
+            batch = self.source.batch(max) => batch?,
+            () = self.enough.notified() => return Ok(Answer::Nothing),
+        };
+        let count = u32::try_from(batch.len()).unwrap_or(u32::MAX);
+        let first = self.next.fetch_add(count, Ordering::Relaxed);
+        let numbers = (first..=u32::MAX).chain(0..).take(batch.len());
+        // From here on `watch` finds them; what was cancelled before is marked as such.
+        let mut held = lock(&self.held);
+        held.extend(numbers.clone().zip(batch));
+        let packed = batch::pack(numbers.filter_map(|number| held.get(&number).map(|delivery| (number, delivery))))?;
+        Ok(Answer::Deliveries(packed))
+    }
+
+    /// Says what of that in hand should end.
+    fn tell(&self, queue: &Queue) {
+        let held = lock(&self.held);
+        let cancelled = held.iter().filter(|(_, delivery)| delivery.is_cancelled());
+        let cancelled: Vec<u32> = cancelled.map(|(number, _)| *number).collect();
+        drop(held);
+        if !cancelled.is_empty() {
+            queue.push(Said::Cancelled(self.number, cancelled));
+        }
+    }
+}
+
+/// A running consumer.
+#[napi]
+pub struct Consumer {
+    open: Arc<Open>,
+    stream: String,
+    queue: Queue,
+}
+
+impl Consumer {
+    pub(crate) async fn open<T: Envelope>(
+        builder: ConsumerBuilder<T>,
+        settings: ConsumerSettings,
+        number: u32,
+        queue: Queue,
+    ) -> sg::Result<Answer> {
+        let (group, config) = settings.into_parts()?;
+        let builder = builder.config(config);
+        let builder = if let Some(group) = group { builder.group(group) } else { builder };
+        let consumer = builder.open().await?;
+        let (stream, notices) = (consumer.group().stream.to_string(), consumer.notices());
+        let open = Arc::new(Open {
+            source: Box::new(consumer),
+            held: Mutex::default(),
+            next: AtomicU32::new(0),
+            enough: Notify::new(),
+            number,
+        });
+        drop(tokio::spawn(watch(Arc::downgrade(&open), notices, queue.clone())));
+        Ok(Answer::Consumer(Self { open, stream, queue }))
+    }
+}
+
+/// Says which deliveries should end. Stops with the consumer.
+async fn watch(open: Weak<Open>, mut notices: broadcast::Receiver<Notice>, queue: Queue) {
+    loop {
+        match notices.recv().await {
+            // Of those that were missed, one may have been of the kind.
+            Ok(Notice::HandlersCancelled) | Err(RecvError::Lagged(_)) => {}
+            Ok(_) => continue,
+            Err(RecvError::Closed) => return,
+        }
+        match open.upgrade() {
+            Some(open) => open.tell(&queue),
+            None => return,
+        }
+    }
+}
+
+/// An outcome other than ack.
+#[napi(object, object_to_js = false)]
+pub struct Settle {
+    /// The delivery.
+    pub number: u32,
+    /// `ack`, `retry`, `reject` or `release`.
+    pub kind: String,
+    /// Milliseconds.
+    pub after_ms: Option<f64>,
+    /// Error or reason.
+    pub text: Option<String>,
+}
+
+impl Settle {
+    fn outcome(self) -> sg::Result<Outcome> {
+        match self.kind.as_str() {
+            "ack" => Ok(Outcome::Ack),
+            "retry" => Ok(Outcome::Retry { after: self.after_ms.map(millis), error: self.text }),
+            "reject" => Ok(Outcome::reject(self.text.unwrap_or_default())),
+            "release" => Ok(Outcome::Release),
+            other => Err(sg::Error::internal(format!("there is no outcome {other:?}"))),
+        }
+    }
+}
+
+#[napi]
+impl Consumer {
+    /// The stream it reads.
+    #[napi(getter)]
+    pub fn stream(&self) -> &str {
+        &self.stream
+    }
+
+    /// Waits for the next batch, of at most `max`; an empty one once the consumer has ended, none after `enough`.
+    #[napi]
+    pub fn pull(&self, token: u32, max: u32) {
+        let open = self.open.clone();
+        ask(&self.queue, token, async move { open.pull(usize::try_from(max).unwrap_or(usize::MAX)).await });
+    }
+
+    /// Ends the wait for a batch.
+    #[napi]
+    pub fn enough(&self) {
+        self.open.enough.notify_one();
+    }
+
+    /// Reports outcomes: first those that are done, then the others. Numbers that were settled before are ignored.
+    #[napi]
+    pub fn settle(&self, done: &[u32], others: Vec<Settle>) -> Option<Failure> {
+        let acks = done.iter().map(|number| (*number, Ok(Outcome::Ack)));
+        let others = others.into_iter().map(|settle| (settle.number, settle.outcome()));
+        let mut failure = None;
+        for (number, outcome) in acks.chain(others) {
+            let Some(delivery) = lock(&self.open.held).remove(&number) else { continue };
+            if let Err(error) = outcome.and_then(|outcome| delivery.settle(outcome)) {
+                failure.get_or_insert(Failure::from(error));
+            }
+        }
+        failure
+    }
+
+    /// What publishes under the fence of a delivery; nothing once it is settled.
+    #[napi]
+    pub fn fenced(&self, number: u32) -> Option<Publisher> {
+        lock(&self.open.held).get(&number).map(|delivery| Publisher::new(delivery.bus(), self.queue.clone()))
+    }
+
+    /// Waits until nothing is left to do.
+    #[napi]
+    pub fn idle(&self, token: u32) {
+        let open = self.open.clone();
+        ask(&self.queue, token, async move {
+            open.source.idle().await?;
+            Ok(Answer::Nothing)
+        });
+    }
+
+    /// Ends it: what is in hand gets the drain time-out, or these milliseconds.
+    #[napi]
+    pub fn close(&self, token: u32, drain_timeout_ms: Option<f64>) {
+        let open = self.open.clone();
+        ask(&self.queue, token, async move {
+            open.source.close(drain_timeout_ms.map(millis)).await?;
+            Ok(Answer::Nothing)
+        });
+    }
+}

@@ -1,0 +1,195 @@
+//! The way back: everything that the I/O thread has to say to one JavaScript thread.
+
+use std::collections::HashMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::FutureExt;
+use napi::bindgen_prelude::Function;
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
+use napi_derive::napi;
+use stargazer_core as sg;
+use stargazer_core::Receipt;
+use stargazer_core::host::{Completions, Host};
+use stargazer_core::transport;
+
+use crate::batch::{Deliveries, Gathered, Packed, Receipts, Refusal};
+use crate::bus::Bus;
+use crate::consumer::Consumer;
+use crate::error::Failure;
+use crate::inspect::{PendingInfo, RawEntry, StreamInfo};
+use crate::settings::BusSettings;
+
+/// What the I/O thread says.
+pub(crate) enum Said {
+    /// What became of a burst of publishes: their first number, how many they are, the results.
+    Published(u32, usize, Published),
+    /// The answer to a request.
+    Answered(u32, sg::Result<Answer>),
+    /// These deliveries of a consumer should end.
+    Cancelled(u32, Vec<u32>),
+}
+
+/// One result for each publish of a burst, or one error for all of them.
+pub(crate) type Published = sg::Result<Vec<sg::Result<Receipt>>>;
+
+/// What a request is answered with.
+pub(crate) enum Answer {
+    Nothing,
+    Bus(sg::Bus),
+    Consumer(Consumer),
+    Deliveries(Packed),
+    StreamInfo(transport::StreamInfo),
+    Pending(transport::PendingInfo),
+    Entries(Vec<transport::Entry>),
+}
+
+pub(crate) type Queue = Arc<Completions<Said>>;
+
+/// The answer to a request.
+#[napi(object, object_from_js = false)]
+#[derive(Default)]
+pub struct Reply {
+    /// The number of the request.
+    pub token: u32,
+    /// Why it failed; nothing else is there then.
+    pub failure: Option<Failure>,
+    /// A batch.
+    pub deliveries: Option<Deliveries>,
+    /// A stream.
+    pub stream_info: Option<StreamInfo>,
+    /// A group.
+    pub pending: Option<PendingInfo>,
+    /// Entries.
+    pub entries: Option<Vec<RawEntry>>,
+}
+
+/// Deliveries that should end.
+#[napi(object, object_from_js = false)]
+pub struct Cancellation {
+    /// The number under which their consumer was opened.
+    pub consumer: u32,
+    /// Their numbers.
+    pub deliveries: Vec<u32>,
+}
+
+/// Everything that was said since the last look.
+#[napi(object, object_from_js = false)]
+pub struct Drained {
+    /// Publishes that were stored.
+    pub receipts: Option<Receipts>,
+    /// Publishes that were not.
+    pub refusals: Vec<Refusal>,
+    /// Answers. A handle among them is fetched with `takeBus` or `takeConsumer`.
+    pub replies: Vec<Reply>,
+    /// Deliveries that should end.
+    pub cancellations: Vec<Cancellation>,
+}
+
+/// One JavaScript thread's connection to the I/O thread.
+#[napi]
+pub struct Port {
+    queue: Queue,
+    buses: Mutex<HashMap<u32, sg::Bus>>,
+    consumers: Mutex<HashMap<u32, Consumer>>,
+}
+
+#[napi]
+impl Port {
+    /// `ring` is called, once per burst, when there is something to drain. It does not keep the process alive.
+    #[napi(constructor)]
+    pub fn new(ring: Function<(), ()>) -> napi::Result<Self> {
+        let bell = ring.build_threadsafe_function::<()>().weak::<true>().build_callback(|_| Ok(()))?;
+        let queue = Completions::new(move || {
+            // Refused only when this JavaScript thread is gone, and then nobody waits.
+            bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        });
+        Ok(Self { queue: Arc::new(queue), buses: Mutex::default(), consumers: Mutex::default() })
+    }
+
+    /// Everything that was said since the last look.
+    #[napi]
+    pub fn drain(&self) -> Drained {
+        let mut gathered = Gathered::default();
+        let (mut replies, mut cancellations) = (Vec::new(), Vec::new());
+        for said in self.queue.drain() {
+            match said {
+                Said::Published(first, count, published) => {
+                    let results = published.unwrap_or_else(|error| vec![Err(error); count]);
+                    for (token, result) in (first..=u32::MAX).chain(0..).zip(results) {
+                        gathered.add(token, result);
+                    }
+                }
+                Said::Answered(token, answer) => replies.push(self.reply(token, answer)),
+                Said::Cancelled(consumer, deliveries) => cancellations.push(Cancellation { consumer, deliveries }),
+            }
+        }
+        let refusals = std::mem::take(&mut gathered.refusals);
+        Drained { receipts: gathered.receipts(), refusals, replies, cancellations }
+    }
+
+    fn reply(&self, token: u32, answer: sg::Result<Answer>) -> Reply {
+        let mut reply = Reply { token, ..Reply::default() };
+        match answer {
+            Err(error) => reply.failure = Some(error.into()),
+            Ok(Answer::Nothing) => {}
+            Ok(Answer::Bus(bus)) => drop(lock(&self.buses).insert(token, bus)),
+            Ok(Answer::Consumer(consumer)) => drop(lock(&self.consumers).insert(token, consumer)),
+            Ok(Answer::Deliveries(deliveries)) => reply.deliveries = Some(deliveries.into()),
+            Ok(Answer::StreamInfo(info)) => reply.stream_info = Some(info.into()),
+            Ok(Answer::Pending(info)) => reply.pending = Some(info.into()),
+            Ok(Answer::Entries(entries)) => reply.entries = Some(entries.into_iter().map(Into::into).collect()),
+        }
+        reply
+    }
+
+    /// Connects; the answer is a bus.
+    #[napi]
+    pub fn connect(&self, token: u32, url: String, settings: BusSettings) {
+        ask(&self.queue, token, async move {
+            let (role, platforms, config) = settings.into_parts()?;
+            sg::Bus::connect(url).role(role).platforms(platforms).config(config).await.map(Answer::Bus)
+        });
+    }
+
+    /// The bus that a request was answered with; once.
+    #[napi]
+    pub fn take_bus(&self, token: u32) -> Option<Bus> {
+        lock(&self.buses).remove(&token).map(|bus| Bus::new(bus, self.queue.clone()))
+    }
+
+    /// The consumer that a request was answered with; once.
+    #[napi]
+    pub fn take_consumer(&self, token: u32) -> Option<Consumer> {
+        lock(&self.consumers).remove(&token)
+    }
+}
+
+/// Does something on the I/O thread and answers under the number.
+pub(crate) fn ask<F>(queue: &Queue, token: u32, what: F)
+where
+    F: Future<Output = sg::Result<Answer>> + Send + 'static,
+{
+    run(queue, what, move |answer| Said::Answered(token, answer));
+}
+
+/// Does something on the I/O thread and says what came of it. A panic there becomes an error here.
+pub(crate) fn run<F, T>(queue: &Queue, what: F, say: impl FnOnce(sg::Result<T>) -> Said + Send + 'static)
+where
+    F: Future<Output = sg::Result<T>> + Send + 'static,
+    T: Send,
+{
+    let host = match Host::get() {
+        Ok(host) => host,
+        Err(error) => return queue.push(say(Err(error))),
+    };
+    let queue = queue.clone();
+    host.spawn(async move {
+        let result = AssertUnwindSafe(what).catch_unwind().await;
+        queue.push(say(result.unwrap_or_else(|_| Err(sg::Error::internal("the call panicked on the I/O thread")))));
+    });
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

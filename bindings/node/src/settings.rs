@@ -1,0 +1,208 @@
+//! Settings as TypeScript gives them, onto those of core. What is not given keeps core's default.
+
+use std::time::Duration;
+
+use napi_derive::napi;
+use stargazer_core as sg;
+use stargazer_core::config::{BusConfig, ConsumerConfig, OnLeaseLost};
+
+/// Settings of a bus.
+#[napi(object, object_to_js = false)]
+pub struct BusSettings {
+    /// Role.
+    pub role: Option<String>,
+    /// Platforms of a gateway.
+    pub platforms: Vec<String>,
+    /// Names.
+    pub topology: Option<TopologySettings>,
+    /// Names in the environment win.
+    pub from_env: Option<bool>,
+    /// Milliseconds.
+    pub connect_timeout_ms: Option<f64>,
+    /// Milliseconds.
+    pub response_timeout_ms: Option<f64>,
+    /// Milliseconds.
+    pub publish_timeout_ms: Option<f64>,
+    /// Milliseconds.
+    pub dedupe_window_ms: Option<f64>,
+    /// Retention of work streams.
+    pub retention: Option<RetentionSettings>,
+    /// Check the cap with every publish.
+    pub strict_cap: Option<bool>,
+    /// Keep big bodies inside their entries.
+    pub inline_bodies: Option<bool>,
+    /// Bytes.
+    pub max_body_bytes: Option<u32>,
+    /// Levels.
+    pub max_body_depth: Option<u32>,
+}
+
+/// Names of streams and groups.
+#[napi(object, object_to_js = false)]
+pub struct TopologySettings {
+    /// Stream.
+    pub inbound_stream: Option<String>,
+    /// Prefix of streams.
+    pub outbound_stream_prefix: Option<String>,
+    /// Group.
+    pub worker_group: Option<String>,
+    /// Prefix of groups.
+    pub gateway_group_prefix: Option<String>,
+    /// Stream.
+    pub tools_stream: Option<String>,
+    /// Group.
+    pub tools_group: Option<String>,
+    /// Prefix of streams.
+    pub tools_reply_prefix: Option<String>,
+    /// Stream.
+    pub dead_letter_stream: Option<String>,
+    /// Prefix of streams.
+    pub stream_prefix: Option<String>,
+}
+
+/// Retention of a stream.
+#[napi(object, object_to_js = false)]
+pub struct RetentionSettings {
+    /// `acked`, `capped` or `forever`.
+    pub policy: String,
+    /// Entries under `acked`.
+    pub cap: Option<u32>,
+    /// Entries under `capped`.
+    pub max_len: Option<u32>,
+}
+
+/// Settings of a consumer.
+#[napi(object, object_to_js = false)]
+pub struct ConsumerSettings {
+    /// Name.
+    pub name: Option<String>,
+    /// Group.
+    pub group: Option<String>,
+    /// Deliveries in hand.
+    pub concurrency: Option<u32>,
+    /// Entries.
+    pub prefetch: Option<u32>,
+    /// Bytes.
+    pub prefetch_bytes: Option<u32>,
+    /// `lanes` or `none`.
+    pub ordering: Option<String>,
+    /// Order unaddressed entries, too.
+    pub order_unaddressed: Option<bool>,
+    /// Wait for the settle's answer.
+    pub strict: Option<bool>,
+    /// Starts.
+    pub max_attempts: Option<u32>,
+    /// Milliseconds.
+    pub retry_base_ms: Option<f64>,
+    /// Milliseconds.
+    pub retry_max_ms: Option<f64>,
+    /// Share.
+    pub retry_jitter: Option<f64>,
+    /// Milliseconds.
+    pub handler_timeout_ms: Option<f64>,
+    /// Milliseconds.
+    pub lease_ms: Option<f64>,
+    /// Milliseconds.
+    pub sweep_ms: Option<f64>,
+    /// `cancel` or `keep`.
+    pub on_lease_lost: Option<String>,
+    /// Milliseconds.
+    pub drain_timeout_ms: Option<f64>,
+    /// Milliseconds.
+    pub idle_poll_ms: Option<f64>,
+}
+
+/// Sets a field where there is a value for it.
+macro_rules! set {
+    ($config:ident, $given:ident: $($field:ident $(as $as:expr)?),* $(,)?) => {
+        $(if let Some(value) = $given.$field {
+            $config.$field = set!(@ value $($as)?);
+        })*
+    };
+    (@ $value:ident) => { $value };
+    (@ $value:ident $as:expr) => { $as($value) };
+}
+
+/// Sets a duration where there are milliseconds for it.
+macro_rules! set_ms {
+    ($config:ident, $given:ident: $($field:ident = $ms:ident),* $(,)?) => {
+        $(if let Some(value) = $given.$ms {
+            $config.$field = millis(value).into();
+        })*
+    };
+}
+
+impl BusSettings {
+    /// Role, platforms and the rest.
+    pub(crate) fn into_parts(self) -> sg::Result<(sg::Role, Vec<String>, BusConfig)> {
+        let role = self.role.as_deref().map_or(Ok(sg::Role::None), str::parse)?;
+        let mut config = BusConfig::default();
+        if let Some(names) = self.topology {
+            let topology = &mut config.topology;
+            set!(topology, names: inbound_stream, outbound_stream_prefix, worker_group, gateway_group_prefix,
+                tools_stream, tools_group, tools_reply_prefix, dead_letter_stream, stream_prefix);
+        }
+        set_ms!(config, self: connect_timeout = connect_timeout_ms, response_timeout = response_timeout_ms,
+            publish_timeout = publish_timeout_ms, dedupe_window = dedupe_window_ms);
+        set!(config, self: strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
+        if let Some(retention) = self.retention {
+            config.retention = retention.into_core(config.retention)?;
+        }
+        let config = if self.from_env == Some(true) { config.with_env() } else { config };
+        Ok((role, self.platforms, config))
+    }
+}
+
+impl RetentionSettings {
+    fn into_core(self, default: sg::Retention) -> sg::Result<sg::Retention> {
+        match (self.policy.as_str(), self.cap, self.max_len) {
+            ("acked", Some(cap), None) => Ok(sg::Retention::Acked { cap: cap.into() }),
+            ("acked", None, None) => Ok(default),
+            ("capped", None, Some(max_len)) => Ok(sg::Retention::Capped { max_len: max_len.into() }),
+            ("forever", None, None) => Ok(sg::Retention::Forever),
+            (policy, ..) => Err(sg::Error::invalid(format!(
+                "a retention is acked (with a cap or without), capped (with maxLen) or forever, not {policy:?} with these limits"
+            ))
+            .with_context("field", "retention")),
+        }
+    }
+}
+
+impl ConsumerSettings {
+    /// The group, if another than the usual one is meant, and the rest.
+    pub(crate) fn into_parts(self) -> sg::Result<(Option<String>, ConsumerConfig)> {
+        let mut config = ConsumerConfig::default();
+        set!(config, self: name, concurrency as size, prefetch_bytes as size, order_unaddressed, strict, max_attempts,
+            retry_jitter);
+        set_ms!(config, self: retry_base = retry_base_ms, retry_max = retry_max_ms,
+            handler_timeout = handler_timeout_ms, lease = lease_ms, sweep = sweep_ms,
+            drain_timeout = drain_timeout_ms, idle_poll = idle_poll_ms);
+        config.prefetch = self.prefetch.map(size);
+        if let Some(ordering) = self.ordering {
+            config.ordering =
+                word("ordering", &ordering, &[("lanes", sg::Ordering::Lanes), ("none", sg::Ordering::None)])?;
+        }
+        if let Some(what) = self.on_lease_lost {
+            config.on_lease_lost =
+                word("onLeaseLost", &what, &[("cancel", OnLeaseLost::Cancel), ("keep", OnLeaseLost::Keep)])?;
+        }
+        Ok((self.group, config))
+    }
+}
+
+/// Milliseconds that TypeScript has checked to be none below zero.
+pub(crate) fn millis(ms: f64) -> Duration {
+    Duration::try_from_secs_f64(ms / 1000.0).unwrap_or(Duration::MAX)
+}
+
+fn size(n: u32) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+fn word<T: Copy>(field: &'static str, given: &str, known: &[(&str, T)]) -> sg::Result<T> {
+    known.iter().find(|(name, _)| *name == given).map(|(_, value)| *value).ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
+        sg::Error::invalid(format!("{field} is one of {}, not {given:?}", names.join(", ")))
+            .with_context("field", field)
+    })
+}

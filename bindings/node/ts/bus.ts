@@ -1,0 +1,142 @@
+/** The front door: connect, publish, consume, look, close. */
+
+import type { Bus as Native } from '../native.cjs';
+import { CLOSE_MS, Consumer } from './consumer.js';
+import type { Reading } from './envelope/read.js';
+import { readInbound, readOutbound, readPlain } from './envelope/read.js';
+import type { Fields, Inbound, Outbound } from './envelope/types.js';
+import { ClosedError } from './errors.js';
+import { entryOf, type PendingInfo, type StreamEntry, type StreamInfo } from './inspect.js';
+import type { Opening } from './intake.js';
+import { ask, port } from './link.js';
+import { Publisher } from './publisher.js';
+import { busSettings, type ConnectOptions, type ConsumeOptions, duration, needText, type Role } from './settings.js';
+import { withDeadline } from './time.js';
+
+/**
+ * Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://` or `unix://`, and
+ * makes what the role needs.
+ *
+ * ```ts
+ * await using bus = await connect('memory://demo', { role: 'standalone', platforms: ['web'] });
+ * await bus.publishInbound(inbound('web', { channel: 'c1', user: 'u1', text: 'Berlin?' }));
+ * ```
+ *
+ * Waits for a server that cannot be reached as long as `connectTimeoutMs`, then `UnavailableError`; `AuthError` for a
+ * wrong password, `InvalidError` for an address or setting that is wrong.
+ */
+export async function connect(url: string, options: ConnectOptions = {}): Promise<Bus> {
+  const settings = busSettings(options);
+  needText(url, 'url');
+  let number = 0;
+  await ask((token) => {
+    number = token;
+    port.connect(token, url, settings);
+  });
+  const native = port.takeBus(number);
+  if (native === null) throw new ClosedError('this bus was closed while it connected');
+  return new Bus(native);
+}
+
+/** A connection to a bus. Made by {@link connect}; close it, or leave its scope when it stands behind `await using`. */
+export class Bus extends Publisher {
+  readonly #native: Native;
+  /** Consumers that may be open. */
+  readonly #consumers = new Set<WeakRef<Consumer<never>>>();
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(native: Native) {
+    super(native.publisher());
+    this.#native = native;
+  }
+
+  /** The address, without its password. */
+  get url(): string {
+    return this.#native.url;
+  }
+
+  /** Makes the streams and groups that a role needs; what exists stays as it is. */
+  async ensureStreams(role: Role, platforms: readonly string[] = []): Promise<void> {
+    const { role: wanted = '', platforms: named } = busSettings({ role, platforms });
+    await ask((token) => this.#native.ensureStreams(token, wanted, named));
+  }
+
+  /** Reads messages from platforms, in the workers' group. */
+  consumeInbound<Extra extends object = Fields>(options: ConsumeOptions = {}): Consumer<Inbound<Extra>> {
+    const opening: Opening = (token, settings) => this.#native.consumeInbound(token, settings);
+    return this.#consumer(opening, readInbound as Reading<Inbound<Extra>>, options);
+  }
+
+  /** Reads what a platform's gateway is to do, in its group. */
+  consumeOutbound(platform: string, options: ConsumeOptions = {}): Consumer<Outbound> {
+    needText(platform, 'platform');
+    const opening: Opening = (token, settings) => this.#native.consumeOutbound(token, platform, settings);
+    return this.#consumer(opening, readOutbound, options);
+  }
+
+  /** Reads any stream in any group. */
+  consume<Payload = unknown>(stream: string, group: string, options: ConsumeOptions = {}): Consumer<Payload> {
+    needText(stream, 'stream');
+    needText(group, 'group');
+    const opening: Opening = (token, settings) => this.#native.consume(token, stream, group, settings);
+    return this.#consumer(opening, readPlain as Reading<Payload>, options);
+  }
+
+  /** A stream at a glance; `NotFoundError` when there is none. */
+  async streamInfo(stream: string): Promise<StreamInfo> {
+    needText(stream, 'stream');
+    const { streamInfo } = await ask((token) => this.#native.streamInfo(token, stream));
+    return streamInfo as StreamInfo;
+  }
+
+  /** What a group has read and not finished; `NotFoundError` when there is no such stream or group. */
+  async pending(stream: string, group: string): Promise<PendingInfo> {
+    needText(stream, 'stream');
+    needText(group, 'group');
+    const { pending } = await ask((token) => this.#native.pending(token, stream, group));
+    return pending as PendingInfo;
+  }
+
+  /** Entries of a stream after an id, oldest first, at most `count` (and 1000). Touches nothing. */
+  async entries(stream: string, options: { after?: string; count?: number } = {}): Promise<StreamEntry[]> {
+    needText(stream, 'stream');
+    const { after, count = 1000 } = options;
+    const { entries = [] } = await ask((token) => this.#native.entries(token, stream, after, count));
+    return entries.map(entryOf);
+  }
+
+  /**
+   * Closes it: consumers drain, then the connections end. Settles within `timeoutMs` (60 s): `TimeoutError` then, while
+   * closing goes on. May be called twice.
+   */
+  close(options: { timeoutMs?: number } = {}): Promise<void> {
+    const limit = duration(options.timeoutMs, 'timeoutMs') ?? CLOSE_MS;
+    return withDeadline(this.#close(), limit, 'the bus did not close');
+  }
+
+  /** {@link close}. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #consumer<T>(opening: Opening, read: Reading<T>, options: ConsumeOptions): Consumer<T> {
+    const consumer = new Consumer<T>(opening, read, options);
+    this.#consumers.add(new WeakRef(consumer as unknown as Consumer<never>));
+    return consumer;
+  }
+
+  #close(): Promise<void> {
+    this.#closing ??= this.#end();
+    return this.#closing;
+  }
+
+  async #end(): Promise<void> {
+    this.flush();
+    const open = [...this.#consumers].map((consumer) => consumer.deref());
+    const closed = await Promise.allSettled(open.map((consumer) => consumer?.close()));
+    await ask((token) => this.#native.close(token));
+    const failed = closed.find((result) => result.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * What cannot be sent, and why.
+ *
+ * The encoder stops at the first such value without knowing where it stands; the walk here looks again, slowly, for the
+ * path of the key.
+ */
+
+import { InvalidError, TooLargeError } from '../errors.js';
+import { Extension } from './extension.js';
+
+/** Deeper nesting than this is refused here; the bus' own limit, checked by core, is lower. */
+export const DEEPEST = 512;
+
+/** The least whole number of 64 bits. */
+export const LEAST = -(2n ** 63n);
+/** The greatest one. */
+export const MOST = 2n ** 64n - 1n;
+
+/** What is wrong with a value, before the walk that finds its path. */
+export class Refused extends Error {}
+
+/** Whether it is an object without a class of its own. */
+export function isPlain(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  return value.constructor === Object || value.constructor === undefined;
+}
+
+export const DEEP = `lists and maps stand inside each other more than ${DEEPEST} deep`;
+export const KEY = 'is a map with a key that is not text';
+export const SURROGATE = 'is not text: it holds half of a surrogate pair';
+
+/** What an object of a class stands for: what its `toJSON` gives, its bytes, or itself as a map of its properties. */
+export function plainOf(value: object): unknown {
+  if (value instanceof ArrayBuffer) return new Uint8Array(value);
+  const toJSON: unknown = (value as { toJSON?: unknown }).toJSON;
+  if (typeof toJSON === 'function') {
+    const json: unknown = toJSON.call(value);
+    if (json !== value) return json;
+  }
+  if (hasNoPlainForm(value)) throw new Refused(fault(value));
+  return value;
+}
+
+/** Objects whose properties do not hold what they are. */
+function hasNoPlainForm(value: object): boolean {
+  return (
+    value instanceof Set ||
+    value instanceof Error ||
+    value instanceof RegExp ||
+    value instanceof Promise ||
+    value instanceof WeakMap ||
+    value instanceof WeakSet ||
+    ArrayBuffer.isView(value)
+  );
+}
+
+/** Why a value by itself cannot be sent; empty when it can. */
+export function fault(value: unknown): string {
+  switch (typeof value) {
+    case 'string':
+      return value.isWellFormed() ? '' : SURROGATE;
+    case 'bigint':
+      return value < LEAST || value > MOST ? 'does not fit in 64 bits' : '';
+    case 'function':
+    case 'symbol':
+      return `is a ${typeof value}, which cannot be sent`;
+    case 'object':
+      if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'is an invalid date' : '';
+      if (value === null || !hasNoPlainForm(value) || value instanceof Uint8Array) return '';
+      return `is a ${value.constructor.name}, which has no form on the wire: send a list, a map or bytes`;
+    default:
+      return '';
+  }
+}
+
+/** The error for a value that was refused: looks again, slowly, for the path. */
+export function refusal(value: unknown, reason: string): InvalidError | TooLargeError {
+  const found = search(value, [], []);
+  if (found === undefined && reason === DEEP) return new TooLargeError(reason, { context: { limit: 'max_depth' } });
+  const path = pathOf(found?.path ?? []);
+  const message = `${path === '' ? 'the value' : `\`${path}\``} ${found?.fault ?? reason}`;
+  return new InvalidError(message, path === '' ? {} : { context: { field: path } });
+}
+
+interface Found {
+  readonly path: readonly (string | number)[];
+  readonly fault: string;
+}
+
+function search(value: unknown, path: (string | number)[], above: object[]): Found | undefined {
+  const wrong = fault(value);
+  if (wrong !== '') return { path: [...path], fault: wrong };
+  if (typeof value !== 'object' || value === null || isBlob(value)) return;
+  if (above.includes(value)) return { path: [...path], fault: 'refers back to what it stands in' };
+  if (above.length > DEEPEST) return;
+  above.push(value);
+  for (const [key, item] of itemsOf(value)) {
+    const at = typeof key === 'symbol' ? String(key) : (key as string | number);
+    path.push(at);
+    if (typeof key !== 'string' && typeof key !== 'number') return { path: [...path.slice(0, -1)], fault: KEY };
+    if (typeof key === 'string' && !key.isWellFormed()) return { path: [...path], fault: SURROGATE };
+    const found = search(item, path, above);
+    if (found !== undefined) return found;
+    path.pop();
+  }
+  above.pop();
+  return;
+}
+
+/** Objects that are one value on the wire. */
+function isBlob(value: object): boolean {
+  return value instanceof Uint8Array || value instanceof Date || value instanceof Extension;
+}
+
+function itemsOf(value: object): Iterable<readonly [unknown, unknown]> {
+  if (Array.isArray(value)) return value.entries();
+  if (value instanceof Map) return [...value].map(([key, item]) => [typeof key === 'string' ? key : null, item]);
+  const plain = isPlain(value) ? value : plainOf(value);
+  if (plain === value) return Object.entries(value);
+  return typeof plain === 'object' && plain !== null ? itemsOf(plain) : [];
+}
+
+/** `attachments[0].data` */
+function pathOf(path: readonly (string | number)[]): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === 'number') return `${text}[${key}]`;
+    return text === '' ? key : `${text}.${key}`;
+  }, '');
+}

@@ -1,0 +1,158 @@
+/** Consumers: readers of a group, by pull or with a handler. All policy is core's. */
+
+import type { Delivery } from './delivery.js';
+import type { Reading } from './envelope/read.js';
+import { ClosedError, InvalidError } from './errors.js';
+import { Intake, type Opening } from './intake.js';
+import { type Handler, type RunOptions, run } from './run.js';
+import { type ConsumeOptions, consumerSettings, duration } from './settings.js';
+import { withDeadline } from './time.js';
+
+/** How long a `close` may take unless it is told. */
+export const CLOSE_MS = 60_000;
+
+/**
+ * A reader of a group. Iterate over it, pull from it, or give it a handler:
+ *
+ * ```ts
+ * for await (const d of bus.consumeOutbound('web')) {
+ *   console.log(d.data.text);
+ *   await d.ack();
+ * }
+ * ```
+ *
+ * It joins its group at first use. Leaving the loop closes it and releases what is in hand.
+ */
+export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>> {
+  readonly #opening: Opening;
+  readonly #read: Reading<T>;
+  #options: ConsumeOptions;
+  #intake: Promise<Intake<T>> | undefined;
+  #running = false;
+  #closing: Promise<void> | undefined;
+
+  /** @internal */
+  constructor(opening: Opening, read: Reading<T>, options: ConsumeOptions) {
+    consumerSettings(options);
+    this.#opening = opening;
+    this.#read = read;
+    this.#options = options;
+  }
+
+  /**
+   * Joins the group, which is made when missing. Done by itself at first use; by hand it tells early what is wrong:
+   * `ConflictError` when the group runs under other settings, `InvalidError` for settings out of range.
+   */
+  async open(): Promise<this> {
+    await this.#open();
+    return this;
+  }
+
+  /**
+   * The next delivery; done once the consumer is closed. `TimeoutError` when nothing came within `timeoutMs`. Also the
+   * place where trouble of earlier outcomes comes up: `StaleError` when one was refused because the work had gone to
+   * another consumer.
+   */
+  async next(options: { timeoutMs?: number } = {}): Promise<IteratorResult<Delivery<T>, undefined>> {
+    const [delivery] = await this.#pull(1, options.timeoutMs);
+    return delivery === undefined ? { done: true, value: undefined } : { done: false, value: delivery };
+  }
+
+  /** Waits for at least one delivery and gives what is there, at most `n`; empty once the consumer is closed. */
+  async nextBatch(n: number, options: { timeoutMs?: number } = {}): Promise<Delivery<T>[]> {
+    if (!Number.isInteger(n) || n < 1) {
+      throw new InvalidError(`a batch has at least 1 delivery, not ${n}`, { context: { field: 'n' } });
+    }
+    return this.#pull(n, options.timeoutMs);
+  }
+
+  /** Ends an iteration: closes at once, releasing what is in hand; handlers of a `run` get the drain time. */
+  async return(): Promise<IteratorResult<Delivery<T>, undefined>> {
+    await this.#close(this.#running ? undefined : 0);
+    return { done: true, value: undefined };
+  }
+
+  /** Itself. */
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  /** Closes at once, releasing what is in hand; handlers of a `run` get the drain time. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.return();
+  }
+
+  /**
+   * Runs the handler for every delivery, as many at a time as `concurrency`, until the consumer is closed, the signal is
+   * aborted, or, with `untilIdle`, nothing is left to do. Resolves when the last handler has ended.
+   *
+   * What the handler returns is the outcome: nothing is ack, an {@link Outcome} is itself. Throwing is retry with the
+   * error's text, throwing {@link Reject} sends to the dead letters. Anything else returned is an `InvalidError` at the
+   * first message, which is given back.
+   *
+   * A handler cannot be ended from outside: one that should end (`delivery.signal`) and goes on keeps its lane waiting.
+   */
+  async run(handler: Handler<T>, options: RunOptions = {}): Promise<void> {
+    this.#notRunning();
+    const { concurrency } = options;
+    if (concurrency !== undefined && this.#intake === undefined) {
+      consumerSettings({ concurrency });
+      this.#options = { ...this.#options, concurrency };
+    }
+    this.#running = true;
+    try {
+      const intake = await this.#open();
+      const take = (max: number, enough: AbortSignal) => intake.take(max, undefined, enough);
+      await run({ take, idle: () => intake.idle() }, handler, options);
+      intake.flush();
+    } finally {
+      this.#running = false;
+    }
+  }
+
+  /**
+   * Ends it: nothing new is handed out; what is in hand may be settled for the consumer's `drainTimeoutMs`, the rest is
+   * released for immediate pick-up by others. Settles within `timeoutMs` (60 s): `TimeoutError` then, while closing goes
+   * on. May be called twice.
+   */
+  close(options: { timeoutMs?: number } = {}): Promise<void> {
+    const limit = duration(options.timeoutMs, 'timeoutMs') ?? CLOSE_MS;
+    return withDeadline(this.#close(), limit, 'the consumer did not close');
+  }
+
+  async #pull(n: number, timeoutMs: number | undefined): Promise<Delivery<T>[]> {
+    this.#notRunning();
+    const limit = duration(timeoutMs, 'timeoutMs');
+    // A closed one has nothing more to give, and says so as often as it is asked.
+    if (this.#closing !== undefined && this.#intake === undefined) return [];
+    const intake = await (this.#intake ?? this.#open());
+    return intake.take(n, limit);
+  }
+
+  #open(): Promise<Intake<T>> {
+    if (this.#closing !== undefined) return Promise.reject(new ClosedError('this consumer is closed; open a new one'));
+    if (this.#intake === undefined) {
+      this.#intake = Intake.open(this.#opening, consumerSettings(this.#options), this.#read);
+      // One that could not be opened may be tried again.
+      this.#intake.catch(() => {
+        this.#intake = undefined;
+      });
+    }
+    return this.#intake;
+  }
+
+  #close(drainMs?: number): Promise<void> {
+    this.#closing ??= this.#end(drainMs);
+    return this.#closing;
+  }
+
+  async #end(drainMs: number | undefined): Promise<void> {
+    // Whoever opened it was told why it could not be.
+    const intake = await this.#intake?.catch(() => undefined);
+    await intake?.close(drainMs);
+  }
+
+  #notRunning(): void {
+    if (this.#running) throw new InvalidError('this consumer runs a handler, which takes every delivery');
+  }
+}

@@ -1,0 +1,174 @@
+/** A delivery: an entry in a handler's hands, with the power to settle it. */
+
+import { decode } from './codec/decode.js';
+import type { Reading } from './envelope/read.js';
+import { ClosedError, StaleError } from './errors.js';
+import { Outcome } from './outcome.js';
+import type { Publisher } from './publisher.js';
+
+/** What a delivery needs of the consumer it came from. @internal */
+export interface Holder {
+  readonly stream: string;
+  settle(number: number, outcome: Outcome): void;
+  fenced(number: number): Publisher | undefined;
+}
+
+/**
+ * An entry handed out by a consumer.
+ *
+ * Settle it once; the first outcome counts. Until then the consumer holds it: its lane waits and a slot is taken.
+ * Outcomes are collected and leave with the next burst; what is wrong with one comes up at the consumer's next `next`,
+ * or at `close`.
+ */
+export class Delivery<T = unknown> {
+  readonly #holder: Holder;
+  readonly #number: number;
+  readonly #read: Reading<T>;
+  readonly #bytes: Buffer;
+  readonly #start: number;
+  readonly #body: number;
+  readonly #end: number;
+  /** Which start of the entry this is, from 1. */
+  readonly attempt: number;
+  /** Whether the entry was, or may have been, handed to a handler before. */
+  readonly redelivered: boolean;
+  #head: Head | undefined;
+  #data: { readonly value: T } | undefined;
+  #abort: AbortController | undefined;
+  #cancelled: boolean;
+  #settled = false;
+  #bus: Publisher | undefined;
+
+  /** @internal */
+  constructor(holder: Holder, read: Reading<T>, bytes: Buffer, start: number, marks: Uint32Array, at: number) {
+    const flags = marks[at + 1] as number;
+    this.#holder = holder;
+    this.#read = read;
+    this.#bytes = bytes;
+    this.#start = start;
+    this.#number = marks[at] as number;
+    this.attempt = flags >>> 2;
+    this.redelivered = (flags & 1) === 1;
+    this.#cancelled = (flags & 2) === 2;
+    this.#body = marks[at + 2] as number;
+    this.#end = marks[at + 3] as number;
+  }
+
+  /** The entry's id. */
+  get id(): string {
+    return this.#heads()[0];
+  }
+
+  /** The stream it came from. */
+  get stream(): string {
+    return this.#holder.stream;
+  }
+
+  /** Its lane; `undefined` when it has none. */
+  get lane(): string | undefined {
+    return this.#heads()[1] ?? undefined;
+  }
+
+  /** The trace id, `''` when there is none. */
+  get traceId(): string {
+    return this.#heads()[2];
+  }
+
+  /** The message id it was published under. */
+  get messageId(): string | undefined {
+    return this.#heads()[3] ?? undefined;
+  }
+
+  /** The msgpack bytes of the body; empty when the entry has none. */
+  get raw(): Buffer {
+    return this.#bytes.subarray(this.#body, this.#end);
+  }
+
+  /** The body, decoded at the first look. `MalformedError` when it cannot be. */
+  get data(): T {
+    this.#data ??= { value: this.#read(this.raw) };
+    return this.#data.value;
+  }
+
+  /**
+   * Aborted when the handler should end: the work has, or may have, gone to another consumer (`StaleError`), it ran
+   * longer than `handlerTimeoutMs`, or the consumer closes. What the handler reports then is still heard; where the
+   * work has gone, it is refused.
+   */
+  get signal(): AbortSignal {
+    this.#abort ??= new AbortController();
+    if (this.#cancelled && !this.#abort.signal.aborted) this.#abort.abort(ended());
+    return this.#abort.signal;
+  }
+
+  /**
+   * The bus as this delivery may use it: what is published through it is refused with `StaleError` once the delivery is
+   * no longer ours. To be taken before the delivery is settled.
+   */
+  get bus(): Publisher {
+    if (this.#bus === undefined) {
+      this.#bus = this.#settled ? undefined : this.#holder.fenced(this.#number);
+      if (this.#bus === undefined) throw new ClosedError('this delivery is settled; take its `bus` before settling it');
+    }
+    return this.#bus;
+  }
+
+  /** Done. */
+  ack(): Promise<void> {
+    return this.settle(Outcome.ack());
+  }
+
+  /** Again later: after this time, or by the back-off. Counts as an attempt. */
+  retry(options: { afterMs?: number; error?: string } = {}): Promise<void> {
+    return this.settle(Outcome.retry(options));
+  }
+
+  /** To the dead letters, with this reason. */
+  reject(reason: string): Promise<void> {
+    return this.settle(Outcome.reject(reason));
+  }
+
+  /** Given back, not counted as an attempt. */
+  release(): Promise<void> {
+    return this.settle(Outcome.release());
+  }
+
+  /** Reports an outcome; later ones of the same delivery are ignored. */
+  settle(outcome: Outcome): Promise<void> {
+    if (!this.#settled) {
+      this.#settled = true;
+      // What was published through it stands before its outcome.
+      this.#bus?.flush();
+      this.#holder.settle(this.#number, outcome);
+    }
+    return Promise.resolve();
+  }
+
+  /** @internal */
+  get number(): number {
+    return this.#number;
+  }
+
+  /** @internal */
+  get isCancelled(): boolean {
+    return this.#cancelled;
+  }
+
+  /** @internal */
+  cancel(): void {
+    this.#cancelled = true;
+    if (this.#abort !== undefined && !this.#abort.signal.aborted) this.#abort.abort(ended());
+  }
+
+  #heads(): Head {
+    this.#head ??= decode(this.#bytes.subarray(this.#start, this.#body)) as Head;
+    return this.#head;
+  }
+}
+
+/** Id, lane, trace id, message id. */
+type Head = readonly [string, string | null, string, string | null];
+
+function ended(): StaleError {
+  return new StaleError('this delivery should end: its lease is lost, its time is over, or its consumer closes');
+}

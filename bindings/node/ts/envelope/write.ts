@@ -1,0 +1,169 @@
+/** Envelopes made here: what a person would have to make up is filled in, everything else can be given. */
+
+import { randomUUID } from 'node:crypto';
+import type {
+  Attachment,
+  Button,
+  Fields,
+  Inbound,
+  OutboundBase,
+  OutboundButtons,
+  OutboundFile,
+  OutboundMessage,
+  OutboundPresence,
+  OutboundReaction,
+  OutboundRpc,
+  OutboundTyping,
+} from './types.js';
+
+/** What an inbound message is made of. */
+export type InboundContent<Extra extends object = Fields> = {
+  /** Channel on the platform. */
+  channel: string;
+  /** Id of who wrote it; also the name unless `username` is given. */
+  user: string;
+  /** The text. */
+  text?: string;
+} & Partial<Omit<Inbound<Extra>, 'platform' | 'channel_id' | 'user_id' | 'content'>>;
+
+/** Fields that any outbound envelope may have. */
+export type OutboundExtras = Partial<Pick<OutboundBase, 'platform' | 'text' | 'message_key' | 'trace_id'>>;
+
+/**
+ * A message from a platform to the workers, written now and addressed to the bot. Makes up a message id and a trace id
+ * and derives the channel key; any field of {@link Inbound} may be given instead.
+ *
+ * ```ts
+ * await bus.publishInbound(inbound('web', { channel: 'c1', user: 'u1', text: 'Berlin?' }));
+ * ```
+ */
+export function inbound<Extra extends object = Fields>(
+  platform: string,
+  { channel, user, text = '', attachments = [], ...given }: InboundContent<Extra>,
+): Inbound<Extra> {
+  const now = Date.now() / 1000;
+  return {
+    channel_key: `${platform}:${channel}`,
+    platform,
+    channel_id: channel,
+    user_id: user,
+    username: user,
+    display_name: null,
+    content: text,
+    message_id: randomUUID(),
+    timestamp: now,
+    attachments: attachments.map(encoded),
+    reply_to: null,
+    embeds: null,
+    room_name: null,
+    is_dm: false,
+    guild_id: null,
+    member_roles: [],
+    trace_id: traceId(),
+    enqueued_at: now,
+    is_addressed: true,
+    strangler_route: 'microservice',
+    user_aliases: [],
+    unified_user_id: null,
+    reactions: '',
+    extra: {} as Extra,
+    ...given,
+  };
+}
+
+/** A text for a channel. */
+export function message(
+  channel: string,
+  text: string,
+  given: OutboundExtras & Pick<OutboundMessage, 'reply_to'> = {},
+): OutboundMessage {
+  return { channel_id: channel, platform: '', type: 'message', text, trace_id: '', ...given };
+}
+
+/** A file for a channel; its bytes travel as base64 text. */
+export function file(
+  channel: string,
+  content: { filename: string; data: Uint8Array | string; mimetype?: string },
+  given: OutboundExtras = {},
+): OutboundFile {
+  const { filename, mimetype = 'application/octet-stream' } = content;
+  const data = base64(content.data);
+  return {
+    channel_id: channel,
+    platform: '',
+    type: 'file',
+    text: '',
+    filename,
+    mimetype,
+    data,
+    trace_id: '',
+    ...given,
+  };
+}
+
+/** A text with buttons below it. */
+export function buttons(
+  channel: string,
+  text: string,
+  view: Button[],
+  given: Omit<OutboundExtras, 'text'> = {},
+): OutboundButtons {
+  return { channel_id: channel, platform: '', type: 'buttons', text, view, trace_id: '', ...given };
+}
+
+/** A reaction to a message. */
+export function reaction(
+  channel: string,
+  messageId: string,
+  emoji: string,
+  given: Omit<OutboundExtras, 'text'> = {},
+): OutboundReaction {
+  const common = { channel_id: channel, platform: '', text: '', trace_id: '' };
+  return { ...common, type: 'reaction', message_id: messageId, emoji, ...given };
+}
+
+/** The sign that an answer is being written. */
+export function typing(channel: string, given: Omit<OutboundExtras, 'text'> = {}): OutboundTyping {
+  return { channel_id: channel, platform: '', type: 'typing', text: '', trace_id: '', ...given };
+}
+
+/** A status of the bot on the whole platform. */
+export function presence(
+  status: string,
+  given: Omit<OutboundExtras, 'text'> & Pick<OutboundPresence, 'emoji'> = {},
+): OutboundPresence {
+  return { channel_id: '', platform: '', type: 'presence', text: status, emoji: null, trace_id: '', ...given };
+}
+
+/** A call of the platform's adapter; its answer goes to `reply_to`. */
+export function rpc<Params extends object = Fields>(
+  method: string,
+  params: Params,
+  given: Omit<OutboundExtras, 'text'> &
+    Pick<OutboundRpc, 'reply_to' | 'deadline_ms'> &
+    Partial<Pick<OutboundRpc, 'correlation_id' | 'channel_id'>>,
+): OutboundRpc<Params> {
+  const common = { channel_id: '', platform: '', text: '', trace_id: '' };
+  return { ...common, type: 'rpc', method, params, correlation_id: traceId(), ...given };
+}
+
+/** The bytes of a file or attachment, however they travelled. */
+export function bytesOf(content: { readonly data: string | Uint8Array }): Buffer {
+  const { data } = content;
+  if (typeof data === 'string') return Buffer.from(data, 'base64');
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+function encoded(attachment: Attachment): Attachment {
+  return { ...attachment, data: base64(attachment.data) };
+}
+
+function base64(data: string | Uint8Array): string {
+  if (typeof data === 'string') return data;
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+}
+
+/** 32 hexadecimal digits. */
+function traceId(): string {
+  return randomUUID().replaceAll('-', '');
+}

@@ -1,0 +1,76 @@
+/** What looking at a bus gives. Nothing here says 0 or "fine" where it is not known. */
+
+import type { RawEntry } from '../native.cjs';
+import { decode } from './codec/decode.js';
+
+/** A stream at a glance. */
+export interface StreamInfo {
+  /** Entries in it. */
+  readonly length: number;
+  /** The last id it ever gave. */
+  readonly lastId: string;
+  /** Id of its first entry. */
+  readonly firstEntry?: string;
+  /** Its groups. */
+  readonly groups: readonly GroupInfo[];
+}
+
+/** A group at a glance. */
+export interface GroupInfo {
+  /** Name. */
+  readonly name: string;
+  /** Consumers. */
+  readonly consumers: number;
+  /** Entries handed out and not finished. */
+  readonly pending: number;
+  /** The last id handed out. */
+  readonly lastDelivered: string;
+  /** Entries not handed out yet; absent when the server does not know. */
+  readonly lag?: number;
+}
+
+/** Pending entries of a group. */
+export interface PendingInfo {
+  /** How many. */
+  readonly count: number;
+  /** Id of the oldest. */
+  readonly oldest?: string;
+  /** Id of the newest. */
+  readonly newest?: string;
+  /** How many each consumer holds. */
+  readonly consumers: readonly { readonly name: string; readonly count: number }[];
+}
+
+/** An entry as it stands in a stream. */
+export class StreamEntry {
+  /** Its id. */
+  readonly id: string;
+  /** Its fields as they stand there. */
+  readonly fields: ReadonlyMap<string, Buffer>;
+
+  /** @internal */
+  constructor(id: string, fields: ReadonlyMap<string, Buffer>) {
+    this.id = id;
+    this.fields = fields;
+  }
+
+  /** The msgpack bytes of the body; empty when it has none. */
+  get raw(): Buffer {
+    return this.fields.get('data') ?? Buffer.alloc(0);
+  }
+
+  /** The body, decoded at each look. `MalformedError` when it cannot be. */
+  get data(): unknown {
+    return decode(this.raw);
+  }
+
+  /** A field as text; `undefined` when it is not there. */
+  text(name: string): string | undefined {
+    return this.fields.get(name)?.toString();
+  }
+}
+
+/** @internal */
+export function entryOf({ id, names, values }: RawEntry): StreamEntry {
+  return new StreamEntry(id, new Map(names.map((name, i) => [name, values[i] as Buffer])));
+}

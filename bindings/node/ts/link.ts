@@ -1,0 +1,118 @@
+/**
+ * This thread's connection to the I/O thread: requests leave under a number, answers come back in bursts.
+ *
+ * Promises are made here. The native side rings one bell per burst; the bell does not keep the process alive. While
+ * somebody waits for something, a timer does, so a process ends by itself exactly when nothing is pending.
+ */
+
+import { Port, type Reply } from '../native.cjs';
+import { errorOf, type StargazerError } from './errors.js';
+
+/** Proof that an entry was stored. */
+export interface Receipt {
+  /** The entry's id; the first one's when it was a duplicate. */
+  readonly id: string;
+  /** The stream. */
+  readonly stream: string;
+  /** How safe it is: in this process' memory, or in the server, as durable as its persistence is configured. */
+  readonly durability: 'memory' | 'server';
+  /** The message id had been published before; nothing was added. */
+  readonly duplicate: boolean;
+}
+
+/** Somebody who waits. */
+export interface Waiting {
+  /** Told the answer. */
+  resolve(value: never): void;
+  /** Told the failure. */
+  reject(error: StargazerError): void;
+  /** Waits without keeping the process alive. */
+  readonly idle?: boolean;
+}
+
+/** The longest that a timer can run. */
+const FAR_OFF = 2 ** 31 - 1;
+
+const waiting = new Map<number, Waiting>();
+const cancelled = new Map<number, (deliveries: readonly number[]) => void>();
+
+let awake: NodeJS.Timeout | undefined;
+let holds = 0;
+let last = 0;
+
+/** This thread's port. */
+export const port = new Port(drain);
+
+/** Keeps the process alive until as many {@link unhold}. */
+export function hold(): void {
+  if (holds++ > 0) return;
+  awake ??= setInterval(() => {}, FAR_OFF);
+  awake.ref();
+}
+
+/** Takes back one {@link hold}. */
+export function unhold(): void {
+  if (--holds === 0) awake?.unref();
+}
+
+/** The first of as many numbers, one after the other, under which these will be told; {@link hold} was called for each. */
+export function enlist(waiters: readonly Waiting[]): number {
+  const first = (last + 1) >>> 0;
+  for (const waiter of waiters) {
+    last = (last + 1) >>> 0;
+    waiting.set(last, waiter);
+  }
+  return first;
+}
+
+/** A request and the promise of its answer; the process stays alive until then, unless told otherwise. */
+export function ask(request: (token: number) => void, { idle = false } = {}): Promise<Reply> {
+  if (!idle) hold();
+  return new Promise<Reply>((resolve, reject) => {
+    request(enlist([{ resolve, reject, idle }]));
+  });
+}
+
+/** Has deliveries of a consumer told when they should end. */
+export function onCancelled(consumer: number, listener: (deliveries: readonly number[]) => void): void {
+  cancelled.set(consumer, listener);
+}
+
+/** Ends {@link onCancelled}. */
+export function offCancelled(consumer: number): void {
+  cancelled.delete(consumer);
+}
+
+function drain(): void {
+  const { receipts, refusals, replies, cancellations } = port.drain();
+  if (receipts !== undefined) {
+    const ids = receipts.ids.split(',');
+    const { marks, places } = receipts;
+    for (let i = 0; i < ids.length; i++) {
+      const mark = marks[2 * i + 1] as number;
+      const place = mark & ~1;
+      const receipt: Receipt = {
+        id: ids[i] as string,
+        stream: places[place] as string,
+        durability: places[place + 1] as Receipt['durability'],
+        duplicate: (mark & 1) === 1,
+      };
+      taken(marks[2 * i] as number).resolve(receipt as never);
+    }
+  }
+  for (const { token, failure } of refusals) taken(token).reject(errorOf(failure));
+  for (const reply of replies) {
+    const { resolve, reject } = taken(reply.token);
+    if (reply.failure === undefined) resolve(reply as never);
+    else reject(errorOf(reply.failure));
+  }
+  for (const { consumer, deliveries } of cancellations) cancelled.get(consumer)?.(deliveries);
+}
+
+function taken(token: number): Waiting {
+  const found = waiting.get(token);
+  if (found === undefined) throw new Error(`stargazer: nobody waits under the number ${token}`);
+  waiting.delete(token);
+  if (!found.idle) unhold();
+  return found;
+}

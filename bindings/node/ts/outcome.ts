@@ -1,0 +1,73 @@
+/** How a handler says what is to become of its delivery. */
+
+import { duration } from './settings.js';
+
+/** What is to become of a delivery; what a handler may return. */
+export class Outcome {
+  static readonly #ack: Outcome = new Outcome('ack');
+  static readonly #release: Outcome = new Outcome('release');
+
+  /** Which of the four it is. */
+  readonly kind: 'ack' | 'retry' | 'reject' | 'release';
+  /** When to try again; by the back-off when not given. */
+  readonly afterMs: number | undefined;
+  /** Why: the error of a retry, the reason of a rejection. */
+  readonly text: string | undefined;
+
+  private constructor(kind: Outcome['kind'], afterMs?: number, text?: string) {
+    this.kind = kind;
+    this.afterMs = afterMs;
+    this.text = text;
+  }
+
+  /** Done. */
+  static ack(): Outcome {
+    return Outcome.#ack;
+  }
+
+  /**
+   * Again later, by the same consumer: after this time, or by the back-off. The lane waits. Counts as an attempt; after
+   * the last one the entry goes to the dead letters.
+   */
+  static retry({ afterMs, error }: { afterMs?: number; error?: string } = {}): Outcome {
+    return new Outcome('retry', duration(afterMs, 'afterMs'), error);
+  }
+
+  /** To the dead letters, with this reason. */
+  static reject(reason: string): Outcome {
+    return new Outcome('reject', undefined, reason);
+  }
+
+  /** Given back, not counted as an attempt. */
+  static release(): Outcome {
+    return Outcome.#release;
+  }
+}
+
+/**
+ * Thrown by a handler to send its delivery to the dead letters. Not an error of the bus: whatever else a handler throws
+ * means retry.
+ */
+export class Reject extends Error {
+  /** A rejection with its reason. */
+  constructor(reason: string, options?: ErrorOptions) {
+    super(reason, options);
+    Object.defineProperty(this, 'name', { value: 'Reject', configurable: true, writable: true });
+  }
+}
+
+/** What a handler's return value stands for; `undefined` when it stands for nothing. @internal */
+export function outcomeOf(returned: unknown): Outcome | undefined {
+  if (returned === undefined) return Outcome.ack();
+  return returned instanceof Outcome ? returned : undefined;
+}
+
+/** What a handler that threw asks for. @internal */
+export function outcomeOfThrown(thrown: unknown): Outcome {
+  if (thrown instanceof Reject) return Outcome.reject(thrown.message);
+  return Outcome.retry({ error: textOf(thrown) });
+}
+
+function textOf(thrown: unknown): string {
+  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+}

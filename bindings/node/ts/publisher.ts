@@ -1,0 +1,164 @@
+/**
+ * Publishing. What is published is encoded at once, so that a later change of the object does not show, gathered, and
+ * handed over when this turn of the event loop ends or when enough has gathered.
+ */
+
+import type { Publisher as Native } from '../native.cjs';
+import { Encoder } from './codec/encode.js';
+import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
+import { unstored } from './errors.js';
+import { enlist, hold, type Receipt, type Waiting } from './link.js';
+import { maybeText, needText } from './settings.js';
+
+/** What may be said about one publish. */
+export interface PublishOptions {
+  /** Publishing again under the same id inside the dedupe window stores nothing twice. 1 to 256 bytes. */
+  messageId?: string;
+  /** The lane; by default that of the envelope's channel. At most 512 bytes. */
+  key?: string;
+  /** Trace id; by default the envelope's. */
+  traceId?: string;
+  /** W3C `traceparent`. */
+  traceparent?: string;
+  /** W3C `tracestate`. */
+  tracestate?: string;
+}
+
+/** Where something goes, as the native side numbers it. */
+const INBOUND = 0;
+const OUTBOUND = 1;
+const TOOLS_REQUEST = 2;
+const TOOLS_REPLY = 3;
+const STREAM = 4;
+
+/** Handed over at once when so many have gathered: sending then overlaps with encoding. */
+const ENOUGH = 32;
+
+/** Numbers that strict readers of the original want as floats. */
+const FLOATS: ReadonlySet<string> = new Set(['timestamp', 'enqueued_at']);
+
+/** Encoders that are not in use; few bursts gather at the same time. */
+const spare: Encoder[] = [];
+const SPARE = 8;
+
+/** What has gathered. */
+interface Burst {
+  readonly encoder: Encoder;
+  readonly ends: number[];
+  readonly waiters: Waiting[];
+}
+
+/**
+ * Publishes to the streams of one bus. A {@link Bus} is one; a delivery carries one that is fenced: what is published
+ * through it is refused with `StaleError` once the delivery is no longer ours.
+ */
+export class Publisher {
+  readonly #native: Native;
+  #burst: Burst | undefined;
+
+  /** @internal */
+  constructor(native: Native) {
+    this.#native = native;
+  }
+
+  /**
+   * Publishes a message from a platform to the workers. A plain object is taken as well as what {@link inbound} makes;
+   * `InvalidError` names the field that is wrong.
+   */
+  publishInbound<Extra extends object = Fields>(
+    envelope: InboundInput<Extra>,
+    options?: PublishOptions,
+  ): Promise<Receipt> {
+    return this.#publish(INBOUND, '', envelope, options, FLOATS);
+  }
+
+  /** Publishes what a platform's gateway is to do. The envelope's platform becomes this one. */
+  publishOutbound(platform: string, envelope: OutboundInput, options?: PublishOptions): Promise<Receipt> {
+    return this.#publish(OUTBOUND, platform, envelope, options);
+  }
+
+  /** Publishes a request to run a tool. */
+  publishToolsRequest<Arguments extends object = Fields>(
+    request: ToolRequest<Arguments>,
+    options?: PublishOptions,
+  ): Promise<Receipt> {
+    return this.#publish(TOOLS_REQUEST, '', request, options);
+  }
+
+  /** Publishes a tool's result onto the reply stream that its request named. */
+  publishToolsReply<Result = unknown>(
+    replyStream: string,
+    reply: ToolReply<Result>,
+    options?: PublishOptions,
+  ): Promise<Receipt> {
+    return this.#publish(TOOLS_REPLY, replyStream, reply, options);
+  }
+
+  /**
+   * Publishes anything to a stream by its name. Payloads under the same `key` are handled in order; without one, a
+   * payload with a `channel_key` or `channel_id` has that as its lane, any other none.
+   */
+  publish<Payload = unknown>(stream: string, payload: Payload, options?: PublishOptions): Promise<Receipt> {
+    return this.#publish(STREAM, stream, payload, options);
+  }
+
+  /** Hands over what has gathered. @internal */
+  flush(): void {
+    const burst = this.#burst;
+    if (burst === undefined) return;
+    this.#burst = undefined;
+    const { encoder, ends, waiters } = burst;
+    if (waiters.length > 0) this.#native.submit(enlist(waiters), encoder.written(), Uint32Array.from(ends));
+    encoder.reset();
+    if (spare.length < SPARE) spare.push(encoder);
+  }
+
+  #publish(
+    target: number,
+    name: string,
+    body: unknown,
+    options?: PublishOptions,
+    floats?: ReadonlySet<string>,
+  ): Promise<Receipt> {
+    const { encoder, ends, waiters } = this.#gathering();
+    const before = encoder.length;
+    try {
+      encoder.write(headOf(target, name, options));
+      const end = encoder.length;
+      encoder.write(body, floats);
+      ends.push(end, encoder.length);
+    } catch (error) {
+      encoder.cut(before);
+      return Promise.reject(unstored(error));
+    }
+    hold();
+    const receipt = new Promise<Receipt>((resolve, reject) => {
+      waiters.push({ resolve, reject });
+    });
+    if (waiters.length >= ENOUGH) this.flush();
+    return receipt;
+  }
+
+  #gathering(): Burst {
+    if (this.#burst === undefined) {
+      this.#burst = { encoder: spare.pop() ?? new Encoder(), ends: [], waiters: [] };
+      queueMicrotask(() => this.flush());
+    }
+    return this.#burst;
+  }
+}
+
+/** Where to, and what was said about it. */
+function headOf(target: number, name: string, options: PublishOptions | undefined): unknown[] {
+  const to = needText(name, target === OUTBOUND ? 'platform' : 'stream');
+  if (options === undefined) return [target, to];
+  return [
+    target,
+    to,
+    maybeText(options.messageId, 'messageId'),
+    maybeText(options.key, 'key'),
+    maybeText(options.traceId, 'traceId'),
+    maybeText(options.traceparent, 'traceparent'),
+    maybeText(options.tracestate, 'tracestate'),
+  ];
+}

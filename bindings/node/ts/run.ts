@@ -1,0 +1,111 @@
+/** The handler form: a loop that takes deliveries and runs the handler for each, as many at a time as allowed. */
+
+import type { Delivery } from './delivery.js';
+import { InvalidError, StaleError } from './errors.js';
+import { Outcome, outcomeOf, outcomeOfThrown } from './outcome.js';
+
+/** What is run for a delivery. Returning nothing is ack; see {@link Consumer.run}. */
+export type Handler<T> = (data: T, delivery: Delivery<T>) => HandlerResult | PromiseLike<HandlerResult>;
+
+/** What a handler may return. */
+// biome-ignore lint/suspicious/noConfusingVoidType: a handler without `return` is what most people write
+export type HandlerResult = Outcome | undefined | void;
+
+/** How a handler is run. */
+export interface RunOptions {
+  /** Handlers at the same time; by default, and at most, the consumer's concurrency. */
+  concurrency?: number;
+  /** Ends once nothing is left to do: everything in the stream was handled, retries included. */
+  untilIdle?: boolean;
+  /** Ends when aborted: no handler starts any more, those that run finish. */
+  signal?: AbortSignal;
+}
+
+/** Where deliveries come from. */
+export interface Source<T> {
+  /** At least one, at most `max`; none when there will be no more or `enough` was aborted. */
+  take(max: number, enough: AbortSignal): Promise<Delivery<T>[]>;
+  /** Resolves when nothing is left to do. */
+  idle(): Promise<void>;
+}
+
+/** Runs the handler until the source ends, is idle, the signal is aborted, or something goes wrong. */
+export async function run<T>(source: Source<T>, handler: Handler<T>, options: RunOptions): Promise<void> {
+  const { concurrency: limit = Number.POSITIVE_INFINITY, untilIdle = false, signal } = options;
+  const running = new Set<Promise<void>>();
+  const enough = new AbortController();
+  const stop = () => enough.abort();
+  let failure: { readonly error: unknown } | undefined;
+  const fail = (error: unknown) => {
+    failure ??= { error };
+    stop();
+  };
+
+  const start = (delivery: Delivery<T>) => {
+    const task = handle(handler, delivery)
+      .catch(fail)
+      .finally(() => running.delete(task));
+    running.add(task);
+  };
+
+  signal?.addEventListener('abort', stop, { once: true });
+  if (signal?.aborted) stop();
+  try {
+    if (untilIdle && !enough.signal.aborted) source.idle().then(stop, fail);
+    while (!enough.signal.aborted) {
+      if (running.size >= limit) {
+        await Promise.race(running);
+        continue;
+      }
+      const batch = await taken(source, limit - running.size, enough.signal);
+      if (batch === undefined) continue;
+      if (batch.length === 0) break;
+      batch.forEach(start);
+    }
+  } catch (error) {
+    fail(error);
+  } finally {
+    signal?.removeEventListener('abort', stop);
+    stop();
+  }
+  await Promise.all(running);
+  if (failure !== undefined) throw failure.error;
+}
+
+/**
+ * The next deliveries. An outcome that was refused because the work had gone to another consumer is nothing a loop over
+ * handlers could do anything about: the other one runs it again.
+ */
+async function taken<T>(source: Source<T>, max: number, enough: AbortSignal): Promise<Delivery<T>[] | undefined> {
+  try {
+    return await source.take(max, enough);
+  } catch (error) {
+    if (error instanceof StaleError) return undefined;
+    throw error;
+  }
+}
+
+async function handle<T>(handler: Handler<T>, delivery: Delivery<T>): Promise<void> {
+  let returned: unknown;
+  try {
+    returned = await handler(delivery.data, delivery);
+  } catch (error) {
+    await delivery.settle(outcomeOfThrown(error));
+    return;
+  }
+  const outcome = outcomeOf(returned);
+  await delivery.settle(outcome ?? Outcome.release());
+  if (outcome === undefined) {
+    throw new InvalidError(`a handler returns nothing or an Outcome, not ${named(returned)}`, {
+      context: { field: 'handler' },
+    });
+  }
+}
+
+function named(value: unknown): string {
+  return value === null
+    ? 'null'
+    : typeof value === 'object'
+      ? `a ${value.constructor?.name ?? 'object'}`
+      : `a ${typeof value}`;
+}
