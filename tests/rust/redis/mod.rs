@@ -2,6 +2,7 @@
 //! forgotten scripts, blocking reads. What both transports must do stands in `conformance`.
 
 mod connecting;
+mod lossy;
 mod tls;
 mod trimming;
 mod trouble;
