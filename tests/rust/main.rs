@@ -7,5 +7,6 @@ mod conformance;
 mod harness;
 mod manifests;
 mod redis;
+mod scenarios;
 mod vectors;
 mod walls;

@@ -1,0 +1,108 @@
+//! The behaviours of `tests/scenarios.toml` through the public API, each in memory and on a real server.
+
+mod delivering;
+mod failing;
+mod lab;
+mod losing;
+mod ordering;
+mod publishing;
+mod refusing;
+
+macro_rules! scenarios {
+    ($($subject:ident: $($id:ident),+ $(,)?;)+) => {
+        mod memory {
+            $($(
+                #[test]
+                fn $id() { super::lab::in_memory(stringify!($id), super::$subject::$id); }
+            )+)+
+        }
+        mod server {
+            $($(
+                #[test]
+                fn $id() { super::lab::on_server(stringify!($id), super::$subject::$id); }
+            )+)+
+        }
+    };
+}
+
+scenarios! {
+    delivering:
+        a_message_is_handled_once,
+        until_idle_ends_when_nothing_is_left,
+        leaving_releases_what_is_in_hand,
+        closing_hands_the_rest_to_others,
+        an_entry_is_seen_by_every_group,
+        unaddressed_messages_have_no_lane,
+        unicode_bytes_and_unknown_fields_survive,
+        a_big_body_travels_whole;
+    ordering:
+        entries_of_a_lane_run_in_stream_order,
+        lanes_run_side_by_side,
+        the_next_of_a_lane_starts_after_the_outcome,
+        a_retry_keeps_the_order_of_its_lane,
+        waiting_lanes_starve_no_other,
+        tools_run_in_no_order;
+    failing:
+        a_failing_handler_is_retried,
+        a_retry_waits_as_long_as_asked,
+        what_fails_too_often_is_dead_lettered,
+        a_reject_is_dead_lettered_at_once,
+        a_slow_handler_is_cut_off,
+        a_release_is_not_counted;
+    losing:
+        the_work_of_a_dead_consumer_runs_elsewhere,
+        a_long_handler_runs_once;
+    publishing:
+        a_message_id_is_stored_once,
+        a_full_stream_refuses_a_publish,
+        a_dead_letter_keeps_the_original_bytes;
+    refusing:
+        a_field_of_the_wrong_type_is_invalid,
+        a_missing_field_is_invalid,
+        an_unknown_type_is_invalid,
+        a_body_over_the_limit_is_too_large,
+        a_body_too_deep_is_too_large,
+        a_group_of_another_mode_is_a_conflict,
+        a_closed_bus_says_so,
+        an_unknown_stream_is_not_found,
+        nothing_in_time_is_a_timeout;
+}
+
+mod server_only {
+    use super::{lab, losing, refusing};
+
+    #[test]
+    fn an_entry_that_is_no_msgpack_is_malformed() {
+        lab::on_server("", refusing::an_entry_that_is_no_msgpack_is_malformed);
+    }
+
+    #[test]
+    fn an_entry_with_text_that_is_not_utf8_is_malformed() {
+        lab::on_server("", refusing::an_entry_with_text_that_is_not_utf8_is_malformed);
+    }
+
+    #[test]
+    fn a_settle_of_a_stale_session_is_refused() {
+        lab::on_server("", losing::a_settle_of_a_stale_session_is_refused);
+    }
+
+    #[test]
+    fn a_restarted_server_is_used_again() {
+        lab::on_server("", losing::a_restarted_server_is_used_again);
+    }
+
+    #[test]
+    fn a_lost_group_is_made_again() {
+        lab::on_server("", losing::a_lost_group_is_made_again);
+    }
+
+    #[test]
+    fn an_unreachable_server_is_unavailable() {
+        lab::in_memory("", refusing::an_unreachable_server_is_unavailable);
+    }
+
+    #[test]
+    fn a_wrong_password_is_an_auth_error() {
+        lab::in_memory("", refusing::a_wrong_password_is_an_auth_error);
+    }
+}
