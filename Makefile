@@ -57,7 +57,7 @@ test-rust: harness ## the Rust suites
 	@tools/step.sh 'Rust suites (make test-rust)' tools/test-rust.sh
 
 test-python: python harness ## the Python suite
-	@tools/step.sh 'Python suite (make test-python)' .venv/bin/python -m pytest tests/python tests/tools
+	@tools/step.sh 'Python suite (make test-python)' .venv/bin/python -m pytest tests/python tests/tools --doctest-modules --pyargs stargazer_core
 
 test-node: node harness ## the Node suite
 	@tools/step.sh 'Node suite (make test-node)' tools/test-node.sh

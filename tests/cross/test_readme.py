@@ -2,12 +2,14 @@
 
 import re
 import subprocess
+import sys
 
 import pytest
-from harness.server import ROOT, built
+from harness.server import ROOT, Server, built
 
 README = (ROOT / "README.md").read_text()
 PROGRAMS = {
+    "examples/hello/hello.py": [sys.executable, "examples/hello/hello.py"],
     "core/examples/hello.rs": [str(built("examples/hello"))],
 }
 
@@ -29,7 +31,17 @@ def test_every_program_that_is_shown_runs() -> None:
     assert re.findall(r"^<!-- (\S+) -->$", README, re.MULTILINE) == list(PROGRAMS)
 
 
+def run(path: str, *arguments: str) -> str:
+    command = [*PROGRAMS[path], *arguments]
+    return subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True, timeout=30).stdout
+
+
 @pytest.mark.parametrize("path", PROGRAMS)
 def test_a_program_runs_with_nothing_installed(path: str) -> None:
-    run = subprocess.run(PROGRAMS[path], cwd=ROOT, check=True, capture_output=True, text=True, timeout=30)
-    assert run.stdout == "Berlin? 21 °C\n"
+    assert run(path) == "Berlin? 21 °C\n"
+
+
+@pytest.mark.parametrize("path", PROGRAMS)
+def test_a_program_runs_over_a_server(path: str) -> None:
+    with Server() as server:
+        assert run(path, server.url) == "Berlin? 21 °C\n"
