@@ -1,0 +1,174 @@
+//! The command line. The texts of its members are what `--help` shows.
+
+#![allow(clippy::doc_markdown, reason = "back-ticks would stand in the help")]
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use super::duration::duration;
+use crate::roles::MAX_ATTEMPTS;
+use stargazer_core::VERSION;
+
+/// stargazer: a message bus for chat systems, and the services of a deployment
+#[derive(Debug, Parser)]
+#[command(name = "stargazer", version = VERSION, max_term_width = 100)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub command: Command,
+    /// What is logged: a level (error, warn, info, debug, trace, off), or levels by module such as
+    /// info,stargazer_core=debug [default: warn for dev and chat on a terminal, else info; environment: SG_LOG]
+    #[arg(long, global = true, value_name = "LEVELS")]
+    pub log: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Everything in one process: gateway (webchat) and inference (scripted model), on an engine of its own
+    Dev(DevArgs),
+    /// Runs the platforms: takes their messages to the bus and performs the answers
+    Gateway(GatewayArgs),
+    /// Answers messages
+    Inference(InferenceArgs),
+    /// Talks to a gateway from the terminal
+    Chat(ChatArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DevArgs {
+    /// Run on this Redis instead (redis://, rediss:// or unix://); REDIS_URL is not looked at
+    #[arg(long, value_name = "URL")]
+    pub redis: Option<String>,
+    /// Play a conversation of 30 messages; stay as a chat on a terminal, end without one
+    #[arg(long)]
+    pub demo: bool,
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub platform: PlatformArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct GatewayArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub platform: PlatformArgs,
+    #[command(flatten)]
+    pub lease: LeaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct InferenceArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    #[command(flatten)]
+    pub common: CommonArgs,
+    #[command(flatten)]
+    pub work: WorkArgs,
+    #[command(flatten)]
+    pub lease: LeaseArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ServerArgs {
+    /// Address of the Redis (redis://, rediss:// or unix://) [environment: REDIS_URL]
+    #[arg(long, value_name = "URL")]
+    pub redis: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CommonArgs {
+    /// Port for HTTP, 0 for any free one [default: 8420 for dev, 9090 for roles, or the next free one; environment:
+    /// SG_PORT]
+    #[arg(long, value_name = "N")]
+    pub port: Option<u16>,
+    /// Address for HTTP [default: 127.0.0.1; environment: SG_BIND]. There are no keys yet: who reaches it may use it
+    #[arg(long, value_name = "IP")]
+    pub bind: Option<IpAddr>,
+    /// How long to wait for a Redis that cannot be reached at start; 0s fails at the first refusal
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub connect_timeout: Duration,
+    /// How long work in hand may go on after a signal to stop
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = duration)]
+    pub drain_timeout: Duration,
+    /// How long /readyz says draining before anything stops, for load balancers
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = duration)]
+    pub drain_delay: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlatformArgs {
+    /// An instance of webchat; may be given several times
+    #[arg(long = "instance", value_name = "ID", default_value = "demo")]
+    pub instances: Vec<String>,
+    /// Largest body of a request, in bytes
+    #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024)]
+    pub max_body: usize,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct WorkArgs {
+    /// Messages answered at the same time
+    #[arg(long, value_name = "N", default_value_t = 64)]
+    pub concurrency: usize,
+    /// Attempts at a message before it goes to the dead letters
+    #[arg(long, value_name = "N", default_value_t = MAX_ATTEMPTS)]
+    pub max_attempts: u32,
+    /// Pause before the second attempt; each further one is twice as long [default: 1s, for dev 200ms]
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub retry_base: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LeaseArgs {
+    /// A process that gives no sign of life for so long has lost its work
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
+    pub lease: Duration,
+    /// How quickly that is noticed
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub sweep: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ChatArgs {
+    /// Address of the gateway
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8420")]
+    pub url: String,
+    /// The instance to talk to
+    #[arg(long, value_name = "ID", default_value = "demo")]
+    pub instance: String,
+    /// Who you are
+    #[arg(long, value_name = "NAME", default_value = "you")]
+    pub user: String,
+    /// Channel of the instance [default: your own]
+    #[arg(long, value_name = "NAME")]
+    pub channel: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn a_role_takes_its_settings() {
+        let line = "stargazer inference --redis redis://h:1 --port 0 --lease 2s --sweep 500ms --log debug";
+        let arguments = Arguments::try_parse_from(line.split(' ')).unwrap();
+        let Command::Inference(options) = arguments.command else { panic!("{:?}", arguments.command) };
+        assert_eq!(options.server.redis.as_deref(), Some("redis://h:1"));
+        assert_eq!((options.lease.lease, options.lease.sweep), (Duration::from_secs(2), Duration::from_millis(500)));
+        assert_eq!((options.common.port, arguments.log.as_deref()), (Some(0), Some("debug")));
+    }
+}

@@ -1,0 +1,60 @@
+//! The program: its command line, what it prints, and how it ends.
+//!
+//! Exit codes: 0 done or stopped on request, 1 failed, 2 wrong command line, 130 stopped at once by a second signal.
+//! What a person asked for goes to standard output, everything else (logs, progress, errors) to standard error.
+
+mod args;
+mod chat;
+mod client;
+mod conversation;
+mod demo;
+mod duration;
+mod log;
+mod role;
+mod screen;
+mod signal;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::Builder;
+
+use crate::settings::Environment;
+use args::{Arguments, Command};
+
+/// How a command failed: one line for people.
+type Failure = String;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let environment = Environment::read();
+    if let Err(failure) = log::init(&arguments, &environment) {
+        screen::error(&failure);
+        return ExitCode::from(2);
+    }
+    let runtime = match Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            screen::error(&format!("no threads can be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    let result = runtime.block_on(async {
+        match arguments.command {
+            Command::Dev(options) => role::dev(options, environment).await,
+            Command::Gateway(options) => role::gateway(options, environment).await,
+            Command::Inference(options) => role::inference(options, environment).await,
+            Command::Chat(options) => chat::run(options).await,
+        }
+    });
+    // What still runs was given up on purpose, after a second signal.
+    runtime.shutdown_background();
+    match result {
+        Ok(code) => code,
+        Err(failure) => {
+            screen::error(&failure);
+            ExitCode::FAILURE
+        }
+    }
+}

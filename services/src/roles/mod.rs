@@ -1,0 +1,7 @@
+//! The services.
+
+pub mod gateway;
+mod inference;
+pub mod webchat;
+
+pub use inference::{Inference, MAX_ATTEMPTS};

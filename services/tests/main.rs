@@ -1,0 +1,3 @@
+//! Suites that start the program.
+
+fn main() {}
