@@ -23,14 +23,11 @@ pub struct PendingEntry {
 }
 
 impl Engine {
-    /// Deletes entries as `XDEL` does: pending lists keep their ids.
+    /// Deletes entries as `XDEL` does: pending lists keep their ids, and what stands beside them stays.
     pub fn delete_entries(&self, stream: &Name, ids: &[EntryId]) -> Result<usize> {
         let mut state = self.state()?;
         let Some(entries) = state.streams.get_mut(stream) else { return Ok(0) };
-        let removed: Vec<_> = ids.iter().map(|id| entries.remove(*id)).filter(|removed| removed.existed).collect();
-        let count = removed.len();
-        state.drop_bodies(removed.into_iter().filter_map(|removed| removed.body));
-        Ok(count)
+        Ok(ids.iter().filter(|id| entries.remove(**id).existed).count())
     }
 
     /// Destroys a group as `XGROUP DESTROY` does: what routing knows of it stays behind.

@@ -61,12 +61,26 @@ pub(super) async fn stream_info(link: &Link, stream: &Name) -> Result<StreamInfo
         other => return Err(wrong_type(stream, other, "stream")),
     }
     let (about, rows) = (parse::array(reply()?)?, parse::array(reply()?)?);
-    let first = under(&about, "first-entry");
+    let end = |name| match under(&about, name) {
+        Value::Nil => Ok(None),
+        entry => parse::row(entry).map(|(id, _)| Some(id)),
+    };
+    let (length, first, last) = (parse::number(&under(&about, "length"))?, end("first-entry")?, end("last-entry")?);
+    let known = |row| {
+        let mut group = group_info(row)?;
+        // The server's count goes wrong when an entry is deleted before it was read; at the ends we know better.
+        if last.is_none_or(|last| last <= group.last_delivered) {
+            group.lag = Some(0);
+        } else if first.is_some_and(|first| first > group.last_delivered) {
+            group.lag = Some(length);
+        }
+        Ok(group)
+    };
     Ok(StreamInfo {
-        length: parse::number(&under(&about, "length"))?,
+        length,
         last_id: parse::id(&under(&about, "last-generated-id"))?,
-        first_entry: if first == Value::Nil { None } else { Some(parse::row(first)?.0) },
-        groups: rows.into_iter().map(group_info).collect::<Result<_>>()?,
+        first_entry: first,
+        groups: rows.into_iter().map(known).collect::<Result<_>>()?,
     })
 }
 

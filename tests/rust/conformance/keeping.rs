@@ -134,9 +134,14 @@ pub(super) async fn information_tells_what_is_known(lab: Lab) {
     let seen = &info.groups[0];
     assert_eq!((&*seen.name, seen.consumers, seen.pending, seen.last_delivered), ("g", 1, 2, ids[1]));
     assert_eq!(seen.lag, Some(1));
+    assert!(lab.delete(&s, ids[2]));
+    let last = lab.publish("x", "").await;
+    assert_eq!(a.ids(9).await, [last]);
+    let lag = lab.transport.stream_info(&s).await.unwrap().groups[0].lag;
+    assert_eq!(lag, Some(0), "all is read, whatever was deleted");
     let pending = lab.transport.pending(&s, &group.name).await.unwrap();
-    assert_eq!((pending.count, pending.oldest, pending.newest), (2, Some(ids[0]), Some(ids[1])));
-    assert_eq!(pending.consumers, [("a".to_owned(), 2)]);
+    assert_eq!((pending.count, pending.oldest, pending.newest), (3, Some(ids[0]), Some(last)));
+    assert_eq!(pending.consumers, [("a".to_owned(), 3)]);
     for (stream, name) in [("s", "other"), ("other", "g")] {
         let error = lab.transport.pending(&stream.into(), &name.into()).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotFound);

@@ -25,7 +25,7 @@ pub(super) struct Lab {
 }
 
 enum World {
-    Engine { engine: Arc<Engine>, clock: Arc<ManualClock> },
+    Engine { engine: Arc<Engine>, clock: Option<Arc<ManualClock>> },
     Server(Server),
 }
 
@@ -34,16 +34,27 @@ pub(super) fn on_engine<F: Future<Output = ()>>(case: impl FnOnce(Lab) -> F) {
     run(async {
         let clock = ManualClock::new();
         let engine = Engine::new(clock.clone());
-        case(Lab { transport: engine.clone(), world: World::Engine { engine, clock } }).await;
+        case(Lab { transport: engine.clone(), world: World::Engine { engine, clock: Some(clock) } }).await;
     });
 }
 
 /// Runs a case on a server of its own.
 pub(super) fn on_server<F: Future<Output = ()>>(case: impl FnOnce(Lab) -> F) {
-    run(async {
-        let server = Server::start().unwrap();
-        case(Lab { transport: connect(&server).await, world: World::Server(server) }).await;
+    run(async { case(start().await).await });
+}
+
+/// Runs a case on an engine with a clock that moves, and on a server, for as long as it takes.
+pub(super) fn on_both(case: impl AsyncFnOnce(Lab, Lab)) {
+    runtime().block_on(async {
+        let engine = Engine::new(SystemClock::shared());
+        let lab = Lab { transport: engine.clone(), world: World::Engine { engine, clock: None } };
+        case(lab, start().await).await;
     });
+}
+
+async fn start() -> Lab {
+    let server = Server::start().unwrap();
+    Lab { transport: connect(&server).await, world: World::Server(server) }
 }
 
 async fn connect(server: &Server) -> Arc<dyn Transport> {
@@ -52,8 +63,11 @@ async fn connect(server: &Server) -> Arc<dyn Transport> {
 }
 
 fn run(case: impl Future<Output = ()>) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(async { tokio::time::timeout(LIMIT, case).await.expect("the case hangs") });
+    runtime().block_on(async { tokio::time::timeout(LIMIT, case).await.expect("the case hangs") });
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap()
 }
 
 impl Lab {
@@ -136,11 +150,11 @@ impl Lab {
     /// Lets a moment of the server's time pass.
     pub(super) async fn pass(&self, time: Duration) {
         match &self.world {
-            World::Engine { clock, .. } => {
+            World::Engine { clock: Some(clock), .. } => {
                 clock.advance(time);
                 tokio::task::yield_now().await;
             }
-            World::Server(_) => tokio::time::sleep(time).await,
+            World::Engine { clock: None, .. } | World::Server(_) => tokio::time::sleep(time).await,
         }
     }
 

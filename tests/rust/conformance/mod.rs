@@ -10,6 +10,7 @@ mod lanes;
 mod order;
 mod player;
 mod publish;
+mod random;
 mod sessions;
 mod settle;
 mod waiting;

@@ -1,0 +1,142 @@
+//! Commands that mean the same on any transport: they name sessions and entries by their place in what happened
+//! before, so a sequence still makes sense when commands are taken out of it.
+
+use super::super::lab::Dice;
+
+/// One thing to do. Numbers are places, taken modulo what there is.
+#[derive(Debug, Clone)]
+pub(super) enum Command {
+    Publish { stream: usize, lane: Lane, dedupe: Option<usize>, full: bool, fence: Option<usize>, body: bool },
+    Join { group: usize, conflicting: bool },
+    JoinAgain { seat: usize, other_suffix: bool },
+    Fetch { seat: usize, count: usize, max_bytes: usize, new: bool, rewind: bool, lost: bool },
+    Settle { seat: usize, of: usize, picks: Vec<(usize, Outcome)> },
+    Begin { seat: usize, picks: Vec<usize>, starts: u32 },
+    Renew { seats: Vec<usize> },
+    Signs { group: usize },
+    Adopt { seat: usize, outdated: bool, repeat: bool },
+    Retire { seat: usize },
+    Stop { seats: Vec<usize> },
+    Recreate { group: usize },
+    Held { seat: usize, count: usize },
+    Sweep { group: usize },
+    Read { stream: usize, picks: Vec<usize> },
+    Range { stream: usize, count: usize },
+    Info { stream: usize },
+    Pending { group: usize },
+    Inspect { group: usize },
+    Delete { stream: usize, pick: usize },
+    Destroy,
+    DropStream,
+    DeleteStream { stream: usize },
+    Flush,
+    Pause,
+}
+
+/// What makes the lane of an entry.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Lane {
+    Key(usize),
+    Unaddressed(usize),
+    Envelope(usize),
+    None,
+}
+
+/// How an entry ends.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Outcome {
+    Ack,
+    Retry { starts: u32, later: bool },
+    Dead,
+}
+
+/// Streams that commands use; the dead letters' comes after them.
+pub(super) const STREAMS: usize = 3;
+/// Groups: one on the first stream, two on the second, one without order on the third.
+pub(super) const GROUPS: usize = 4;
+
+/// A sequence that starts with two sessions in every group.
+pub(super) fn sequence(seed: u64, len: usize) -> Vec<Command> {
+    let mut dice = Dice(seed);
+    let mut all: Vec<_> = (0..GROUPS).map(|group| Command::Recreate { group }).collect();
+    all.extend((0..2 * GROUPS).map(|n| Command::Join { group: n % GROUPS, conflicting: false }));
+    all.extend(std::iter::repeat_with(|| command(&mut dice)).take(len.saturating_sub(all.len())));
+    all
+}
+
+fn command(dice: &mut Dice) -> Command {
+    let group = dice.below(GROUPS);
+    let seat = dice.below(1000);
+    let most = if dice.below(4) == 0 { 40 } else { 6 };
+    match dice.below(1000) {
+        0..240 => publish(dice),
+        240..450 => Command::Fetch {
+            seat,
+            count: 1 + dice.below(most),
+            max_bytes: if dice.below(3) == 0 { dice.below(600) } else { 1 << 20 },
+            new: dice.below(8) > 0,
+            rewind: dice.below(8) == 0,
+            lost: dice.below(8) == 0,
+        },
+        450..690 => Command::Settle {
+            seat,
+            of: if dice.below(10) == 0 { dice.below(1000) } else { seat },
+            picks: (0..=dice.below(6)).map(|_| (dice.below(40), outcome(dice))).collect(),
+        },
+        690..720 => Command::Begin { seat, picks: several(dice, 40), starts: small(dice) },
+        720..750 => Command::Renew { seats: several(dice, 1000) },
+        750..760 => Command::Signs { group },
+        760..780 => Command::Adopt { seat, outdated: dice.below(4) == 0, repeat: dice.below(4) == 0 },
+        780..805 => Command::Join { group, conflicting: dice.below(5) == 0 },
+        805..810 => Command::JoinAgain { seat, other_suffix: dice.below(2) == 0 },
+        810..825 => Command::Retire { seat },
+        825..830 => Command::Stop { seats: several(dice, 1000) },
+        830..868 => Command::Recreate { group },
+        868..878 => Command::Held { seat, count: 1 + dice.below(20) },
+        878..893 => Command::Sweep { group },
+        893..903 => Command::Read { stream: dice.below(STREAMS), picks: several(dice, 20) },
+        903..913 => Command::Range { stream: dice.below(STREAMS + 1), count: 1 + dice.below(50) },
+        913..928 => Command::Info { stream: dice.below(STREAMS + 1) },
+        928..938 => Command::Pending { group },
+        938..968 => Command::Inspect { group },
+        968..982 => Command::Delete { stream: dice.below(STREAMS), pick: dice.below(12) },
+        982..985 => Command::Destroy,
+        985..986 => Command::DropStream,
+        986..987 => Command::DeleteStream { stream: dice.below(STREAMS) },
+        987..988 => Command::Flush,
+        _ => Command::Pause,
+    }
+}
+
+fn publish(dice: &mut Dice) -> Command {
+    let n = dice.below(5);
+    Command::Publish {
+        stream: dice.below(STREAMS),
+        lane: match dice.below(10) {
+            0 => Lane::None,
+            1 => Lane::Unaddressed(n),
+            2 => Lane::Envelope(n),
+            _ => Lane::Key(n),
+        },
+        dedupe: (dice.below(6) == 0).then(|| dice.below(6)),
+        full: dice.below(20) == 0,
+        fence: (dice.below(8) == 0).then(|| dice.below(1000)),
+        body: dice.below(6) == 0,
+    }
+}
+
+fn outcome(dice: &mut Dice) -> Outcome {
+    match dice.below(10) {
+        0 => Outcome::Dead,
+        1 | 2 => Outcome::Retry { starts: small(dice), later: dice.below(2) == 0 },
+        _ => Outcome::Ack,
+    }
+}
+
+fn several(dice: &mut Dice, below: usize) -> Vec<usize> {
+    (0..=dice.below(4)).map(|_| dice.below(below)).collect()
+}
+
+fn small(dice: &mut Dice) -> u32 {
+    u32::try_from(dice.below(5)).unwrap()
+}
