@@ -7,10 +7,13 @@ use super::routing::Routing;
 use super::state::{Now, State};
 use super::stream::Stream;
 use crate::topology::Name;
-use crate::transport::{Fetch, Fetched, Fields, Group, Handed, Hint, MAX_BATCH, Refusal, Session};
+use crate::transport::{EntryId, Fetch, Fetched, Fields, Group, Handed, Hint, MAX_BATCH, Refusal, Session};
 
-/// Bytes are looked at after every so many entries, as the server's script does.
+/// Bytes are looked at after every step. It starts small and grows while entries are, exactly as on the server, so
+/// that both answer as much to the same request.
 const STEP: usize = 8;
+const MOST_STEP: usize = 64;
+const STEP_BYTES: usize = 128 * 1024;
 
 /// One fetch under way.
 struct Reader<'a> {
@@ -22,6 +25,8 @@ struct Reader<'a> {
     count: usize,
     max_bytes: usize,
     bytes: usize,
+    weighed: usize,
+    step: usize,
     answer: Vec<Handed>,
 }
 
@@ -44,6 +49,8 @@ pub(super) fn fetch(
         // Something always passes.
         max_bytes: request.max_bytes.max(1),
         bytes: 0,
+        weighed: 0,
+        step: STEP,
         answer: Vec::new(),
     };
     let complete = reader.history(request)?;
@@ -71,32 +78,50 @@ impl Reader<'_> {
         self.answer.len() < self.count && self.bytes < self.max_bytes
     }
 
+    /// How many entries to look at next.
+    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn next_step(&mut self) -> usize {
+        if self.weighed > 0 {
+            let room = STEP_BYTES.min(self.max_bytes - self.bytes) as f64;
+            let fit = (room / (self.bytes as f64 / self.weighed as f64 + 1.0)) as usize;
+            self.step = STEP.max(fit.min(4 * self.step).min(MOST_STEP));
+        }
+        self.step.min(self.count - self.answer.len())
+    }
+
+    fn weigh(&mut self, fields: &Fields) {
+        self.bytes += fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        self.weighed += 1;
+    }
+
     /// The pending list after the cursor; whether all of it was read.
     fn history(&mut self, request: &Fetch) -> Result<bool, Refusal> {
-        let Stream { entries, groups, .. } = &mut *self.stream;
-        let pending = groups.get_mut(&self.group.name).ok_or(Refusal::GroupLost)?;
+        let pending = self.stream.group(&self.group.name)?;
         pending.touch(self.identity);
         let ids = pending.held(self.identity, request.cursor, self.count);
-        for step in ids.chunks(STEP) {
-            if self.bytes >= self.max_bytes {
-                break;
+        while self.has_room() {
+            let (from, ask) = (self.answer.len(), self.next_step());
+            let page = &ids[from..ids.len().min(from + ask)];
+            for id in page {
+                self.hand_again(*id)?;
             }
-            for &id in step {
-                let fields = entries.get(&id);
-                if fields.is_some() {
-                    pending.deliver_again(id, self.now.mono);
-                }
-                self.bytes += fields.map_or(0, size);
-                self.answer.push(Handed {
-                    id,
-                    lane: fields.and_then(|fields| lane_of(self.group, fields)),
-                    fields: fields.cloned(),
-                    history: true,
-                    record: self.routing.record(id, self.now.wall_ms),
-                });
+            if page.len() < ask {
+                return Ok(true);
             }
         }
-        Ok(self.answer.len() == ids.len() && ids.len() < self.count)
+        Ok(false)
+    }
+
+    fn hand_again(&mut self, id: EntryId) -> Result<(), Refusal> {
+        let fields = self.stream.entries.get(&id).cloned();
+        if let Some(fields) = &fields {
+            self.stream.group(&self.group.name)?.deliver_again(id, self.now.mono);
+            self.weigh(fields);
+        }
+        let lane = fields.as_ref().and_then(|fields| lane_of(self.group, fields));
+        let record = self.routing.record(id, self.now.wall_ms);
+        self.answer.push(Handed { id, fields, lane, history: true, record });
+        Ok(())
     }
 
     /// New entries; whether none was left. What goes to others takes time, too, and is bounded.
@@ -104,8 +129,8 @@ impl Reader<'_> {
         let most = (4 * self.count + 32).min(MAX_BATCH);
         let (mut scanned, mut dry) = (0, false);
         while !dry && self.has_room() && scanned < most {
-            let ask = STEP.min(self.count - self.answer.len());
-            let read = self.step(ask)?;
+            let ask = self.next_step();
+            let read = self.read_step(ask)?;
             scanned += read;
             dry = read < ask;
         }
@@ -113,20 +138,20 @@ impl Reader<'_> {
     }
 
     /// One step of new entries; how many there were.
-    fn step(&mut self, ask: usize) -> Result<usize, Refusal> {
-        let Stream { entries, groups, .. } = &mut *self.stream;
-        let pending = groups.get_mut(&self.group.name).ok_or(Refusal::GroupLost)?;
-        let mut read = 0;
-        for (&id, fields) in entries.range((Excluded(pending.last_delivered), Unbounded)).take(ask) {
-            read += 1;
-            self.bytes += size(fields);
+    fn read_step(&mut self, ask: usize) -> Result<usize, Refusal> {
+        let after = self.stream.group(&self.group.name)?.last_delivered;
+        let page = self.stream.entries.range((Excluded(after), Unbounded)).take(ask);
+        let page: Vec<_> = page.map(|(id, fields)| (*id, fields.clone())).collect();
+        let read = page.len();
+        for (id, fields) in page {
+            self.weigh(&fields);
+            let lane = lane_of(self.group, &fields);
+            let owner = lane.as_ref().and_then(|lane| self.routing.route(lane, self.identity));
+            let pending = self.stream.group(&self.group.name)?;
             pending.deliver(id, self.identity, self.now.mono);
-            let lane = lane_of(self.group, fields);
-            if let Some(owner) = lane.as_ref().and_then(|lane| self.routing.route(lane, self.identity)) {
-                pending.claim(id, &owner, self.now.mono);
-            } else {
-                let fields = Some(fields.clone());
-                self.answer.push(Handed { id, fields, lane, history: false, record: None });
+            match owner {
+                Some(owner) => pending.claim(id, &owner, self.now.mono),
+                None => self.answer.push(Handed { id, fields: Some(fields), lane, history: false, record: None }),
             }
         }
         Ok(read)
@@ -137,8 +162,4 @@ impl Reader<'_> {
         let from = self.stream.group(&self.group.name)?.last_delivered;
         Ok(if self.routing.rest(self.identity, self.now.mono) { Hint::Watch(from) } else { Hint::Rest })
     }
-}
-
-fn size(fields: &Fields) -> usize {
-    fields.iter().map(|(name, value)| name.len() + value.len()).sum()
 }

@@ -7,6 +7,7 @@ use super::super::lab::Dice;
 #[derive(Debug, Clone)]
 pub(super) enum Command {
     Publish { stream: usize, lane: Lane, dedupe: Option<usize>, full: bool, fence: Option<usize>, body: bool },
+    Burst { stream: usize, lanes: usize, count: usize, size: usize },
     Join { group: usize, conflicting: bool },
     JoinAgain { seat: usize, other_suffix: bool },
     Fetch { seat: usize, count: usize, max_bytes: usize, new: bool, rewind: bool, lost: bool },
@@ -67,13 +68,19 @@ pub(super) fn sequence(seed: u64, len: usize) -> Vec<Command> {
 fn command(dice: &mut Dice) -> Command {
     let group = dice.below(GROUPS);
     let seat = dice.below(1000);
-    let most = if dice.below(4) == 0 { 40 } else { 6 };
+    let most = if dice.below(4) == 0 { 150 } else { 6 };
     match dice.below(1000) {
-        0..240 => publish(dice),
+        0..230 => publish(dice),
+        230..240 => Command::Burst {
+            stream: dice.below(STREAMS),
+            lanes: 1 + dice.below(5),
+            count: 1 + dice.below(200),
+            size: dice.below(60),
+        },
         240..450 => Command::Fetch {
             seat,
             count: 1 + dice.below(most),
-            max_bytes: if dice.below(3) == 0 { dice.below(600) } else { 1 << 20 },
+            max_bytes: if dice.below(3) == 0 { dice.below(1200) } else { 1 << 20 },
             new: dice.below(8) > 0,
             rewind: dice.below(8) == 0,
             lost: dice.below(8) == 0,

@@ -13,7 +13,7 @@ use stargazer_core::transport::{
     Retention, Session, Settle, Sign, Verdict, field,
 };
 
-use super::super::lab::{ACKED, Lab};
+use super::super::lab::{ACKED, Lab, fields};
 use super::command::{Command, GROUPS, Lane as LaneKind, Outcome, STREAMS};
 
 /// An answer that is slower than this does not tell well enough when an entry was handed out.
@@ -152,6 +152,7 @@ impl Side {
         let mut lags = Vec::new();
         let text = match command {
             Command::Publish { .. } => self.publish(command).await,
+            Command::Burst { stream, lanes, count, size } => self.burst(*stream, *lanes, *count, *size).await,
             Command::Join { group, conflicting } => self.join(*group, *conflicting).await,
             Command::JoinAgain { seat, other_suffix } => self.join_again(*seat, *other_suffix).await,
             Command::Fetch { .. } => self.fetch(command).await,
@@ -258,6 +259,17 @@ impl Side {
             }
             Err(error) => in_words(&error),
         }
+    }
+
+    async fn burst(&mut self, stream: usize, lanes: usize, count: usize, size: usize) -> String {
+        let entry = |n: usize| {
+            let n = n % lanes;
+            fields(&[("n", "burst"), (names::KEY, &format!("lane{n}")), (names::TS, &"1".repeat(size * n))])
+        };
+        let batch = (0..count).map(|n| Append::new(self.streams[stream].clone(), entry(n))).collect();
+        let answers = self.lab.transport.append(batch).await;
+        let ids: Vec<_> = answers.into_iter().map(|answer| answer.unwrap().id).collect();
+        self.tags(stream, ids)
     }
 
     async fn join(&mut self, group: usize, conflicting: bool) -> String {
