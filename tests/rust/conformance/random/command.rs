@@ -11,7 +11,7 @@ pub(super) enum Command {
     Join { group: usize, conflicting: bool },
     JoinAgain { seat: usize, other_suffix: bool },
     Fetch { seat: usize, count: usize, max_bytes: usize, new: bool, rewind: bool, lost: bool },
-    Settle { seat: usize, of: usize, picks: Vec<(usize, Outcome)> },
+    Settle { seat: usize, other: usize, picks: Vec<Pick> },
     Begin { seat: usize, picks: Vec<usize>, starts: u32 },
     Renew { seats: Vec<usize> },
     Signs { group: usize },
@@ -41,6 +41,14 @@ pub(super) enum Lane {
     Unaddressed(usize),
     Envelope(usize),
     None,
+}
+
+/// An entry that a session was handed, or another session.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pick {
+    pub(super) place: usize,
+    pub(super) of_other: bool,
+    pub(super) outcome: Outcome,
 }
 
 /// How an entry ends.
@@ -87,8 +95,10 @@ fn command(dice: &mut Dice) -> Command {
         },
         450..690 => Command::Settle {
             seat,
-            of: if dice.below(10) == 0 { dice.below(1000) } else { seat },
-            picks: (0..=dice.below(6)).map(|_| (dice.below(40), outcome(dice))).collect(),
+            other: dice.below(1000),
+            picks: (0..=dice.below(6))
+                .map(|_| Pick { place: dice.below(40), of_other: dice.below(6) == 0, outcome: outcome(dice) })
+                .collect(),
         },
         690..720 => Command::Begin { seat, picks: several(dice, 40), starts: small(dice) },
         720..750 => Command::Renew { seats: several(dice, 1000) },

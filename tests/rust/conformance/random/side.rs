@@ -14,7 +14,7 @@ use stargazer_core::transport::{
 };
 
 use super::super::lab::{ACKED, Lab, fields};
-use super::command::{Command, GROUPS, Lane as LaneKind, Outcome, STREAMS};
+use super::command::{Command, GROUPS, Lane as LaneKind, Outcome, Pick, STREAMS};
 
 /// An answer that is slower than this does not tell well enough when an entry was handed out.
 const PROMPT: Duration = Duration::from_millis(5);
@@ -156,7 +156,7 @@ impl Side {
             Command::Join { group, conflicting } => self.join(*group, *conflicting).await,
             Command::JoinAgain { seat, other_suffix } => self.join_again(*seat, *other_suffix).await,
             Command::Fetch { .. } => self.fetch(command).await,
-            Command::Settle { seat, of, picks } => self.settle(*seat, *of, picks).await,
+            Command::Settle { seat, other, picks } => self.settle(*seat, *other, picks).await,
             Command::Begin { seat, picks, starts } => self.begin(*seat, picks, *starts).await,
             Command::Renew { seats } => self.renew(seats).await,
             Command::Signs { group } => self.signs(*group).await,
@@ -349,15 +349,13 @@ impl Side {
         }
     }
 
-    async fn settle(&mut self, seat: usize, of: usize, picks: &[(usize, Outcome)]) -> String {
-        let (Some(seat), Some(of)) = (self.seat(seat), self.seat(of)) else { return String::new() };
-        if self.seats[seat].group != self.seats[of].group {
-            return String::new();
-        }
+    async fn settle(&mut self, seat: usize, other: usize, picks: &[Pick]) -> String {
+        let (Some(seat), Some(other)) = (self.seat(seat), self.seat(other)) else { return String::new() };
+        let same_group = self.seats[seat].group == self.seats[other].group;
         let mut batch: Vec<Settle> = Vec::new();
-        let handed = &self.seats[of].handed;
-        for (pick, outcome) in picks.iter().filter(|_| !handed.is_empty()) {
-            let (id, lane, body) = handed[pick % handed.len()].clone();
+        for Pick { place, of_other, outcome } in picks {
+            let handed = &self.seats[if *of_other && same_group { other } else { seat }].handed;
+            let Some((id, lane, body)) = handed.get(place % handed.len().max(1)).cloned() else { continue };
             if batch.iter().any(|other| other.id == id) {
                 continue;
             }
@@ -371,7 +369,7 @@ impl Side {
                 }),
                 Outcome::Dead => Verdict::Dead {
                     stream: self.streams[STREAMS].clone(),
-                    fields: vec![(Bytes::from_static(b"n"), Bytes::from(format!("dead {pick}")))],
+                    fields: vec![(Bytes::from_static(b"n"), Bytes::from(format!("dead {place}")))],
                 },
             };
             batch.push(Settle { id, lane, verdict, body });
@@ -384,7 +382,7 @@ impl Side {
         // Half of what is done stays in the list, to be settled again.
         let done = |id: &EntryId| batch.iter().any(|o| o.id == *id && !matches!(o.verdict, Verdict::Retry(_)));
         let mut keep = false;
-        self.seats[of].handed.retain(|(id, ..)| {
+        self.seats[seat].handed.retain(|(id, ..)| {
             keep = !keep;
             keep || !done(id)
         });
