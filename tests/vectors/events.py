@@ -22,7 +22,22 @@ def event(**changed: Any) -> Body:
 
 
 def events() -> list[Body]:
-    floats = [0.0, -0.0, 1.0, 0.1, 1e15, 1e16, 1.5e300, 0.0001, 0.00001, 5e-324, math.nan, math.inf, -math.inf]
+    floats = [
+        0.0,
+        -0.0,
+        1.0,
+        0.1,
+        1e15,
+        1e16,
+        1.5e300,
+        0.0001,
+        0.00001,
+        940097477645821.25,
+        5e-324,
+        math.nan,
+        math.inf,
+        -math.inf,
+    ]
     rows: dict[str, Body] = {
         "the least": event(arena="", arena_id="", phase="", kind="agent.start"),
         "numbers": event(payload={"floats": floats, "whole": [0, -1, 2**53 + 1, 2**63, -(2**63)]}),

@@ -7,6 +7,22 @@
 //! same is `Malformed`. Both name the field in the error's context (`field`, `kind`, `expected`, `found`). Bodies
 //! beyond the [`Limits`] are `TooLarge`, told before anything is decoded.
 //!
+//! ```
+//! use stargazer_core::envelope::{Envelope, Inbound, Map, Outbound};
+//!
+//! let question = Inbound::new("web", "c1", "u1", "Berlin?");
+//! let bytes = question.encode()?;
+//! assert_eq!(Inbound::decode(&bytes)?, question);
+//!
+//! let answer = Outbound::message(&question.channel_id, "21 °C").with_trace_id(&question.trace_id);
+//! assert_eq!(answer.text, "21 °C");
+//!
+//! let wrong = Map::from([("channel_id", 5)]);
+//! let error = Inbound::from_map(&wrong).unwrap_err();
+//! assert_eq!(error.message(), "`channel_id` of inbound must be text, found integer");
+//! # Ok::<(), stargazer_core::Error>(())
+//! ```
+//!
 //! Where a field's name or meaning in the original fleet is not documented but deduced, its text says *inferred*.
 
 mod attachment;

@@ -73,7 +73,7 @@ fn text(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// `repr(float)`: the shortest digits that read back the same, with an exponent below 1e-4 and from 1e16.
+/// `repr(float)`: the fewest digits that read back the same, with an exponent below 1e-4 and from 1e16.
 fn float(out: &mut String, x: f64) {
     if !x.is_finite() {
         out.push_str(if x.is_nan() {
@@ -85,16 +85,37 @@ fn float(out: &mut String, x: f64) {
         });
         return;
     }
-    let scientific = format!("{x:e}");
+    let scientific = scientific(x.abs());
     // Rust always writes an exponent here.
     let (mantissa, exponent) = scientific.split_once('e').unwrap_or((&scientific, "0"));
     let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        plain(out, format_args!("{x:?}"));
-    } else {
+    if x.is_sign_negative() {
+        out.push('-');
+    }
+    if !(-4..16).contains(&exponent) {
         let sign = if exponent < 0 { '-' } else { '+' };
         plain(out, format_args!("{mantissa}e{sign}{:02}", exponent.abs()));
+        return;
     }
+    let digits = mantissa.replace('.', "");
+    match usize::try_from(exponent) {
+        Ok(exponent) => {
+            let (whole, fraction) = digits.split_at(digits.len().min(exponent + 1));
+            let zeros = exponent + 1 - whole.len();
+            let fraction = if fraction.is_empty() { "0" } else { fraction };
+            plain(out, format_args!("{whole}{:0<zeros$}.{fraction}", ""));
+        }
+        Err(_) => plain(out, format_args!("0.{:0<1$}{digits}", "", exponent.unsigned_abs() as usize - 1)),
+    }
+}
+
+/// The fewest digits that read back the same. Where two are equally near, Rust takes the upper one and Python the
+/// even one: the formatting with a given number of digits does as Python.
+fn scientific(x: f64) -> String {
+    let shortest = format!("{x:e}");
+    let digits = shortest.bytes().take_while(|b| *b != b'e').filter(u8::is_ascii_digit).count();
+    let even = format!("{x:.*e}", digits - 1);
+    if even.parse() == Ok(x) { even } else { shortest }
 }
 
 /// `str(bytes)`, which is what `default=str` makes of them.
