@@ -45,6 +45,8 @@ export declare class Consumer {
   settle(done: Uint32Array, others: Array<Settle>): Failure | null
   /** What publishes under the fence of a delivery; nothing once it is settled. */
   fenced(number: number): Publisher | null
+  /** A field of a delivery's entry as it came; nothing once it is settled. */
+  field(number: number, name: string): Buffer | null
   /** Waits until nothing is left to do. */
   idle(token: number): void
   /** Ends it: what is in hand gets the drain time-out, or these milliseconds. */
@@ -57,8 +59,8 @@ export declare class Port {
   constructor(ring: () => void)
   /** Everything that was said since the last look. */
   drain(): Drained
-  /** Connects; the answer is a bus. */
-  connect(token: number, url: string, settings: BusSettings): void
+  /** Connects, without an address to that of the environment; the answer is a bus. */
+  connect(token: number, url: string | undefined | null, role: string | undefined | null, platforms: Array<string>, settings: BusSettings): void
   /** The bus that a request was answered with; once. */
   takeBus(token: number): Bus | null
   /** The consumer that a request was answered with; once. */
@@ -73,14 +75,6 @@ export declare class Publisher {
 
 /** Settings of a bus. */
 export interface BusSettings {
-  /** Role. */
-  role?: string
-  /** Platforms of a gateway. */
-  platforms: Array<string>
-  /** Names. */
-  topology?: TopologySettings
-  /** Names in the environment win. */
-  fromEnv?: boolean
   /** Milliseconds. */
   connectTimeoutMs?: number
   /** Milliseconds. */
@@ -89,8 +83,12 @@ export interface BusSettings {
   publishTimeoutMs?: number
   /** Milliseconds. */
   dedupeWindowMs?: number
-  /** Retention of work streams. */
-  retention?: RetentionSettings
+  /** `acked`, `capped` or `forever`. */
+  retention?: string
+  /** Entries under `acked`. */
+  cap?: number
+  /** Entries under `capped`. */
+  maxLen?: number
   /** Check the cap with every publish. */
   strictCap?: boolean
   /** Keep big bodies inside their entries. */
@@ -99,6 +97,24 @@ export interface BusSettings {
   maxBodyBytes?: number
   /** Levels. */
   maxBodyDepth?: number
+  /** Stream. */
+  inboundStream?: string
+  /** Prefix of streams. */
+  outboundStreamPrefix?: string
+  /** Group. */
+  workerGroup?: string
+  /** Prefix of groups. */
+  gatewayGroupPrefix?: string
+  /** Stream. */
+  toolsStream?: string
+  /** Group. */
+  toolsGroup?: string
+  /** Prefix of streams. */
+  toolsReplyPrefix?: string
+  /** Stream. */
+  deadLetterStream?: string
+  /** Prefix of streams. */
+  streamPrefix?: string
 }
 
 /** Deliveries that should end. */
@@ -108,6 +124,9 @@ export interface Cancellation {
   /** Their numbers. */
   deliveries: Array<number>
 }
+
+/** The key of a channel across platforms, which is its lane. */
+export declare function channelKey(platform: string, channel: string): string
 
 /** Settings of a consumer. */
 export interface ConsumerSettings {
@@ -147,6 +166,19 @@ export interface ConsumerSettings {
   drainTimeoutMs?: number
   /** Milliseconds. */
   idlePollMs?: number
+}
+
+/** What readers take for the fields that an envelope does not have. */
+export declare function defaults(): Defaults
+
+/** Bodies whose fields are the defaults, as msgpack. */
+export interface Defaults {
+  /** An inbound envelope. */
+  inbound: Buffer
+  /** An outbound envelope of each type. */
+  outbound: Array<Buffer>
+  /** Why there are none. */
+  failure?: Failure
 }
 
 /** Deliveries of a burst. */
@@ -273,16 +305,6 @@ export interface Reply {
   entries?: Array<RawEntry>
 }
 
-/** Retention of a stream. */
-export interface RetentionSettings {
-  /** `acked`, `capped` or `forever`. */
-  policy: string
-  /** Entries under `acked`. */
-  cap?: number
-  /** Entries under `capped`. */
-  maxLen?: number
-}
-
 /** An outcome other than ack. */
 export interface Settle {
   /** The delivery. */
@@ -291,8 +313,8 @@ export interface Settle {
   kind: string
   /** Milliseconds. */
   afterMs?: number
-  /** Error or reason. */
-  text?: string
+  /** Why. */
+  reason?: string
 }
 
 /** A stream at a glance. */
@@ -305,28 +327,6 @@ export interface StreamInfo {
   firstEntry?: string
   /** Its groups. */
   groups: Array<GroupInfo>
-}
-
-/** Names of streams and groups. */
-export interface TopologySettings {
-  /** Stream. */
-  inboundStream?: string
-  /** Prefix of streams. */
-  outboundStreamPrefix?: string
-  /** Group. */
-  workerGroup?: string
-  /** Prefix of groups. */
-  gatewayGroupPrefix?: string
-  /** Stream. */
-  toolsStream?: string
-  /** Group. */
-  toolsGroup?: string
-  /** Prefix of streams. */
-  toolsReplyPrefix?: string
-  /** Stream. */
-  deadLetterStream?: string
-  /** Prefix of streams. */
-  streamPrefix?: string
 }
 
 /** The version that all packages of stargazer share. */

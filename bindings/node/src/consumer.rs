@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
+use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use stargazer_core as sg;
 use stargazer_core::envelope::Envelope;
@@ -142,16 +143,16 @@ pub struct Settle {
     pub kind: String,
     /// Milliseconds.
     pub after_ms: Option<f64>,
-    /// Error or reason.
-    pub text: Option<String>,
+    /// Why.
+    pub reason: Option<String>,
 }
 
 impl Settle {
     fn outcome(self) -> sg::Result<Outcome> {
         match self.kind.as_str() {
             "ack" => Ok(Outcome::Ack),
-            "retry" => Ok(Outcome::Retry { after: self.after_ms.map(millis), error: self.text }),
-            "reject" => Ok(Outcome::reject(self.text.unwrap_or_default())),
+            "retry" => Ok(Outcome::Retry { after: self.after_ms.map(millis), error: self.reason }),
+            "reject" => Ok(Outcome::reject(self.reason.unwrap_or_default())),
             "release" => Ok(Outcome::Release),
             other => Err(sg::Error::internal(format!("there is no outcome {other:?}"))),
         }
@@ -198,6 +199,13 @@ impl Consumer {
     #[napi]
     pub fn fenced(&self, number: u32) -> Option<Publisher> {
         lock(&self.open.held).get(&number).map(|delivery| Publisher::new(delivery.bus(), self.queue.clone()))
+    }
+
+    /// A field of a delivery's entry as it came; nothing once it is settled.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value)] // text crosses by value only
+    pub fn field(&self, number: u32, name: String) -> Option<Buffer> {
+        lock(&self.open.held).get(&number)?.field(&name).map(|value| value.to_vec().into())
     }
 
     /// Waits until nothing is left to do.

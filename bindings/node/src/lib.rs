@@ -10,6 +10,7 @@
 mod batch;
 mod bus;
 mod consumer;
+pub mod envelope;
 mod error;
 mod inspect;
 mod outgoing;

@@ -10,6 +10,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use stargazer_core as sg;
 use stargazer_core::Receipt;
+use stargazer_core::config::url_from_env;
 use stargazer_core::host::{Completions, Host};
 use stargazer_core::transport;
 
@@ -143,12 +144,23 @@ impl Port {
         reply
     }
 
-    /// Connects; the answer is a bus.
+    /// Connects, without an address to that of the environment; the answer is a bus.
     #[napi]
-    pub fn connect(&self, token: u32, url: String, settings: BusSettings) {
+    pub fn connect(
+        &self,
+        token: u32,
+        url: Option<String>,
+        role: Option<String>,
+        platforms: Vec<String>,
+        settings: BusSettings,
+    ) {
         ask(&self.queue, token, async move {
-            let (role, platforms, config) = settings.into_parts()?;
-            sg::Bus::connect(url).role(role).platforms(platforms).config(config).await.map(Answer::Bus)
+            let role = role.map_or(Ok(sg::Role::None), |role| role.parse())?;
+            let url = url.or_else(url_from_env).ok_or_else(|| {
+                sg::Error::invalid("an address is missing: give one, or set REDIS_URL").with_context("field", "url")
+            })?;
+            let connect = sg::Bus::connect(url).role(role).platforms(platforms).config(settings.into_core()?);
+            connect.await.map(Answer::Bus)
         });
     }
 

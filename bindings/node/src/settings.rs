@@ -9,14 +9,6 @@ use stargazer_core::config::{BusConfig, ConsumerConfig, OnLeaseLost};
 /// Settings of a bus.
 #[napi(object, object_to_js = false)]
 pub struct BusSettings {
-    /// Role.
-    pub role: Option<String>,
-    /// Platforms of a gateway.
-    pub platforms: Vec<String>,
-    /// Names.
-    pub topology: Option<TopologySettings>,
-    /// Names in the environment win.
-    pub from_env: Option<bool>,
     /// Milliseconds.
     pub connect_timeout_ms: Option<f64>,
     /// Milliseconds.
@@ -25,8 +17,12 @@ pub struct BusSettings {
     pub publish_timeout_ms: Option<f64>,
     /// Milliseconds.
     pub dedupe_window_ms: Option<f64>,
-    /// Retention of work streams.
-    pub retention: Option<RetentionSettings>,
+    /// `acked`, `capped` or `forever`.
+    pub retention: Option<String>,
+    /// Entries under `acked`.
+    pub cap: Option<u32>,
+    /// Entries under `capped`.
+    pub max_len: Option<u32>,
     /// Check the cap with every publish.
     pub strict_cap: Option<bool>,
     /// Keep big bodies inside their entries.
@@ -35,11 +31,6 @@ pub struct BusSettings {
     pub max_body_bytes: Option<u32>,
     /// Levels.
     pub max_body_depth: Option<u32>,
-}
-
-/// Names of streams and groups.
-#[napi(object, object_to_js = false)]
-pub struct TopologySettings {
     /// Stream.
     pub inbound_stream: Option<String>,
     /// Prefix of streams.
@@ -58,17 +49,6 @@ pub struct TopologySettings {
     pub dead_letter_stream: Option<String>,
     /// Prefix of streams.
     pub stream_prefix: Option<String>,
-}
-
-/// Retention of a stream.
-#[napi(object, object_to_js = false)]
-pub struct RetentionSettings {
-    /// `acked`, `capped` or `forever`.
-    pub policy: String,
-    /// Entries under `acked`.
-    pub cap: Option<u32>,
-    /// Entries under `capped`.
-    pub max_len: Option<u32>,
 }
 
 /// Settings of a consumer.
@@ -133,38 +113,28 @@ macro_rules! set_ms {
 }
 
 impl BusSettings {
-    /// Role, platforms and the rest.
-    pub(crate) fn into_parts(self) -> sg::Result<(sg::Role, Vec<String>, BusConfig)> {
-        let role = self.role.as_deref().map_or(Ok(sg::Role::None), str::parse)?;
+    /// Defaults, changed by these, changed by the environment.
+    pub(crate) fn into_core(self) -> sg::Result<BusConfig> {
         let mut config = BusConfig::default();
-        if let Some(names) = self.topology {
-            let topology = &mut config.topology;
-            set!(topology, names: inbound_stream, outbound_stream_prefix, worker_group, gateway_group_prefix,
-                tools_stream, tools_group, tools_reply_prefix, dead_letter_stream, stream_prefix);
-        }
+        let names = &mut config.topology;
+        set!(names, self: inbound_stream, outbound_stream_prefix, worker_group, gateway_group_prefix, tools_stream,
+            tools_group, tools_reply_prefix, dead_letter_stream, stream_prefix);
         set_ms!(config, self: connect_timeout = connect_timeout_ms, response_timeout = response_timeout_ms,
             publish_timeout = publish_timeout_ms, dedupe_window = dedupe_window_ms);
         set!(config, self: strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
-        if let Some(retention) = self.retention {
-            config.retention = retention.into_core(config.retention)?;
-        }
-        let config = if self.from_env == Some(true) { config.with_env() } else { config };
-        Ok((role, self.platforms, config))
-    }
-}
-
-impl RetentionSettings {
-    fn into_core(self, default: sg::Retention) -> sg::Result<sg::Retention> {
-        match (self.policy.as_str(), self.cap, self.max_len) {
-            ("acked", Some(cap), None) => Ok(sg::Retention::Acked { cap: cap.into() }),
-            ("acked", None, None) => Ok(default),
-            ("capped", None, Some(max_len)) => Ok(sg::Retention::Capped { max_len: max_len.into() }),
-            ("forever", None, None) => Ok(sg::Retention::Forever),
-            (policy, ..) => Err(sg::Error::invalid(format!(
-                "a retention is acked (with a cap or without), capped (with maxLen) or forever, not {policy:?} with these limits"
-            ))
-            .with_context("field", "retention")),
-        }
+        config.retention = match (self.retention.as_deref(), self.cap, self.max_len) {
+            (None | Some("acked"), None, None) => config.retention,
+            (None | Some("acked"), Some(cap), None) => sg::Retention::Acked { cap: cap.into() },
+            (Some("capped"), None, Some(max_len)) => sg::Retention::Capped { max_len: max_len.into() },
+            (Some("forever"), None, None) => sg::Retention::Forever,
+            (given, ..) => {
+                return Err(sg::Error::invalid(format!(
+                    "retention is acked (with cap or without), capped (with maxLen) or forever, not {given:?} with these limits"
+                ))
+                .with_context("field", "retention"));
+            }
+        };
+        Ok(config.with_env())
     }
 }
 

@@ -6,11 +6,21 @@ import type { Reading } from './envelope/read.js';
 import { readInbound, readOutbound, readPlain } from './envelope/read.js';
 import type { Fields, Inbound, Outbound } from './envelope/types.js';
 import { ClosedError } from './errors.js';
-import { entryOf, type PendingInfo, type StreamEntry, type StreamInfo } from './inspect.js';
+import { type Entry, entryOf, type PendingInfo, pendingOf, type StreamInfo } from './inspect.js';
 import type { Opening } from './intake.js';
 import { ask, port } from './link.js';
 import { Publisher } from './publisher.js';
-import { busSettings, type ConnectOptions, type ConsumeOptions, duration, needText, type Role } from './settings.js';
+import {
+  type BusSettings,
+  busSettings,
+  type ConsumerSettings,
+  duration,
+  maybeText,
+  needCount,
+  needText,
+  needTexts,
+  type Role,
+} from './settings.js';
 import { withDeadline } from './time.js';
 
 /**
@@ -22,20 +32,33 @@ import { withDeadline } from './time.js';
  * await bus.publishInbound(inbound('web', { channel: 'c1', user: 'u1', text: 'Berlin?' }));
  * ```
  *
- * Waits for a server that cannot be reached as long as `connectTimeoutMs`, then `UnavailableError`; `AuthError` for a
+ * Without an address, that of the variable `REDIS_URL`. Waits for a server that cannot be reached as long as `connectTimeoutMs`, then `UnavailableError`; `AuthError` for a
  * wrong password, `InvalidError` for an address or setting that is wrong.
  */
-export async function connect(url: string, options: ConnectOptions = {}): Promise<Bus> {
-  const settings = busSettings(options);
-  needText(url, 'url');
+export async function connect(url?: string, options: ConnectOptions = {}): Promise<Bus> {
+  const { role, platforms = [], ...settings } = options;
+  const [checkedRole, checkedPlatforms, checkedSettings] = [
+    maybeText(role, 'role'),
+    needTexts(platforms, 'platforms'),
+    busSettings(settings),
+  ];
+  const address = maybeText(url, 'url');
   let number = 0;
   await ask((token) => {
     number = token;
-    port.connect(token, url, settings);
+    port.connect(token, address, checkedRole, checkedPlatforms, checkedSettings);
   });
   const native = port.takeBus(number);
   if (native === null) throw new ClosedError('this bus was closed while it connected');
   return new Bus(native);
+}
+
+/** What {@link connect} takes beside the address. */
+export interface ConnectOptions extends BusSettings {
+  /** Makes what this role needs once connected. `none`. */
+  role?: Role;
+  /** The platforms whose outbound streams a gateway needs. */
+  platforms?: readonly string[];
 }
 
 /** A connection to a bus. Made by {@link connect}; close it, or leave its scope when it stands behind `await using`. */
@@ -58,25 +81,25 @@ export class Bus extends Publisher {
 
   /** Makes the streams and groups that a role needs; what exists stays as it is. */
   async ensureStreams(role: Role, platforms: readonly string[] = []): Promise<void> {
-    const { role: wanted = '', platforms: named } = busSettings({ role, platforms });
+    const [wanted, named] = [needText(role, 'role'), needTexts(platforms, 'platforms')];
     await ask((token) => this.#native.ensureStreams(token, wanted, named));
   }
 
   /** Reads messages from platforms, in the workers' group. */
-  consumeInbound<Extra extends object = Fields>(options: ConsumeOptions = {}): Consumer<Inbound<Extra>> {
+  consumeInbound<Extra extends object = Fields>(options: ConsumerSettings = {}): Consumer<Inbound<Extra>> {
     const opening: Opening = (token, settings) => this.#native.consumeInbound(token, settings);
     return this.#consumer(opening, readInbound as Reading<Inbound<Extra>>, options);
   }
 
   /** Reads what a platform's gateway is to do, in its group. */
-  consumeOutbound(platform: string, options: ConsumeOptions = {}): Consumer<Outbound> {
+  consumeOutbound(platform: string, options: ConsumerSettings = {}): Consumer<Outbound> {
     needText(platform, 'platform');
     const opening: Opening = (token, settings) => this.#native.consumeOutbound(token, platform, settings);
     return this.#consumer(opening, readOutbound, options);
   }
 
   /** Reads any stream in any group. */
-  consume<Payload = unknown>(stream: string, group: string, options: ConsumeOptions = {}): Consumer<Payload> {
+  consume<Payload = unknown>(stream: string, group: string, options: ConsumerSettings = {}): Consumer<Payload> {
     needText(stream, 'stream');
     needText(group, 'group');
     const opening: Opening = (token, settings) => this.#native.consume(token, stream, group, settings);
@@ -95,13 +118,17 @@ export class Bus extends Publisher {
     needText(stream, 'stream');
     needText(group, 'group');
     const { pending } = await ask((token) => this.#native.pending(token, stream, group));
-    return pending as PendingInfo;
+    return pendingOf(pending as NonNullable<typeof pending>);
   }
 
   /** Entries of a stream after an id, oldest first, at most `count` (and 1000). Touches nothing. */
-  async entries(stream: string, options: { after?: string; count?: number } = {}): Promise<StreamEntry[]> {
+  async entries(
+    stream: string,
+    { after = '0-0', count = 100 }: { after?: string; count?: number } = {},
+  ): Promise<Entry[]> {
     needText(stream, 'stream');
-    const { after, count = 1000 } = options;
+    needText(after, 'after');
+    needCount(count, 'count');
     const { entries = [] } = await ask((token) => this.#native.entries(token, stream, after, count));
     return entries.map(entryOf);
   }
@@ -120,7 +147,7 @@ export class Bus extends Publisher {
     await this.close();
   }
 
-  #consumer<T>(opening: Opening, read: Reading<T>, options: ConsumeOptions): Consumer<T> {
+  #consumer<T>(opening: Opening, read: Reading<T>, options: ConsumerSettings): Consumer<T> {
     const consumer = new Consumer<T>(opening, read, options);
     this.#consumers.add(new WeakRef(consumer as unknown as Consumer<never>));
     return consumer;

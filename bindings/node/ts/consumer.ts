@@ -5,7 +5,7 @@ import type { Reading } from './envelope/read.js';
 import { ClosedError, InvalidError } from './errors.js';
 import { Intake, type Opening } from './intake.js';
 import { type Handler, type RunOptions, run } from './run.js';
-import { type ConsumeOptions, consumerSettings, duration } from './settings.js';
+import { type ConsumerSettings, consumerSettings, duration } from './settings.js';
 import { withDeadline } from './time.js';
 
 /** How long a `close` may take unless it is told. */
@@ -26,17 +26,17 @@ export const CLOSE_MS = 60_000;
 export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>> {
   readonly #opening: Opening;
   readonly #read: Reading<T>;
-  #options: ConsumeOptions;
+  #settings: ConsumerSettings;
   #intake: Promise<Intake<T>> | undefined;
   #running = false;
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(opening: Opening, read: Reading<T>, options: ConsumeOptions) {
-    consumerSettings(options);
+  constructor(opening: Opening, read: Reading<T>, settings: ConsumerSettings) {
+    consumerSettings(settings);
     this.#opening = opening;
     this.#read = read;
-    this.#options = options;
+    this.#settings = settings;
   }
 
   /**
@@ -66,9 +66,9 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
     return this.#pull(n, options.timeoutMs);
   }
 
-  /** Ends an iteration: closes at once, releasing what is in hand; handlers of a `run` get the drain time. */
+  /** Ends an iteration: {@link close}. */
   async return(): Promise<IteratorResult<Delivery<T>, undefined>> {
-    await this.#close(this.#running ? undefined : 0);
+    await this.close();
     return { done: true, value: undefined };
   }
 
@@ -77,9 +77,9 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
     return this;
   }
 
-  /** Closes at once, releasing what is in hand; handlers of a `run` get the drain time. */
+  /** {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.return();
+    await this.close();
   }
 
   /**
@@ -97,7 +97,7 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
     const { concurrency } = options;
     if (concurrency !== undefined && this.#intake === undefined) {
       consumerSettings({ concurrency });
-      this.#options = { ...this.#options, concurrency };
+      this.#settings = { ...this.#settings, concurrency };
     }
     this.#running = true;
     try {
@@ -111,8 +111,8 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
   }
 
   /**
-   * Ends it: nothing new is handed out; what is in hand may be settled for the consumer's `drainTimeoutMs`, the rest is
-   * released for immediate pick-up by others. Settles within `timeoutMs` (60 s): `TimeoutError` then, while closing goes
+   * Ends it: nothing new is handed out; handlers of a `run` get `drainTimeoutMs`, what is in hand otherwise is released
+   * for immediate pick-up by others. Trouble that could not be told before comes up here. Settles within `timeoutMs` (60 s): `TimeoutError` then, while closing goes
    * on. May be called twice.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
@@ -132,7 +132,7 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
   #open(): Promise<Intake<T>> {
     if (this.#closing !== undefined) return Promise.reject(new ClosedError('this consumer is closed; open a new one'));
     if (this.#intake === undefined) {
-      this.#intake = Intake.open(this.#opening, consumerSettings(this.#options), this.#read);
+      this.#intake = Intake.open(this.#opening, consumerSettings(this.#settings), this.#read);
       // One that could not be opened may be tried again.
       this.#intake.catch(() => {
         this.#intake = undefined;
@@ -141,12 +141,13 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
     return this.#intake;
   }
 
-  #close(drainMs?: number): Promise<void> {
-    this.#closing ??= this.#end(drainMs);
+  #close(): Promise<void> {
+    this.#closing ??= this.#end();
     return this.#closing;
   }
 
-  async #end(drainMs: number | undefined): Promise<void> {
+  async #end(): Promise<void> {
+    const drainMs = this.#running ? undefined : 0;
     // Whoever opened it was told why it could not be.
     const intake = await this.#intake?.catch(() => undefined);
     await intake?.close(drainMs);

@@ -11,6 +11,7 @@ export interface Holder {
   readonly stream: string;
   settle(number: number, outcome: Outcome): void;
   fenced(number: number): Publisher | undefined;
+  field(number: number, name: string): Buffer | undefined;
 }
 
 /**
@@ -90,6 +91,16 @@ export class Delivery<T = unknown> {
     return this.#data.value;
   }
 
+  /** A field of the entry as it came, such as `tp`; `undefined` when it is not there, or the delivery is settled. */
+  field(name: string): Buffer | undefined {
+    return this.#holder.field(this.#number, name);
+  }
+
+  /** Whether the handler should end, see {@link signal}. */
+  get cancelled(): boolean {
+    return this.#cancelled;
+  }
+
   /**
    * Aborted when the handler should end: the work has, or may have, gone to another consumer (`StaleError`), it ran
    * longer than `handlerTimeoutMs`, or the consumer closes. What the handler reports then is still heard; where the
@@ -119,7 +130,7 @@ export class Delivery<T = unknown> {
   }
 
   /** Again later: after this time, or by the back-off. Counts as an attempt. */
-  retry(options: { afterMs?: number; error?: string } = {}): Promise<void> {
+  retry(options: { afterMs?: number; reason?: string } = {}): Promise<void> {
     return this.settle(Outcome.retry(options));
   }
 
@@ -147,11 +158,6 @@ export class Delivery<T = unknown> {
   /** @internal */
   get number(): number {
     return this.#number;
-  }
-
-  /** @internal */
-  get isCancelled(): boolean {
-    return this.#cancelled;
   }
 
   /** @internal */

@@ -3,8 +3,8 @@
 import './dispose.js';
 import * as native from '../native.cjs';
 
-export { Bus, connect } from './bus.js';
-export { Extension } from './codec/extension.js';
+export { Bus, type ConnectOptions, connect } from './bus.js';
+export { Ext } from './codec/ext.js';
 export { Consumer } from './consumer.js';
 export { Delivery } from './delivery.js';
 export type * from './envelope/types.js';
@@ -44,12 +44,12 @@ export {
   TooLargeError,
   UnavailableError,
 } from './errors.js';
-export { type GroupInfo, type PendingInfo, StreamEntry, type StreamInfo } from './inspect.js';
+export { Entry, type GroupInfo, type PendingInfo, type StreamInfo } from './inspect.js';
 export type { Receipt } from './link.js';
 export { Outcome, Reject } from './outcome.js';
 export { Publisher, type PublishOptions } from './publisher.js';
 export type { Handler, HandlerResult, RunOptions } from './run.js';
-export type { ConnectOptions, ConsumeOptions, Ordering, Retention, Role, Topology } from './settings.js';
+export type { BusSettings, ConsumerSettings, Ordering, Retention, Role } from './settings.js';
 
 /** The version that all packages of stargazer share. */
 export const version: string = native.version();

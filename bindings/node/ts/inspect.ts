@@ -1,6 +1,6 @@
 /** What looking at a bus gives. Nothing here says 0 or "fine" where it is not known. */
 
-import type { RawEntry } from '../native.cjs';
+import type { RawEntry, PendingInfo as RawPending } from '../native.cjs';
 import { decode } from './codec/decode.js';
 
 /** A stream at a glance. */
@@ -38,11 +38,11 @@ export interface PendingInfo {
   /** Id of the newest. */
   readonly newest?: string;
   /** How many each consumer holds. */
-  readonly consumers: readonly { readonly name: string; readonly count: number }[];
+  readonly consumers: ReadonlyMap<string, number>;
 }
 
 /** An entry as it stands in a stream. */
-export class StreamEntry {
+export class Entry {
   /** Its id. */
   readonly id: string;
   /** Its fields as they stand there. */
@@ -71,6 +71,11 @@ export class StreamEntry {
 }
 
 /** @internal */
-export function entryOf({ id, names, values }: RawEntry): StreamEntry {
-  return new StreamEntry(id, new Map(names.map((name, i) => [name, values[i] as Buffer])));
+export function entryOf({ id, names, values }: RawEntry): Entry {
+  return new Entry(id, new Map(names.map((name, i) => [name, values[i] as Buffer])));
+}
+
+/** @internal */
+export function pendingOf({ consumers, ...pending }: RawPending): PendingInfo {
+  return { ...pending, consumers: new Map(consumers.map(({ name, count }) => [name, count])) };
 }

@@ -105,14 +105,14 @@ export class Intake<T> implements Holder {
   /** Gathers an outcome. */
   settle(number: number, outcome: Outcome): void {
     this.#held.delete(number);
-    const { kind, afterMs, text } = outcome;
+    const { kind, afterMs, reason } = outcome;
     if (kind === 'ack') this.#done.push(number);
     else
       this.#others.push({
         number,
         kind,
         ...(afterMs !== undefined && { afterMs }),
-        ...(text !== undefined && { text }),
+        ...(reason !== undefined && { reason }),
       });
     if (this.#done.length + this.#others.length >= ENOUGH) this.flush();
     else this.#turn ??= setImmediate(() => this.flush());
@@ -133,6 +133,11 @@ export class Intake<T> implements Holder {
   fenced(number: number): Publisher | undefined {
     const publisher = this.#native.fenced(number);
     return publisher === null ? undefined : new Publisher(publisher);
+  }
+
+  /** A field of an entry as it came. */
+  field(number: number, name: string): Buffer | undefined {
+    return this.#native.field(number, name) ?? undefined;
   }
 
   /** Resolves when nothing is left to do. */

@@ -11,13 +11,13 @@ export class Outcome {
   readonly kind: 'ack' | 'retry' | 'reject' | 'release';
   /** When to try again; by the back-off when not given. */
   readonly afterMs: number | undefined;
-  /** Why: the error of a retry, the reason of a rejection. */
-  readonly text: string | undefined;
+  /** Text for people, kept in the dead letter. */
+  readonly reason: string | undefined;
 
-  private constructor(kind: Outcome['kind'], afterMs?: number, text?: string) {
+  private constructor(kind: Outcome['kind'], afterMs?: number, reason?: string) {
     this.kind = kind;
     this.afterMs = afterMs;
-    this.text = text;
+    this.reason = reason;
   }
 
   /** Done. */
@@ -29,8 +29,8 @@ export class Outcome {
    * Again later, by the same consumer: after this time, or by the back-off. The lane waits. Counts as an attempt; after
    * the last one the entry goes to the dead letters.
    */
-  static retry({ afterMs, error }: { afterMs?: number; error?: string } = {}): Outcome {
-    return new Outcome('retry', duration(afterMs, 'afterMs'), error);
+  static retry({ afterMs, reason }: { afterMs?: number; reason?: string } = {}): Outcome {
+    return new Outcome('retry', duration(afterMs, 'afterMs'), reason);
   }
 
   /** To the dead letters, with this reason. */
@@ -50,7 +50,7 @@ export class Outcome {
  */
 export class Reject extends Error {
   /** A rejection with its reason. */
-  constructor(reason: string, options?: ErrorOptions) {
+  constructor(reason = 'rejected by the handler', options?: ErrorOptions) {
     super(reason, options);
     Object.defineProperty(this, 'name', { value: 'Reject', configurable: true, writable: true });
   }
@@ -65,7 +65,7 @@ export function outcomeOf(returned: unknown): Outcome | undefined {
 /** What a handler that threw asks for. @internal */
 export function outcomeOfThrown(thrown: unknown): Outcome {
   if (thrown instanceof Reject) return Outcome.reject(thrown.message);
-  return Outcome.retry({ error: textOf(thrown) });
+  return Outcome.retry({ reason: textOf(thrown) });
 }
 
 function textOf(thrown: unknown): string {

@@ -4,7 +4,6 @@
  * `Invalid`, so that a misspelt setting is told and not ignored.
  */
 
-import type { BusSettings, ConsumerSettings } from '../native.cjs';
 import { InvalidError } from './errors.js';
 
 /** What a process does, which decides what it needs. */
@@ -13,69 +12,61 @@ export type Role = 'none' | 'worker' | 'gateway' | 'standalone' | 'tools';
 /** Which order a group's consumers keep: that of the lanes, or none. */
 export type Ordering = 'lanes' | 'none';
 
-/** What becomes of entries that were read, and how many may wait. */
-export type Retention =
-  /** Entries go once every registered group has finished them; at the cap publishers wait, then fail with `Full`. */
-  | { policy: 'acked'; cap?: number }
-  /** The oldest entries go, read or not; at least 1000 are kept. */
-  | { policy: 'capped'; maxLen: number }
-  /** Nothing is removed. */
-  | { policy: 'forever' };
+/** What becomes of entries that were read. */
+export type Retention = 'acked' | 'capped' | 'forever';
 
-/** Names of streams and groups. */
-export interface Topology {
-  /** Gateways to workers. */
-  inboundStream?: string;
-  /** Workers to a platform's gateway: this, a colon, the platform. */
-  outboundStreamPrefix?: string;
-  /** Group of the workers on the inbound stream. */
-  workerGroup?: string;
-  /** Group of a platform's gateways: this, a colon, the platform. */
-  gatewayGroupPrefix?: string;
-  /** Tool requests. */
-  toolsStream?: string;
-  /** Group of the tool services. */
-  toolsGroup?: string;
-  /** Tool replies of one worker: this, a colon, the worker's id. */
-  toolsReplyPrefix?: string;
-  /** Dead letters of every group. */
-  deadLetterStream?: string;
-  /** Streams of the generic calls: this, a colon, the name given. */
-  streamPrefix?: string;
-}
-
-/** Settings of a bus. */
-export interface ConnectOptions {
-  /** Makes what this role needs once connected. `none`. */
-  role?: Role;
-  /** The platforms whose outbound streams a gateway needs. */
-  platforms?: readonly string[];
-  /** Names of streams and groups. */
-  topology?: Topology;
-  /** Start from the names in `SG_INBOUND_STREAM`, `SG_OUTBOUND_STREAM_PREFIX`, … `false`. */
-  fromEnv?: boolean;
+/**
+ * Settings of a bus. Names of streams and groups can also be set by the environment (`SG_INBOUND_STREAM`,
+ * `SG_OUTBOUND_STREAM_PREFIX`, `SG_WORKER_GROUP`, `SG_GATEWAY_GROUP_PREFIX`), which wins and is read by `connect`.
+ */
+export interface BusSettings {
   /** How long to wait for the server when connecting, with back-off; 0 fails at the first refusal. 5 s. */
   connectTimeoutMs?: number;
-  /** How long one request may take before it counts as lost. */
+  /** How long one request may take before it counts as lost. 5 s. */
   responseTimeoutMs?: number;
   /** How long a publish waits at the cap, or for a server that cannot be reached, before it fails. 5 s. */
   publishTimeoutMs?: number;
   /** How long a message id is remembered. 10 minutes. */
   dedupeWindowMs?: number;
-  /** Retention of work streams. `acked`, at most 1,000,000 entries. */
+  /**
+   * What becomes of entries: `acked` (they go once every group has finished them; the default), `capped` (the oldest go,
+   * read or not) or `forever`.
+   */
   retention?: Retention;
+  /** Entries a stream may hold under `acked`, at which publishers wait. 1,000,000. */
+  cap?: number;
+  /** Entries that are kept, about, under `capped`; at least 1000. */
+  maxLen?: number;
   /** Check the cap inside the server with every publish instead of now and then. */
   strictCap?: boolean;
   /** Keep big bodies inside their entries, for fleets with readers of the original. */
   inlineBodies?: boolean;
-  /** Most bytes of a body. 16 MiB. */
+  /** Bytes a body may have. 16 MiB. */
   maxBodyBytes?: number;
-  /** Deepest nesting of a body. 64. */
+  /** Lists and maps inside each other. 64. */
   maxBodyDepth?: number;
+  /** Stream from the gateways to the workers. */
+  inboundStream?: string;
+  /** Streams to the gateways: this, a colon, the platform. */
+  outboundStreamPrefix?: string;
+  /** Group of the workers. */
+  workerGroup?: string;
+  /** Groups of the gateways: this, a colon, the platform. */
+  gatewayGroupPrefix?: string;
+  /** Stream of tool requests. */
+  toolsStream?: string;
+  /** Group of the tool services. */
+  toolsGroup?: string;
+  /** Streams of tool replies: this, a colon, the worker. */
+  toolsReplyPrefix?: string;
+  /** Stream of the dead letters. */
+  deadLetterStream?: string;
+  /** Streams of `publish` and `consume`: this, a colon, the name. */
+  streamPrefix?: string;
 }
 
 /** Settings of a consumer. */
-export interface ConsumeOptions {
+export interface ConsumerSettings {
   /** First part of its identity, for people who look. */
   name?: string;
   /** Another group than the usual one. */
@@ -122,15 +113,19 @@ const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'true o
 const share: Check = (value) => (typeof value === 'number' && !Number.isNaN(value) ? undefined : 'a number');
 const count: Check = (value) => (isNatural(value) ? undefined : 'a whole number from 0 up');
 const time: Check = (value) => (isDuration(value) ? undefined : 'milliseconds from 0 up');
-const texts: Check = (value) =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'a list of texts';
-const names: Check = (value) => (isRecord(value) ? undefined : 'an object of names');
-const policy: Check = (value) =>
-  isRecord(value) && typeof value.policy === 'string'
-    ? undefined
-    : "{ policy: 'acked', cap }, { policy: 'capped', maxLen } or { policy: 'forever' }";
 
-const TOPOLOGY: Record<keyof Topology, Check> = {
+const BUS: Record<keyof BusSettings, Check> = {
+  connectTimeoutMs: time,
+  responseTimeoutMs: time,
+  publishTimeoutMs: time,
+  dedupeWindowMs: time,
+  retention: text,
+  cap: count,
+  maxLen: count,
+  strictCap: flag,
+  inlineBodies: flag,
+  maxBodyBytes: count,
+  maxBodyDepth: count,
   inboundStream: text,
   outboundStreamPrefix: text,
   workerGroup: text,
@@ -142,23 +137,7 @@ const TOPOLOGY: Record<keyof Topology, Check> = {
   streamPrefix: text,
 };
 
-const CONNECT: Record<keyof ConnectOptions, Check> = {
-  role: text,
-  platforms: texts,
-  topology: names,
-  fromEnv: flag,
-  connectTimeoutMs: time,
-  responseTimeoutMs: time,
-  publishTimeoutMs: time,
-  dedupeWindowMs: time,
-  retention: policy,
-  strictCap: flag,
-  inlineBodies: flag,
-  maxBodyBytes: count,
-  maxBodyDepth: count,
-};
-
-const CONSUME: Record<keyof ConsumeOptions, Check> = {
+const CONSUMER: Record<keyof ConsumerSettings, Check> = {
   name: text,
   group: text,
   concurrency: count,
@@ -179,22 +158,14 @@ const CONSUME: Record<keyof ConsumeOptions, Check> = {
   idlePollMs: time,
 };
 
-/** Settings of a bus as the native side takes them. @internal */
-export function busSettings(options: ConnectOptions): BusSettings {
-  const { topology, retention, ...rest } = checked(options, CONNECT);
-  const settings: BusSettings = { ...rest, platforms: [...(rest.platforms ?? [])] };
-  if (topology !== undefined) settings.topology = checked(topology, TOPOLOGY);
-  if (retention !== undefined) {
-    const { policy, ...limits } = retention;
-    const given = checked<{ cap?: number; maxLen?: number }>(limits, { cap: count, maxLen: count });
-    settings.retention = { policy, ...given };
-  }
-  return settings;
+/** Settings of a bus, checked. @internal */
+export function busSettings(settings: BusSettings): BusSettings {
+  return checked(settings, BUS);
 }
 
-/** Settings of a consumer as the native side takes them. @internal */
-export function consumerSettings(options: ConsumeOptions): ConsumerSettings {
-  return checked(options, CONSUME);
+/** Settings of a consumer, checked. @internal */
+export function consumerSettings(settings: ConsumerSettings): ConsumerSettings {
+  return checked(settings, CONSUMER);
 }
 
 /** A duration that was given, or nothing. @internal */
@@ -209,6 +180,18 @@ export function needText(value: unknown, name: string): string {
   throw wrong(name, 'text', value);
 }
 
+/** A list of texts that must be given. @internal */
+export function needTexts(value: readonly string[], name: string): string[] {
+  if (Array.isArray(value) && value.every((item) => typeof item === 'string')) return [...value];
+  throw wrong(name, 'a list of texts', value);
+}
+
+/** A whole number that must be given. @internal */
+export function needCount(value: number, name: string): number {
+  if (isNatural(value)) return value;
+  throw wrong(name, 'a whole number from 0 up', value);
+}
+
 /** Text that may be given. @internal */
 export function maybeText(value: unknown, name: string): string | undefined {
   return value === undefined || value === null ? undefined : needText(value, name);
@@ -216,7 +199,7 @@ export function maybeText(value: unknown, name: string): string | undefined {
 
 /** What was given under known names, without what is `undefined`. */
 function checked<T extends object>(given: T, checks: Record<keyof T & string, Check>): T {
-  if (!isRecord(given)) throw wrong('options', 'an object', given);
+  if (!isRecord(given)) throw wrong('settings', 'an object', given);
   const settings: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(given)) {
     if (!Object.hasOwn(checks, name)) {

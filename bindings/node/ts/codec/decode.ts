@@ -2,7 +2,7 @@
  * msgpack to values.
  *
  * Whole numbers beyond what a `number` holds exactly become `bigint`, bytes become a `Buffer` of their own, msgpack's
- * time stamp a `Date`; other extension types become an {@link Extension}, never an object of somebody's choosing. A key
+ * time stamp a `Date`; other extension types become an {@link Ext}, never an object of somebody's choosing. A key
  * `__proto__` is a key like any other. Bytes that are not one whole value are `Malformed`.
  *
  * Bodies of deliveries have been checked by core before; for those the checks here are the second ones.
@@ -10,7 +10,7 @@
 
 import { isUtf8 } from 'node:buffer';
 import { MalformedError } from '../errors.js';
-import { Extension } from './extension.js';
+import { Ext } from './ext.js';
 
 /** Buffer has fast native readers that the types do not tell of. */
 interface Slices {
@@ -236,12 +236,12 @@ function bin(n: number): Buffer {
   return Buffer.from(bytes.subarray(start, at));
 }
 
-function extension(n: number): Date | Extension {
+function extension(n: number): Date | Ext {
   const type = view.getInt8(at++);
   const start = at;
   at = past(n);
   const time = type === -1 ? dateAt(start, n) : undefined;
-  return time ?? new Extension(type, Buffer.from(bytes.subarray(start, at)));
+  return time ?? new Ext(type, Buffer.from(bytes.subarray(start, at)));
 }
 
 /** msgpack's time stamp; nothing where it is none, or beyond what a `Date` holds. */

@@ -2,8 +2,8 @@
  * Values to msgpack.
  *
  * What is written equals what msgpack-python writes with `use_bin_type=True` for the same insertion order: whole numbers
- * in their shortest form up to 64 bits (JavaScript does not tell `1.0` from `1`: both are whole), other numbers as
- * 64-bit floats, text and bytes apart, `undefined` as nil, a `Date` as msgpack's own time stamp. What cannot be said
+ * in their shortest form up to 64 bits (JavaScript does not tell `1.0` from `1`: both are whole), other numbers and
+ * `-0` as 64-bit floats, text and bytes apart, `undefined` as nil, a `Date` as msgpack's own time stamp. What cannot be said
  * that way is refused, with the path of the key, and nothing of it is written.
  *
  * Several values are written one after the other into one growing buffer, which crosses to the native side whole.
@@ -11,7 +11,7 @@
  * less than a library's encoder behind a walk that checks.
  */
 
-import { Extension } from './extension.js';
+import { Ext } from './ext.js';
 import { DEEP, DEEPEST, fault, isPlain, KEY, LEAST, MOST, plainOf, Refused, refusal, SURROGATE } from './refuse.js';
 
 const SMALLEST = 16 * 1024;
@@ -100,7 +100,7 @@ export class Encoder {
     else if (value instanceof Uint8Array) this.#bin(value);
     else if (value instanceof Date) this.#time(value);
     else if (value instanceof Map) this.#entries(value, depth);
-    else if (value instanceof Extension) this.#extension(value);
+    else if (value instanceof Ext) this.#ext(value);
     else this.#instance(value, depth);
   }
 
@@ -161,7 +161,9 @@ export class Encoder {
   #number(n: number): void {
     this.#room(9);
     const bytes = this.#bytes;
-    if (n >>> 0 === n) {
+    if (Object.is(n, -0)) {
+      this.#float(n);
+    } else if (n >>> 0 === n) {
       if (n < 0x80) {
         bytes[this.#at++] = n;
       } else if (n < 0x100) {
@@ -308,8 +310,8 @@ export class Encoder {
   }
 
   /** As it came. */
-  #extension({ type, bytes }: Extension): void {
-    const n = bytes.length;
+  #ext({ tag, data }: Ext): void {
+    const n = data.length;
     this.#room(6 + n);
     const short = EXTENSIONS.get(n);
     if (short !== undefined) {
@@ -326,8 +328,8 @@ export class Encoder {
       this.#view.setUint32(this.#at + 1, n);
       this.#at += 5;
     }
-    this.#bytes[this.#at++] = type;
-    this.#bytes.set(bytes, this.#at);
+    this.#bytes[this.#at++] = tag;
+    this.#bytes.set(data, this.#at);
     this.#at += n;
   }
 

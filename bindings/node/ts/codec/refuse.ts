@@ -6,7 +6,7 @@
  */
 
 import { InvalidError, TooLargeError } from '../errors.js';
-import { Extension } from './extension.js';
+import { Ext } from './ext.js';
 
 /** Deeper nesting than this is refused here; the bus' own limit, checked by core, is lower. */
 export const DEEPEST = 512;
@@ -26,8 +26,9 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
 }
 
 export const DEEP = `lists and maps stand inside each other more than ${DEEPEST} deep`;
-export const KEY = 'is a map with a key that is not text';
-export const SURROGATE = 'is not text: it holds half of a surrogate pair';
+const EXPECTED = 'nothing, a boolean, a number, text, bytes, a date, a list or a map';
+export const KEY = 'a key that is not text';
+export const SURROGATE = 'text with a lone surrogate';
 
 /** What an object of a class stands for: what its `toJSON` gives, its bytes, or itself as a map of its properties. */
 export function plainOf(value: object): unknown {
@@ -54,20 +55,20 @@ function hasNoPlainForm(value: object): boolean {
   );
 }
 
-/** Why a value by itself cannot be sent; empty when it can. */
+/** What a value is that cannot be sent; empty when it can. */
 export function fault(value: unknown): string {
   switch (typeof value) {
     case 'string':
       return value.isWellFormed() ? '' : SURROGATE;
     case 'bigint':
-      return value < LEAST || value > MOST ? 'does not fit in 64 bits' : '';
+      return value < LEAST || value > MOST ? 'an integer beyond 64 bits' : '';
     case 'function':
     case 'symbol':
-      return `is a ${typeof value}, which cannot be sent`;
+      return `a ${typeof value}`;
     case 'object':
-      if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'is an invalid date' : '';
+      if (value instanceof Date) return Number.isNaN(value.getTime()) ? 'an invalid date' : '';
       if (value === null || !hasNoPlainForm(value) || value instanceof Uint8Array) return '';
-      return `is a ${value.constructor.name}, which has no form on the wire: send a list, a map or bytes`;
+      return `a ${value.constructor.name}`;
     default:
       return '';
   }
@@ -78,8 +79,9 @@ export function refusal(value: unknown, reason: string): InvalidError | TooLarge
   const found = search(value, [], []);
   if (found === undefined && reason === DEEP) return new TooLargeError(reason, { context: { limit: 'max_depth' } });
   const path = pathOf(found?.path ?? []);
-  const message = `${path === '' ? 'the value' : `\`${path}\``} ${found?.fault ?? reason}`;
-  return new InvalidError(message, path === '' ? {} : { context: { field: path } });
+  const what = found?.fault ?? reason;
+  const message = `${path === '' ? 'a body' : `\`${path}\` of a body`} must be ${EXPECTED}; found ${what}`;
+  return new InvalidError(message, { context: { field: path, expected: EXPECTED, found: what } });
 }
 
 interface Found {
@@ -91,14 +93,14 @@ function search(value: unknown, path: (string | number)[], above: object[]): Fou
   const wrong = fault(value);
   if (wrong !== '') return { path: [...path], fault: wrong };
   if (typeof value !== 'object' || value === null || isBlob(value)) return;
-  if (above.includes(value)) return { path: [...path], fault: 'refers back to what it stands in' };
+  if (above.includes(value)) return { path: [...path], fault: 'itself' };
   if (above.length > DEEPEST) return;
   above.push(value);
   for (const [key, item] of itemsOf(value)) {
     const at = typeof key === 'symbol' ? String(key) : (key as string | number);
     path.push(at);
     if (typeof key !== 'string' && typeof key !== 'number') return { path: [...path.slice(0, -1)], fault: KEY };
-    if (typeof key === 'string' && !key.isWellFormed()) return { path: [...path], fault: SURROGATE };
+    if (typeof key === 'string' && !key.isWellFormed()) return { path: path.slice(0, -1), fault: SURROGATE };
     const found = search(item, path, above);
     if (found !== undefined) return found;
     path.pop();
@@ -109,7 +111,7 @@ function search(value: unknown, path: (string | number)[], above: object[]): Fou
 
 /** Objects that are one value on the wire. */
 function isBlob(value: object): boolean {
-  return value instanceof Uint8Array || value instanceof Date || value instanceof Extension;
+  return value instanceof Uint8Array || value instanceof Date || value instanceof Ext;
 }
 
 function itemsOf(value: object): Iterable<readonly [unknown, unknown]> {

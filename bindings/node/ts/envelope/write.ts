@@ -1,11 +1,15 @@
 /** Envelopes made here: what a person would have to make up is filled in, everything else can be given. */
 
 import { randomUUID } from 'node:crypto';
+import * as native from '../../native.cjs';
+import { needText } from '../settings.js';
+import { INBOUND } from './read.js';
 import type {
   Attachment,
   Button,
   Fields,
   Inbound,
+  InboundInput,
   OutboundBase,
   OutboundButtons,
   OutboundFile,
@@ -40,33 +44,26 @@ export type OutboundExtras = Partial<Pick<OutboundBase, 'platform' | 'text' | 'm
 export function inbound<Extra extends object = Fields>(
   platform: string,
   { channel, user, text = '', attachments = [], ...given }: InboundContent<Extra>,
-): Inbound<Extra> {
+): InboundInput<Extra> {
+  needText(platform, 'platform');
+  needText(channel, 'channel');
   const now = Date.now() / 1000;
+  const { extra: _, ...standard } = INBOUND;
   return {
-    channel_key: `${platform}:${channel}`,
+    ...(standard as unknown as Inbound<Extra>),
+    channel_key: native.channelKey(platform, channel),
     platform,
     channel_id: channel,
     user_id: user,
     username: user,
-    display_name: null,
     content: text,
     message_id: randomUUID(),
     timestamp: now,
     attachments: attachments.map(encoded),
-    reply_to: null,
-    embeds: null,
-    room_name: null,
-    is_dm: false,
-    guild_id: null,
     member_roles: [],
     trace_id: traceId(),
     enqueued_at: now,
-    is_addressed: true,
-    strangler_route: 'microservice',
     user_aliases: [],
-    unified_user_id: null,
-    reactions: '',
-    extra: {} as Extra,
     ...given,
   };
 }
@@ -80,25 +77,16 @@ export function message(
   return { channel_id: channel, platform: '', type: 'message', text, trace_id: '', ...given };
 }
 
-/** A file for a channel; its bytes travel as base64 text. */
+/** A file for a channel, perhaps with a text beside it; its bytes travel as base64 text. */
 export function file(
   channel: string,
-  content: { filename: string; data: Uint8Array | string; mimetype?: string },
-  given: OutboundExtras = {},
+  filename: string,
+  data: Uint8Array,
+  given: OutboundExtras & { mimetype?: string } = {},
 ): OutboundFile {
-  const { filename, mimetype = 'application/octet-stream' } = content;
-  const data = base64(content.data);
-  return {
-    channel_id: channel,
-    platform: '',
-    type: 'file',
-    text: '',
-    filename,
-    mimetype,
-    data,
-    trace_id: '',
-    ...given,
-  };
+  const { mimetype = 'application/octet-stream', ...rest } = given;
+  const common = { channel_id: channel, platform: '', text: '', trace_id: '' };
+  return { ...common, type: 'file', filename, mimetype, data: base64(data), ...rest };
 }
 
 /** A text with buttons below it. */
