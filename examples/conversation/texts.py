@@ -55,7 +55,7 @@ ODD = [
     "\\n \\u0041 %s %00 {0} ${x} $1 `x` &amp; <b>bold</b> \"'",
     '{"json": [1, 2, {"deep": null}]}',
     "'; DROP TABLE messages; --",
-    "sg:stream:inbound * XADD {data}",
+    "XADD stream:inbound * {data}",
     "\u0301 starts with a mark that combines",
     "🏽 a tone without a hand, \u200d a joiner alone",
     "İIıi ẞß ﬀ ŉ: changes length with its case",
