@@ -5,6 +5,8 @@ anything is published and reads when everything is over: so it sees every entry,
 both streams must be empty.
 """
 
+import asyncio
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,13 +16,20 @@ import stargazer_core as sg
 from conversation import PLATFORM
 from log import Answer, Asked
 
-GROUP = "audit"
+# No order: what stands in the streams is put in order by the ids of the entries.
+READING: sg.ConsumerSettings = {"ordering": "none", "sweep": 0.5, "lease": 2}
+
+# How long finished entries may stay: they go with a sweep.
+PATIENCE = 5.0
 
 # The names of streams and groups where nobody configured others.
 INBOUND = "sg:stream:inbound"
 OUTBOUND = f"sg:stream:outbound:{PLATFORM}"
 DEAD_LETTERS = "sg:stream:dlq"
 WORK = {INBOUND: "sg:workers", OUTBOUND: f"sg:gateway:{PLATFORM}"}
+
+# What is shown of a dead letter.
+FIELDS = ("original_stream", "original_msg_id", "reason", "error", "attempt", "consumer")
 
 
 async def register(bus: sg.Bus) -> None:
@@ -29,26 +38,38 @@ async def register(bus: sg.Bus) -> None:
     async def nothing(body: Any, delivery: sg.Delivery[Any]) -> None:
         raise RuntimeError(f"{delivery.id} stood in {delivery.stream} before anything was published")
 
-    for consumer in _consumers(bus):
-        async with consumer:
-            await consumer.run(nothing, until_idle=True)
+    async with (
+        bus.consume_inbound(group="audit", **READING) as inbound,
+        bus.consume_outbound(PLATFORM, group="audit", **READING) as outbound,
+    ):
+        await inbound.run(nothing, until_idle=True)
+        await outbound.run(nothing, until_idle=True)
 
 
-async def collect(bus: sg.Bus, folder: Path) -> list[Path]:
-    """Reads both streams to their end, into a log each."""
-    paths = [folder / "inbound.jsonl", folder / "outbound.jsonl"]
-    makers: list[Callable[[str, Any], Asked | Answer]] = [log.asked, log.answer]
-    for consumer, make, path in zip(_consumers(bus), makers, paths, strict=True):
-        lines: dict[tuple[int, ...], str] = {}
+async def collect(bus: sg.Bus, folder: Path) -> None:
+    """Reads both streams to their end, into a log each, and waits until they are empty."""
+    async with (
+        bus.consume_inbound(group="audit", **READING) as inbound,
+        bus.consume_outbound(PLATFORM, group="audit", **READING) as outbound,
+    ):
+        (folder / "inbound.jsonl").write_text(await _lines(inbound, log.asked), "utf-8")
+        (folder / "outbound.jsonl").write_text(await _lines(outbound, log.answer), "utf-8")
+        deadline = time.monotonic() + PATIENCE
+        while any([(await bus.stream_info(stream)).length for stream in WORK]):
+            if time.monotonic() > deadline:
+                break
+            await asyncio.sleep(0.05)
 
-        async def write(body: Any, delivery: sg.Delivery[Any], make: Any = make, lines: Any = lines) -> None:
-            place = tuple(map(int, delivery.id.split("-")))
-            lines[place] = log.line(make(delivery.id, body))
 
-        async with consumer:
-            await consumer.run(write, until_idle=True)
-        path.write_text("".join(line for _, line in sorted(lines.items())), "utf-8")
-    return paths
+async def _lines(consumer: sg.Consumer[Any], make: Callable[[str, Any], Asked | Answer]) -> str:
+    lines: dict[tuple[int, ...], str] = {}
+
+    async def note(body: Any, delivery: sg.Delivery[Any]) -> None:
+        place = tuple(map(int, delivery.id.split("-")))
+        lines[place] = log.line(make(delivery.id, body))
+
+    await consumer.run(note, until_idle=True)
+    return "".join(line for _, line in sorted(lines.items()))
 
 
 async def finished(bus: sg.Bus) -> bool:
@@ -77,13 +98,3 @@ async def remains(bus: sg.Bus) -> list[str]:
         fields = {name: letter.fields.get(name, b"").decode(errors="replace") for name in FIELDS}
         left.append("dead letter: " + ", ".join(f"{name} {value}" for name, value in fields.items()))
     return left
-
-
-FIELDS = ("original_stream", "original_msg_id", "reason", "error", "attempt", "consumer")
-
-
-def _consumers(bus: sg.Bus) -> tuple[sg.Consumer[sg.Inbound], sg.Consumer[sg.Outbound]]:
-    return (
-        bus.consume_inbound(group=GROUP, ordering="none"),
-        bus.consume_outbound(PLATFORM, group=GROUP, ordering="none"),
-    )

@@ -112,11 +112,14 @@ def _published(report: Report, replay: Log[Receipt], inbound: Log[Asked]) -> Non
 def _answered(report: Report, inbound: Log[Asked], outbound: Log[Answer]) -> None:
     """Each addressed message has exactly the answers that it is owed, in its channel, with its bytes."""
     questions = {asked.message_id: asked for asked in inbound}
+    turns = {asked.trace_id: asked for asked in inbound}
     answers: dict[str, dict[str, Answer]] = defaultdict(dict)
     for answer in outbound:
-        asked = questions.get(answer.reply_to)
+        # A file has no field for what it answers, only the trace of its turn.
+        asked = turns.get(answer.trace_id) if answer.type == "file" else questions.get(answer.reply_to)
         if asked is None:
-            report.add("uncalled", answer.entry, f"answers {answer.reply_to!r}, which nobody said")
+            what = answer.trace_id if answer.type == "file" else answer.reply_to
+            report.add("uncalled", answer.entry, f"answers {what!r}, which nobody said")
             continue
         first = answers[asked.message_id].setdefault(answer.key, answer)
         if first is not answer and first.content != answer.content:

@@ -176,7 +176,9 @@ class Lines:
 
 async def all_runs(options: argparse.Namespace) -> int:
     """Every run in turn, then the table."""
-    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, cancel, asyncio.current_task())
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     root = Path(tempfile.mkdtemp(prefix="stargazer-conversation-"))
     runs: list[Run] = []
     try:
@@ -201,11 +203,6 @@ async def all_runs(options: argparse.Namespace) -> int:
     wrong = sum(bool(run.troubles) for run in runs)
     print(f"{len(runs) - wrong} of {len(runs)} runs without a finding, on {runs[-1].server}")
     return 1 if wrong else 0
-
-
-def cancel(task: asyncio.Task[object]) -> None:
-    """Ends everything in order."""
-    task.cancel()
 
 
 def tell(run: Run, number: int) -> None:

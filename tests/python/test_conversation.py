@@ -69,7 +69,7 @@ def logs(conversation: list[Message]) -> Logs:
                     key=owed.key,
                     trace_id=asked.trace_id,
                     channel_id=asked.channel_id,
-                    reply_to=asked.message_id,
+                    reply_to=asked.message_id if owed.file is None else "",
                     type="message" if owed.file is None else "file",
                     text=_said(asked) if owed.file is None else "",
                     file=None if owed.file is None else asked.files[owed.file],
