@@ -10,6 +10,7 @@ from harness.server import ROOT, Server, built
 README = (ROOT / "README.md").read_text()
 PROGRAMS = {
     "examples/hello/hello.py": [sys.executable, "examples/hello/hello.py"],
+    "examples/hello/hello.mjs": ["node", "examples/hello/hello.mjs"],
     "core/examples/hello.rs": [str(built("examples/hello"))],
 }
 
