@@ -5,10 +5,10 @@ use uuid::Uuid;
 
 use super::Publisher;
 use crate::config::BIG_BODY;
-use crate::envelope::{Envelope, Kind, MAX_LANE_BYTES, Outbound};
+use crate::envelope::{EntryFields, Envelope, Kind, Outbound};
 use crate::error::{Error, Result};
-use crate::topology::{self, Name, field as name};
-use crate::transport::{Append, Dedupe, Fields, Retention};
+use crate::topology::{self, Name};
+use crate::transport::{Append, Dedupe, Retention};
 
 /// Where something is published, which also says what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,52 +82,32 @@ impl Publisher {
             }
         };
         let head = kind.inspect(&data, &self.limits())?;
-        let lane = options.key.as_deref().or_else(|| head.lane(kind));
-        if let Some(lane) = lane.filter(|lane| lane.len() > MAX_LANE_BYTES) {
-            return Err(Error::invalid(format!("a key may have {MAX_LANE_BYTES} bytes, found {}", lane.len()))
-                .with_context("field", "key"));
+        let mut entry = EntryFields::of_bytes(data.clone(), kind, &head, self.clock().wall_ms());
+        if let Some(lane) = options.key {
+            entry.key = Some(lane.into());
         }
-        let mut fields: Fields = Vec::with_capacity(8);
-        let mut put = |key: &'static str, value: &str| {
-            fields.push((Bytes::from_static(key.as_bytes()), Bytes::copy_from_slice(value.as_bytes())));
-        };
-        let now_ms = self.clock().wall_ms();
-        put(name::TS, &format!("{}.{:03}", now_ms / 1000, now_ms % 1000));
-        put(name::TRACE_ID, options.trace_id.as_deref().or(head.trace_id).unwrap_or_default());
-        if let Some(lane) = lane {
-            put(name::KEY, lane);
+        if let Some(trace_id) = options.trace_id {
+            entry.trace_id = trace_id;
         }
-        if kind == Kind::Inbound && head.unaddressed() {
-            put(name::UNADDRESSED, "1");
-        }
-        if let Some(parent) = options.traceparent.as_deref() {
-            put(name::TRACEPARENT, parent);
-        }
-        if let Some(state) = options.tracestate.as_deref().filter(|state| !state.is_empty()) {
-            put(name::TRACESTATE, state);
-        }
+        entry.traceparent = options.traceparent;
+        entry.tracestate = options.tracestate;
         let big = data.len() > BIG_BODY && !config.inline_bodies && matches!(retention, Retention::Acked { .. });
-        let message_id = options.message_id.or_else(|| big.then(|| Uuid::new_v4().simple().to_string()));
-        if let Some(id) = &message_id {
+        entry.mid = options.message_id.or_else(|| big.then(|| Uuid::new_v4().simple().to_string()));
+        let mut append = Append::new(stream.clone(), Vec::new());
+        if let Some(id) = &entry.mid {
             if id.is_empty() || id.len() > 256 {
                 return Err(Error::invalid("a message id has 1 to 256 bytes").with_context("field", "message_id"));
             }
-            put(name::MID, id);
+            let key = topology::message_id_key(&stream, id);
+            append.dedupe = Some(Dedupe { key, window: config.dedupe_window });
+            if big {
+                let key = topology::body_key(&stream, id);
+                let body = entry.take_body(&*key);
+                append.body = Some((key, body));
+            }
         }
-        let mut append = Append::new(stream.clone(), Vec::new());
-        append.dedupe = message_id
-            .as_ref()
-            .map(|id| Dedupe { key: topology::message_id_key(&stream, id), window: config.dedupe_window });
         append.fence.clone_from(&self.fence);
-        if big && let Some(id) = &message_id {
-            let key = topology::body_key(&stream, id);
-            put(name::REF, &key);
-            put(name::LEN, &data.len().to_string());
-            append.body = Some((key, data));
-        } else {
-            fields.insert(0, (Bytes::from_static(name::DATA.as_bytes()), data));
-        }
-        append.fields = fields;
+        append.fields = entry.write()?;
         match retention {
             Retention::Acked { cap } if config.strict_cap => append.strict_cap = Some(cap),
             Retention::Capped { max_len } => append.max_len = Some(max_len),

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 
+use crate::envelope::{DeadLetter, EntryFields, Life, MAX_LANE_BYTES};
 use crate::topology::field as name;
-use crate::transport::{EntryId, Fields, field};
+use crate::transport::{EntryId, Fields};
 
 /// The handler said no.
 pub(super) const REJECTED: &str = "rejected";
@@ -31,36 +32,34 @@ pub(super) struct Letter<'a> {
 }
 
 impl Letter<'_> {
-    /// The fields of the dead letter of `entry`; its own bytes are carried over untouched.
+    /// The fields of the dead letter of `entry`; its own bytes and fields are carried over untouched.
     pub(super) fn fields(&self, entry: &Fields) -> Fields {
-        let text = |value: &str| Bytes::copy_from_slice(value.as_bytes());
-        let carried = |key: &str| field(entry, key).cloned();
-        let mut fields: Fields = Vec::with_capacity(18);
-        let mut put = |key: &'static str, value: Bytes| fields.push((Bytes::from_static(key.as_bytes()), value));
-        put(name::ORIGINAL_STREAM, text(self.stream));
-        put(name::ORIGINAL_MSG_ID, text(&self.id.to_string()));
-        put(name::ERROR, text(self.error));
-        put(name::ATTEMPT, text(&self.attempts.to_string()));
-        put(name::DATA, carried(name::DATA).unwrap_or_default());
-        put(name::TS, carried(name::TS).unwrap_or_default());
-        put(name::TRACE_ID, carried(name::TRACE_ID).unwrap_or_default());
-        put(name::GROUP, text(self.group));
-        for key in [name::KEY, name::MID, name::UNADDRESSED, name::TRACEPARENT, name::TRACESTATE, name::HISTORY] {
-            if let Some(value) = carried(key) {
-                put(key, value);
-            }
+        let mut entry = EntryFields::read(entry);
+        // A lane no reader could use is kept as it came, so that nothing of the entry is lost.
+        if let Some(key) = entry.key.take_if(|key| key.len() > MAX_LANE_BYTES || std::str::from_utf8(key).is_err()) {
+            entry.rest.push((Bytes::from_static(name::KEY.as_bytes()), key));
         }
-        put(name::REASON, text(self.reason));
-        put(name::FIRST_AT, text(&self.id.ms.to_string()));
-        put(name::DEAD_AT, text(&self.dead_at_ms.to_string()));
-        put(name::CONSUMER, text(self.consumer));
-        fields
+        let life = Life {
+            stream: self.stream.into(),
+            id: self.id.to_string(),
+            group: self.group.into(),
+            consumer: self.consumer.into(),
+            reason: self.reason.into(),
+            error: self.error.into(),
+            attempt: self.attempts.into(),
+            first_at: self.id.ms,
+            dead_at: self.dead_at_ms,
+            ..Life::default()
+        };
+        // Only a lane could be refused, and that was seen to above.
+        DeadLetter::new(entry, life).write().unwrap_or_default()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::transport::field;
 
     #[test]
     fn a_dead_letter_keeps_the_bytes_and_says_why() {
@@ -87,5 +86,29 @@ mod tests {
         assert_eq!(get("attempt").as_deref(), Some("3"));
         assert_eq!(get("first_at").as_deref(), Some("17"));
         assert_eq!(get("mid"), None);
+    }
+
+    #[test]
+    fn a_lane_that_no_reader_could_use_is_kept_too() {
+        for key in [vec![b'x'; 600], vec![0xff, 0xfe]] {
+            let entry: Fields = vec![
+                (Bytes::from_static(b"data"), Bytes::from_static(b"\x80")),
+                (Bytes::from_static(b"key"), key.clone().into()),
+                (Bytes::from_static(b"unknown"), Bytes::from_static(b"kept")),
+            ];
+            let letter = Letter {
+                id: EntryId::new(1, 0),
+                stream: "s",
+                group: "g",
+                consumer: "w",
+                reason: "malformed",
+                error: "x",
+                attempts: 0,
+                dead_at_ms: 2,
+            };
+            let fields = letter.fields(&entry);
+            assert_eq!(field(&fields, "key").unwrap(), &key);
+            assert_eq!(field(&fields, "unknown").unwrap(), &b"kept"[..]);
+        }
     }
 }
