@@ -29,15 +29,20 @@ impl Machine {
             }
             if self.tickets.is_empty() && !matches!(self.setup, Setup::Registering | Setup::Recreating) {
                 self.phase = Phase::Leaving;
+                // What cannot be reported within this time is run again elsewhere after the lease.
+                self.give_up_at = self.give_up_at.min(now.mono + self.policy.lease / 3);
             }
         }
-        if self.phase != Phase::Leaving {
+        if self.phase == Phase::Working || self.phase == Phase::Ended {
             return;
         }
         if now.mono >= self.give_up_at {
             self.finish(Err(Error::unavailable(
                 "the consumer closed, but its last outcomes may not have reached the server; others run them again",
             )));
+            return;
+        }
+        if self.phase != Phase::Leaving {
             return;
         }
         self.pump_settles(now);

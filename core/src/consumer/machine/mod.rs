@@ -217,7 +217,7 @@ impl Machine {
         {
             earliest(deadline);
         }
-        if self.phase == Phase::Leaving {
+        if self.phase != Phase::Working {
             earliest(self.give_up_at);
             if self.stop_at > now.mono {
                 earliest(self.stop_at);

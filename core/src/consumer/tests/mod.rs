@@ -254,3 +254,22 @@ async fn closing_gives_the_rest_to_others_at_once() {
     assert!(bus.clock().now().saturating_sub(started) < Duration::from_secs(3));
     staying.close().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn closing_ends_also_when_the_server_is_gone() {
+    let clock = crate::clock::SystemClock::shared();
+    let inner: Arc<dyn crate::transport::Transport> = crate::engine::Engine::new(clock.clone());
+    let percent = std::sync::atomic::AtomicU64::new(0);
+    let faulty = Arc::new(faulty::Faulty { inner, dice: faulty::Dice::new(1), percent });
+    let bus = Bus::over(faulty.clone(), clock, crate::config::BusConfig::default());
+    publish(&bus, 1, "x").await;
+    let inbox = bus.consume_inbound().open().await.unwrap();
+    let d = inbox.next().await.unwrap().unwrap();
+    faulty.percent.store(100, std::sync::atomic::Ordering::SeqCst);
+    d.ack().await.unwrap();
+    let started = bus.clock().now();
+    let error = inbox.close().await.unwrap_err();
+    assert_eq!(error.code(), "unavailable");
+    let took = bus.clock().now().saturating_sub(started);
+    assert!(took < Duration::from_secs(6), "{took:?}");
+}
