@@ -96,12 +96,13 @@ impl Process {
                 "HTTP cannot listen on {error}; choose another address with --port or --bind, port 0 is any free one"
             )
         })?;
-        if port == Port::From(usual) && listener.address().port() != usual {
-            info!(address = %listener.address(), "port {usual} is taken, this one serves");
-        }
+        let address = listener.address();
+        let moved =
+            if port == Port::From(usual) && address.port() != usual { ", since the usual port is taken" } else { "" };
+        info!(%address, "listening{moved}");
         let loopback = ip.is_loopback();
         if !loopback {
-            warn!(address = %listener.address(), "not a loopback address, and there are no keys: who reaches it may use it");
+            warn!(%address, "not a loopback address, and there are no keys: who reaches it may use it");
         }
         let mut bus = environment.bus;
         bus.connect_timeout = common.connect_timeout;
@@ -169,36 +170,29 @@ impl Process {
         let host = ServiceHost::new(options, services, health);
 
         let (stop, stopped) = oneshot::channel::<()>();
+        let mut stop = Some(stop);
         let host = host.run(listener, async {
-            // Its other half is dropped when the process is to stop.
+            // Nothing is ever sent: it ends when its other half is dropped.
             let _ = stopped.await;
         });
-        let conduct = async move {
-            let result = tokio::select! {
-                () = signal.next() => Ok(()),
-                result = perform(&lifecycle, banner, demo) => result,
-            };
-            drop(stop);
-            if lifecycle.phase() < Phase::Ended {
-                tokio::select! {
-                    () = signal.next() => return Err(()),
-                    () = lifecycle.reached(Phase::Ended) => {}
+        let conduct = perform(&lifecycle, banner, demo);
+        tokio::pin!(host, conduct);
+        let mut conducted = Ok(());
+        let hosted = loop {
+            tokio::select! {
+                hosted = &mut host => break hosted,
+                result = &mut conduct, if stop.is_some() => {
+                    conducted = result;
+                    stop = None;
+                }
+                () = signal.next() => {
+                    if stop.take().is_none() {
+                        return Ok(ExitCode::from(130));
+                    }
                 }
             }
-            Ok(result)
         };
-        tokio::pin!(host, conduct);
-        let (hosted, conducted) = tokio::select! {
-            hosted = &mut host => (hosted, Ok(Ok(()))),
-            conducted = &mut conduct => match conducted {
-                Err(()) => return Ok(ExitCode::from(130)),
-                conducted => (host.await, conducted),
-            },
-        };
-        if let Err(error) = hosted {
-            return Err(error.to_string());
-        }
-        conducted.unwrap_or(Ok(())).map(|()| ExitCode::SUCCESS)
+        hosted.map_err(|error| error.to_string()).and(conducted).map(|()| ExitCode::SUCCESS)
     }
 }
 

@@ -1,0 +1,148 @@
+//! The program as a child process: its lines, its signals, its end. Ends with its owner.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::SocketAddr;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Whatever takes longer is broken.
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+
+/// A running program.
+pub(crate) struct Program {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    lines: Receiver<String>,
+    /// What it has said so far, on both outputs.
+    pub(crate) said: String,
+}
+
+impl Program {
+    /// Starts it with these arguments, an input that stays open, and an environment that says nothing.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_with(arguments, &[])
+    }
+
+    /// [`Program::start`] with an environment.
+    pub(crate) fn start_with(arguments: &[&str], environment: &[(&str, &str)]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_stargazer"))
+            .args(arguments)
+            .env_clear()
+            .envs(environment.iter().copied())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = channel();
+        let outputs: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for output in outputs {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    if sender.send(line).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        let stdin = child.stdin.take();
+        Self { child, stdin, lines, said: String::new() }
+    }
+
+    /// Waits for a line that holds `part`.
+    pub(crate) fn line_with(&mut self, part: &str) -> String {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            match self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.said.push_str(&line);
+                    self.said.push('\n');
+                    if line.contains(part) {
+                        return line;
+                    }
+                }
+                Err(error) => panic!("no line with {part:?} ({error}); it said:\n{}", self.said),
+            }
+        }
+    }
+
+    /// Waits until it is ready: where it listens.
+    pub(crate) fn address(&mut self) -> SocketAddr {
+        self.address_in("\"ready\"")
+    }
+
+    /// Waits until it listens, which may be before it is ready: where.
+    pub(crate) fn listening(&mut self) -> SocketAddr {
+        self.address_in("\"listening\"")
+    }
+
+    fn address_in(&mut self, part: &str) -> SocketAddr {
+        let line = self.line_with(part);
+        let (_, rest) = line.split_once("\"address\":\"").unwrap();
+        rest.split('"').next().unwrap().parse().unwrap()
+    }
+
+    /// Writes to its input.
+    pub(crate) fn write(&mut self, text: &str) {
+        self.stdin.as_mut().unwrap().write_all(text.as_bytes()).unwrap();
+    }
+
+    /// Ends its input.
+    pub(crate) fn close_input(&mut self) {
+        self.stdin = None;
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits for its end: its exit code.
+    pub(crate) fn code(&mut self) -> Option<i32> {
+        let deadline = Instant::now() + LIMIT;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                self.drain();
+                return status.code();
+            }
+            assert!(Instant::now() < deadline, "it does not end; it said:\n{}", self.said);
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// What it says until both of its outputs end.
+    fn drain(&mut self) {
+        loop {
+            match self.lines.recv_timeout(LIMIT) {
+                Ok(line) => {
+                    self.said.push_str(&line);
+                    self.said.push('\n');
+                }
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => panic!("its outputs do not end"),
+            }
+        }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // It may have ended already; a child that was waited for is never signalled again.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until something holds.
+pub(crate) fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + LIMIT;
+    while !holds() {
+        assert!(Instant::now() < deadline, "not in time: {what}");
+        thread::sleep(Duration::from_millis(5));
+    }
+}
