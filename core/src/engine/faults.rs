@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Engine;
+use super::routing::Routing;
 use super::state::Now;
 use crate::error::Result;
 use crate::topology::Name;
@@ -62,6 +63,12 @@ impl Engine {
             deliveries: pending.deliveries,
         };
         Ok(found.into_iter().flat_map(|group| group.all_pending().map(entry)).collect())
+    }
+
+    /// How many lanes and records of starts routing keeps for a group: both are 0 when all is finished.
+    pub fn kept(&self, group: &Group) -> Result<(usize, usize)> {
+        let state = self.state()?;
+        Ok(state.routings.get(&group.keys.consumers).map_or((0, 0), Routing::kept))
     }
 
     /// Another connection to the same server.

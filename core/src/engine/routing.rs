@@ -151,6 +151,11 @@ impl Routing {
         self.tries.remove(&id);
     }
 
+    /// How many lanes and records there are.
+    pub(super) fn kept(&self) -> (usize, usize) {
+        (self.lanes.len(), self.tries.len())
+    }
+
     /// Notes that a consumer has nothing to do; whether it should watch the stream.
     pub(super) fn rest(&mut self, identity: &Name, now: Duration) -> bool {
         let watching = self

@@ -147,6 +147,20 @@ impl Lab {
         }
     }
 
+    /// How many lanes and records of starts the server keeps for a group.
+    pub(super) fn kept(&self, group: &Group) -> (usize, usize) {
+        match &self.world {
+            World::Engine { engine, .. } => engine.kept(group).unwrap(),
+            World::Server(server) => {
+                let count = |key: &Name| match server.command(&["HLEN", key]).unwrap() {
+                    Reply::Int(n) => usize::try_from(n).unwrap(),
+                    other => panic!("not a length: {other:?}"),
+                };
+                (count(&group.keys.lanes), count(&group.keys.tries))
+            }
+        }
+    }
+
     /// Lets a moment of the server's time pass.
     pub(super) async fn pass(&self, time: Duration) {
         match &self.world {

@@ -83,6 +83,7 @@ cases! {
         a_retry_is_absolute,
         counts_of_remaining_lanes_are_told,
         begin_marks_only_what_is_pending,
+        what_is_finished_leaves_nothing_behind,
         too_many_outcomes_are_invalid;
     sessions:
         beats_and_fences_are_shown,

@@ -161,12 +161,33 @@ pub(super) async fn begin_marks_only_what_is_pending(lab: Lab) {
     a.ack(first, "x").await;
     let record = Record { starts: 3, running: true, ..Record::default() };
     let starts = [(first, record), (second, record), (EntryId::new(1, 1), record)];
+    let b = Player::join(&lab, &a.group, "b").await;
+    assert_eq!(lab.transport.begin(&a.group, &b.session, &starts).await.unwrap(), Ok(()));
+    assert_eq!(history(&a).await[0].record, None, "it is not b's");
     for _ in 0..2 {
         assert_eq!(lab.transport.begin(&a.group, &a.session, &starts).await.unwrap(), Ok(()));
     }
+    assert_eq!(lab.kept(&a.group), (1, 1));
     let seen: Vec<_> = history(&a).await.into_iter().map(|e| (e.id, e.record)).collect();
     assert_eq!(seen, [(second, Some(record))]);
     assert_eq!(a.ack(second, "x").await, SettleResult::Done);
+}
+
+pub(super) async fn what_is_finished_leaves_nothing_behind(lab: Lab) {
+    let (mut a, first) = one(&lab).await;
+    let mut ids = vec![first];
+    for lane in ["x", "y", "z"] {
+        ids.push(lab.publish(lane, "").await);
+    }
+    a.fetch(9).await;
+    let record = Record { starts: 1, ..Record::default() };
+    let all: Vec<_> = ids.iter().map(|id| (*id, record)).collect();
+    lab.transport.begin(&a.group, &a.session, &all).await.unwrap().unwrap();
+    a.settle(&[retry(ids[0], "x", record), ack(ids[1], "x")]).await.unwrap();
+    assert_eq!(lab.kept(&a.group), (3, 3));
+    let letter = dead(&[(DATA, Bytes::new())]);
+    a.settle(&[ack(ids[0], "x"), outcome(ids[2], Some("y"), letter), ack(ids[3], "z")]).await.unwrap();
+    assert_eq!(lab.kept(&a.group), (0, 0));
 }
 
 pub(super) async fn too_many_outcomes_are_invalid(lab: Lab) {

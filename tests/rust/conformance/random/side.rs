@@ -542,7 +542,8 @@ impl Side {
                 break (pending, before);
             }
         };
-        let mut text = String::new();
+        let (lanes, records) = self.lab.kept(&self.groups[group]);
+        let mut text = format!("{lanes} lanes and {records} records");
         for entry in pending {
             let at = now.checked_sub(entry.idle).unwrap();
             let moment = self.pauses.iter().filter(|pause| **pause <= at).count();
