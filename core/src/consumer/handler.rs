@@ -42,7 +42,7 @@ impl<T: Envelope> Consumer<T> {
         F: Future<Output = HandlerResult<O>> + Send + 'static,
         O: Into<Outcome> + Send + 'static,
     {
-        self.serve_handlers();
+        self.serve_handlers(true);
         let handler = Arc::new(handler);
         let mut tasks = JoinSet::new();
         let result = loop {

@@ -108,11 +108,11 @@ impl<T: Envelope> Consumer<T> {
         &self.shared.group
     }
 
-    /// For those who build a handler form of their own: whoever takes a delivery from now on settles it, and ends its
-    /// handler when it is cancelled ([`Notice::HandlersCancelled`] says when to look). Outcomes that were refused are
-    /// then logged instead of coming up at `next`, where a loop over handlers could do nothing about them.
-    pub fn serve_handlers(&self) {
-        self.shared.leave_pull_mode();
+    /// For those who build a handler form of their own: as long as it is on, whoever takes a delivery settles it, and
+    /// ends its handler when it is cancelled ([`Notice::HandlersCancelled`] says when to look). Outcomes that were
+    /// refused are then logged instead of coming up at `next`, where a loop over handlers could do nothing about them.
+    pub fn serve_handlers(&self, on: bool) {
+        self.shared.serve_handlers(on);
     }
 
     /// Ends it: no new work, handlers and deliveries in hand get `drain_timeout`, the rest is released for immediate

@@ -225,9 +225,10 @@ impl Shared {
         let _ = self.notices.send(notice);
     }
 
-    pub(super) fn leave_pull_mode(&self) {
-        self.pull.store(false, Ordering::Release);
-        self.lock().errors.clear();
+    pub(super) fn serve_handlers(&self, on: bool) {
+        if self.pull.swap(!on, Ordering::AcqRel) && on {
+            self.lock().errors.clear();
+        }
     }
 
     /// Reports the outcome of a delivery; `Closed` when the consumer has ended.
