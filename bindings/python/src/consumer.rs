@@ -41,7 +41,10 @@ struct Inner {
     source: OnceCell<Arc<dyn Source>>,
     /// What was told while nobody listened, too.
     notices: tokio::sync::Mutex<Option<Receiver<sg::Notice>>>,
+    /// Nothing is opened from here on.
     closed: AtomicBool,
+    /// Closed when nothing was open: what is just being opened is to be closed at once.
+    unwanted: AtomicBool,
     ready: Mutex<VecDeque<sg::Delivery>>,
     /// One for each request that waits; dropping it ends the request.
     waiting: Mutex<Vec<oneshot::Sender<()>>>,
@@ -89,6 +92,7 @@ impl Consumer {
             source: OnceCell::new(),
             notices: tokio::sync::Mutex::default(),
             closed: AtomicBool::new(false),
+            unwanted: AtomicBool::new(false),
             ready: Mutex::default(),
             waiting: Mutex::default(),
         };
@@ -198,9 +202,14 @@ impl Consumer {
         let work = async move {
             drop(untaken);
             let Some(source) = inner.source.get() else {
+                inner.unwanted.store(true, Ordering::Release);
                 inner.wake();
                 return Ok(());
             };
+            if within.is_some() {
+                // Nobody could be told to end: what is in hand is released.
+                source.serve_handlers(false);
+            }
             source.close(within).await
         };
         bridge.call(&event_loop, work, nothing)
@@ -219,8 +228,7 @@ impl Inner {
         }
         let config = locked(&self.config).clone();
         let source = self.source.get_or_try_init(|| (self.open)(config)).await?;
-        if self.closed.load(Ordering::Acquire) {
-            // Closed while it was being opened.
+        if self.unwanted.load(Ordering::Acquire) {
             source.close(Some(Duration::ZERO)).await?;
         }
         Ok(Some(source))
@@ -228,9 +236,7 @@ impl Inner {
 
     async fn wait(&self, want: Want) -> sg::Result<Came> {
         let Some(source) = self.source().await? else { return Ok(Came::Ended) };
-        if want.handlers {
-            source.serve_handlers();
-        }
+        source.serve_handlers(want.handlers);
         let batch = match want.timeout {
             Some(limit) => source.within(limit),
             None => source.batch(want.max),

@@ -18,7 +18,7 @@ pub(crate) trait Source: Send + Sync {
     fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>>;
     fn idle(&self) -> BoxFuture<'_, sg::Result<()>>;
     fn notices(&self) -> Receiver<sg::Notice>;
-    fn serve_handlers(&self);
+    fn serve_handlers(&self, on: bool);
     /// Closes; with the configured time for what is in hand if none is given.
     fn close(&self, drain_timeout: Option<Duration>) -> BoxFuture<'_, sg::Result<()>>;
 }
@@ -40,8 +40,8 @@ impl<T: Envelope> Source for sg::Consumer<T> {
         self.notices()
     }
 
-    fn serve_handlers(&self) {
-        self.serve_handlers();
+    fn serve_handlers(&self, on: bool) {
+        self.serve_handlers(on);
     }
 
     fn close(&self, drain_timeout: Option<Duration>) -> BoxFuture<'_, sg::Result<()>> {

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Generator, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from weakref import WeakSet
 
 from stargazer_core import _native
 from stargazer_core.consumer import Consumer
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
     from stargazer_core.settings import BusSettings, ConsumerSettings
 
 __all__ = ["Bus", "Connecting", "Role", "connect"]
+
+T = TypeVar("T")
 
 #: What a process does: answers messages, talks to platforms, both, or runs tools.
 Role = Literal["worker", "gateway", "standalone", "tools", "none"]
@@ -80,12 +84,13 @@ class Bus(Publisher):
     After a fork the child gets ``ForkedError`` and connects anew.
     """
 
-    __slots__ = ("_native",)
+    __slots__ = ("_consumers", "_native")
 
     def __init__(self, native: _native.Bus) -> None:
         """For :func:`connect` only."""
         super().__init__(native.publisher)
         self._native = native
+        self._consumers: WeakSet[Consumer[Any]] = WeakSet()
 
     @property
     def url(self) -> str:
@@ -94,17 +99,21 @@ class Bus(Publisher):
 
     def consume_inbound(self, *, group: str | None = None, **settings: Unpack[ConsumerSettings]) -> Consumer[Inbound]:
         """A consumer of messages from platforms, in the workers' group."""
-        return Consumer(self._native.consume_inbound(group, dict(settings)), Inbound)
+        return self._opened(Consumer(self._native.consume_inbound(group, dict(settings)), Inbound))
 
     def consume_outbound(
         self, platform: str, *, group: str | None = None, **settings: Unpack[ConsumerSettings]
     ) -> Consumer[Outbound]:
         """A consumer of what a platform's gateway is to do, in its group."""
-        return Consumer(self._native.consume_outbound(platform, group, dict(settings)), Outbound)
+        return self._opened(Consumer(self._native.consume_outbound(platform, group, dict(settings)), Outbound))
 
     def consume(self, stream: str, group: str, **settings: Unpack[ConsumerSettings]) -> Consumer[Any]:
         """A consumer of any stream, in any group."""
-        return Consumer(self._native.consume(stream, group, dict(settings)), None)
+        return self._opened(Consumer(self._native.consume(stream, group, dict(settings)), None))
+
+    def _opened(self, consumer: Consumer[T]) -> Consumer[T]:
+        self._consumers.add(consumer)
+        return consumer
 
     async def ensure_streams(self, role: Role, platforms: Iterable[str] = ()) -> None:
         """Makes the streams and groups that a role needs; may be called twice.
@@ -136,6 +145,8 @@ class Bus(Publisher):
 
     async def close(self) -> None:
         """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""
+        # What is in hand without a handler would be waited for, though nobody may ever come back to it.
+        await asyncio.gather(*(consumer.close() for consumer in self._consumers))
         await self._native.close()
 
     async def __aenter__(self) -> Bus:

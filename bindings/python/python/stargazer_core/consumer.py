@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from stargazer_core import _native
 from stargazer_core.delivery import Delivery
-from stargazer_core.errors import ClosedError
+from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.handler import Handler, Run
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ class Consumer(Generic[T]):
             InvalidError: the handler is not of that form, or returned something else; its delivery is released.
         """
         if self._run is not None:
-            raise ClosedError("this consumer runs a handler already; make another consumer")
+            raise InvalidError("this consumer runs a handler already; make another one", {"field": "handler"})
         self._native.serve(concurrency)
         self._run = Run(handler, self._body, self._native)
         try:

@@ -53,7 +53,7 @@ class Run(Generic[T]):
             task = _start(self._handle(delivery))
             if not task.done():
                 self._tasks[task] = delivery
-                task.add_done_callback(self._tasks.pop)
+                task.add_done_callback(self._ended)
 
     async def finish(self) -> None:
         """Waits for the handlers that still run; raises what made the run fail."""
@@ -69,6 +69,12 @@ class Run(Generic[T]):
             for task in self._tasks:
                 task.cancel()
             await asyncio.wait(list(self._tasks))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        del self._tasks[task]
+        if not task.cancelled():
+            # Only what ends the whole program leaves a handler's task; it has been told there.
+            task.exception()
 
     def _fail(self, failure: BaseException) -> None:
         if self._failure is None:
@@ -103,7 +109,8 @@ class Run(Generic[T]):
         except BaseException as error:
             self._settle(delivery, _RELEASE)
             self._fail(error)
-            raise
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise
 
     def _retry(self, delivery: Delivery[T], reason: str) -> None:
         # Whatever an exception's text holds, it must not lose the delivery.

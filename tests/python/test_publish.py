@@ -1,0 +1,99 @@
+"""Publishing: receipts, order, duplicates, cancelling, big bodies."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import stargazer_core as sg
+
+
+async def bodies(bus: sg.Bus, stream: str, count: int = 1000) -> list[Any]:
+    return [entry.data for entry in await bus.entries(stream, count=count)]
+
+
+async def test_a_receipt_names_the_entry(bus: sg.Bus) -> None:
+    receipt = await bus.publish("s", {"n": 1})
+    [entry] = await bus.entries("s")
+    assert receipt.id == entry.id
+    assert receipt.stream.endswith(":s")
+    assert receipt.durability == ("memory" if bus.url.startswith("memory") else "server")
+    assert not receipt.duplicate
+    assert repr(receipt).startswith(f'Receipt(id="{entry.id}"')
+
+
+async def test_a_message_id_is_stored_once(bus: sg.Bus) -> None:
+    first = await bus.publish("s", {"n": 1}, message_id="m1")
+    again = await bus.publish("s", {"n": 1}, message_id="m1")
+    assert (again.id, again.duplicate) == (first.id, True)
+    assert len(await bus.entries("s")) == 1
+
+
+async def test_publishes_of_one_loop_keep_their_order(bus: sg.Bus) -> None:
+    await asyncio.gather(*(bus.publish("s", n) for n in range(500)))
+    assert await bodies(bus, "s") == list(range(500))
+
+
+async def test_every_option_reaches_the_entry(bus: sg.Bus) -> None:
+    await bus.publish("s", {}, key="k", message_id="m", trace_id="t", traceparent="00-a-b-01", tracestate="x=1")
+    [entry] = await bus.entries("s")
+    options = {name: entry.fields.get(name) for name in ("key", "mid", "trace_id", "tp", "tst")}
+    assert options == {"key": b"k", "mid": b"m", "trace_id": b"t", "tp": b"00-a-b-01", "tst": b"x=1"}
+
+
+async def test_a_cancelled_publish_is_sent_all_the_same(bus: sg.Bus) -> None:
+    tasks = [asyncio.create_task(bus.publish("s", n)) for n in range(200)]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [isinstance(one, asyncio.CancelledError) for one in done] == [True, False] * 100
+    assert await bodies(bus, "s") == list(range(200))
+
+
+async def test_a_big_body_comes_back_whole(bus: sg.Bus) -> None:
+    text = "Größe " * 50_000
+    await bus.publish_outbound("web", sg.message("c1", text))
+    async with bus.consume_outbound("web") as out:
+        delivery = await out.next(timeout=5)
+        assert delivery.data.text == text
+        assert delivery.data.platform == "web"
+        delivery.ack()
+
+
+async def test_one_bad_body_does_not_keep_the_others_back(bus: sg.Bus) -> None:
+    good = {"channel_id": "c", "platform": "web", "type": "message", "text": "x"}
+    done = await asyncio.gather(
+        *(bus.publish_outbound("web", body) for body in (good, {**good, "text": 5}, good)), return_exceptions=True
+    )
+    assert [type(one) for one in done] == [sg.Receipt, sg.InvalidError, sg.Receipt]
+
+
+async def test_tools_go_to_their_streams(bus: sg.Bus) -> None:
+    request = {"reply_to": "r", "correlation_id": "7", "tool_name": "weather", "arguments": {"city": "Berlin"}}
+    sent = await bus.publish_tools_request(request)
+    assert (await bodies(bus, sent.stream))[0]["tool_name"] == "weather"
+    reply = await bus.publish_tools_reply("r:1", {"correlation_id": "7", "result": "21 °C"})
+    assert (await bodies(bus, reply.stream))[0]["result"] == "21 °C"
+
+
+async def test_what_is_known_of_a_stream_is_told(bus: sg.Bus) -> None:
+    with pytest.raises(sg.NotFoundError):
+        await bus.stream_info("s")
+    first = await bus.publish("s", 1)
+    async with bus.consume("s", "g") as consumer:
+        delivery = await consumer.next(timeout=5)
+        info = await bus.stream_info("s")
+        assert (info.length, info.first_entry, info.groups[0].name, info.groups[0].pending) == (1, first.id, "g", 1)
+        pending = await bus.pending("s", "g")
+        assert (pending.count, pending.oldest, pending.newest) == (1, first.id, first.id)
+        assert list(pending.consumers.values()) == [1]
+        delivery.ack()
+
+
+async def test_ensuring_twice_is_fine(bus: sg.Bus) -> None:
+    await bus.ensure_streams("gateway", ["web", "mail"])
+    await bus.ensure_streams("gateway", ["web", "mail"])
+    with pytest.raises(sg.InvalidError):
+        await bus.ensure_streams("gateway")
+    with pytest.raises(sg.InvalidError):
+        await bus.ensure_streams("nonsense")  # type: ignore[arg-type]
