@@ -1,6 +1,7 @@
 //! The consumer end to end on the in-process engine, with paused time.
 
 mod faulty;
+mod poison;
 mod schedules;
 
 use std::collections::HashMap;
