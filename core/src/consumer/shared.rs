@@ -194,6 +194,10 @@ impl Shared {
     fn tell(&self, state: &mut State, notice: Notice) {
         let (stream, group) = (&*self.group.stream, &*self.group.name);
         match &notice {
+            // That the server cannot be reached is told by the connection, once for all who use it.
+            Notice::Trouble { error } if error.kind() == ErrorKind::Unavailable => {
+                tracing::debug!(stream, group, %error, "the server cannot be reached; trying again");
+            }
             Notice::Trouble { error } => {
                 tracing::warn!(stream, group, %error, "the server does not answer; trying again");
             }

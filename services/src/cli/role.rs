@@ -189,6 +189,10 @@ impl Process {
                     if stop.take().is_none() {
                         return Ok(ExitCode::from(130));
                     }
+                    if screen::is_terminal() {
+                        // Behind the ^C that the terminal shows.
+                        screen::line("");
+                    }
                 }
             }
         };
