@@ -113,6 +113,7 @@ fn what_is_wrong_is_named() {
     problem(&crate::http::send(address, "POST", other, &[JSON], "{}").answer(), 404, "no-such-instance");
     problem(&get(address, "/api"), 404, "no-such-page");
     problem(&get(address, MESSAGES), 405, "wrong-method");
+    problem(&get(address, "/api/v1/turns/%ff"), 400, "bad-request");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use axum::{Json, Router, middleware};
 use bytes::Bytes;
 use http_body_util::LengthLimitError;
 
-use super::problem::Problem;
+use super::problem::{Problem, only_problems};
 use super::wait::Wait;
 use super::{guard, message, turn};
 use crate::host::{Lifecycle, Phase};
@@ -52,6 +52,7 @@ pub fn api_routes(chat: Arc<WebChat>, lifecycle: Lifecycle, options: &ApiOptions
     Router::new()
         .route("/api/v1/instances/{id}/messages", post(post_message))
         .route("/api/v1/turns/{id}", get(get_turn))
+        .layer(middleware::map_response(only_problems))
         .layer(middleware::from_fn_with_state(options.loopback, guard::check_host))
         .with_state(api)
 }

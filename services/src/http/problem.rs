@@ -1,9 +1,13 @@
 //! Errors as answers: `application/problem+json`.
 
+use axum::body::to_bytes;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 use stargazer_core::{Error, ErrorKind};
+
+/// Longest text of the router's own that is passed on.
+const LONGEST_DETAIL: usize = 4096;
 
 /// An error as an answer.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,6 +62,20 @@ impl Problem {
         let detail = format!("{} does not take {method}", uri.path());
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "wrong-method", detail)
     }
+}
+
+/// Makes a problem of an error that the router told as plain text, such as a path that is not UTF-8.
+pub(super) async fn only_problems(response: Response) -> Response {
+    let status = response.status();
+    let kind = response.headers().get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if status.as_u16() < 400 || kind.is_some_and(|kind| kind.contains("json")) {
+        return response;
+    }
+    let detail = match to_bytes(response.into_body(), LONGEST_DETAIL).await {
+        Ok(body) => String::from_utf8_lossy(&body).into_owned(),
+        Err(error) => error.to_string(),
+    };
+    Problem::new(status, "bad-request", detail).into_response()
 }
 
 impl From<Error> for Problem {
