@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::http::{get, message, post};
-use crate::program::Program;
+use crate::program::{Program, until};
 
 #[test]
 fn dev_is_ready_in_two_seconds_and_says_what_it_is() {
@@ -15,7 +15,7 @@ fn dev_is_ready_in_two_seconds_and_says_what_it_is() {
     let address = dev.address();
     assert_eq!(get(address, "/readyz").status, 200);
     assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
-    dev.line_with("try ");
+    until("the banner is shown", || dev.has_said("\ntry "));
     for part in [
         concat!("stargazer ", env!("CARGO_PKG_VERSION")),
         "gateway, inference",

@@ -55,7 +55,7 @@ impl Program {
         Self { child, stdin, lines, said: String::new() }
     }
 
-    /// Waits for a line that holds `part`.
+    /// Waits for a further line that holds `part`. Both outputs tell in any order among themselves.
     pub(crate) fn line_with(&mut self, part: &str) -> String {
         let deadline = Instant::now() + LIMIT;
         loop {
@@ -70,6 +70,15 @@ impl Program {
                 Err(error) => panic!("no line with {part:?} ({error}); it said:\n{}", self.said),
             }
         }
+    }
+
+    /// Whether it has said `part` by now.
+    pub(crate) fn has_said(&mut self, part: &str) -> bool {
+        for line in self.lines.try_iter() {
+            self.said.push_str(&line);
+            self.said.push('\n');
+        }
+        self.said.contains(part)
     }
 
     /// Waits until it is ready: where it listens.

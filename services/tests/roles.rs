@@ -43,9 +43,16 @@ fn every_message_is_answered_once_though_a_worker_is_killed() {
         send_message(address, "?wait=true", &body)
     };
     let pending: Vec<_> = (0..80).map(ask).collect();
-    first.line_with("is tried again");
-    first.signal(Signal::KILL);
-    assert_eq!(first.code(), None);
+    // Which of them has work in hand is for the bus to decide.
+    let (mut victim, mut survivor) = (first, second);
+    until("one of them works", || {
+        if survivor.has_said("is tried again") {
+            std::mem::swap(&mut victim, &mut survivor);
+        }
+        victim.has_said("is tried again")
+    });
+    victim.signal(Signal::KILL);
+    assert_eq!(victim.code(), None);
     for (n, pending) in pending.into_iter().enumerate() {
         let answer = pending.answer();
         let replies = answer.body["replies"].as_array().unwrap_or_else(|| panic!("{n}: {answer:?}"));
@@ -53,7 +60,7 @@ fn every_message_is_answered_once_though_a_worker_is_killed() {
         let text = replies[0]["text"].as_str().unwrap();
         assert!(text == n.to_string() || text.ends_with(&format!("fail twice {n}")), "{n}: {text}");
     }
-    for mut role in [gateway, second] {
+    for mut role in [gateway, survivor] {
         role.signal(Signal::TERM);
         assert_eq!(role.code(), Some(0), "{}", role.said);
     }
