@@ -236,3 +236,27 @@ impl Transport for Engine {
         self.closing.notify_waiters();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_name_is_one_server_while_somebody_holds_it() {
+        let entry = || vec![Append::new("s".into(), vec![("f".into(), "v".into())])];
+        let len = async |engine: &Engine| engine.stream_info(&"s".into()).await.map(|info| info.length).ok();
+        let (a, b, other) = (Engine::shared("one"), Engine::shared("one"), Engine::shared("two"));
+        a.append(entry()).await.remove(0).unwrap();
+        assert_eq!((len(&b).await, len(&other).await), (Some(1), None));
+        a.close().await;
+        assert_eq!(len(&b).await, Some(1), "a close ends one connection, not the server");
+        drop(a);
+        assert_eq!(len(&Engine::shared("one")).await, Some(1));
+        drop(b);
+        assert_eq!(len(&Engine::shared("one")).await, None, "nobody held it");
+        let clock = SystemClock::shared();
+        let (mine, yours) = (Engine::new(clock.clone()), Engine::new(clock));
+        mine.append(entry()).await.remove(0).unwrap();
+        assert_eq!((len(&mine).await, len(&yours).await), (Some(1), None));
+    }
+}
