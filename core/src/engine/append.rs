@@ -2,14 +2,12 @@
 
 use super::state::{Now, State};
 use crate::error::{Error, ErrorKind, Result, Stored};
-use crate::transport::{Append, Appended};
+use crate::transport::{Append, Appended, check};
 
 /// Appends one entry.
 pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
+    check::append(&entry)?;
     let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure } = entry;
-    if fields.is_empty() {
-        return Err(refused(ErrorKind::Invalid, "an entry needs at least one field"));
-    }
     if let Some(fence) = fence {
         let in_force = state.routings.get(&fence.consumers).is_some_and(|r| r.check(&fence.session).is_ok());
         if !in_force {

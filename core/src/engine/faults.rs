@@ -65,6 +65,16 @@ impl Engine {
         Ok(found.into_iter().flat_map(|group| group.all_pending().map(entry)).collect())
     }
 
+    /// Lets a group's last sign of life lie that far back.
+    pub fn age_group(&self, group: &Group, by: Duration) -> Result<()> {
+        let mut state = self.state()?;
+        let seen = state.counting.get_mut(&group.stream).and_then(|groups| groups.get_mut(&group.name));
+        if let Some(seen) = seen {
+            *seen = seen.saturating_sub(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
+        }
+        Ok(())
+    }
+
     /// How many lanes and records of starts routing keeps for a group: both are 0 when all is finished.
     pub fn kept(&self, group: &Group) -> Result<(usize, usize)> {
         let state = self.state()?;

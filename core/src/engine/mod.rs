@@ -35,8 +35,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Entry, EntryId, Fetch, Fetched, Group, Hint, MAX_BATCH, PendingInfo, Record, Recreated, Refusal,
-    ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
+    Append, Appended, Entry, EntryId, Fetch, Fetched, Group, Hint, PendingInfo, Record, Recreated, Refusal, ServerInfo,
+    Session, Settle, Settled, Sign, StreamInfo, Transport, check,
 };
 use state::{Now, State};
 
@@ -107,13 +107,6 @@ impl Engine {
     }
 }
 
-fn check_batch(len: usize) -> Result<()> {
-    if len > MAX_BATCH {
-        return Err(Error::invalid(format!("at most {MAX_BATCH} entries in one call, not {len}")));
-    }
-    Ok(())
-}
-
 #[async_trait]
 impl Transport for Engine {
     async fn append(&self, batch: Vec<Append>) -> Vec<Result<Appended>> {
@@ -124,21 +117,19 @@ impl Transport for Engine {
     }
 
     async fn register(&self, group: &Group, identity: &Name, suffix: &str) -> Result<Result<Session, Refusal>> {
+        check::identity(identity)?;
         let (mut state, now) = self.at()?;
         session::register(&mut state, group, identity, suffix, now)
     }
 
     async fn fetch(&self, group: &Group, session: &Session, request: &Fetch) -> Result<Result<Fetched, Refusal>> {
-        check_batch(request.count)?;
-        if request.count == 0 {
-            return Err(Error::invalid("a fetch asks for at least one entry"));
-        }
+        check::fetch(request)?;
         let (mut state, now) = self.at()?;
         Ok(fetch::fetch(&mut state, group, session, request, now))
     }
 
     async fn settle(&self, group: &Group, session: &Session, batch: &[Settle]) -> Result<Result<Settled, Refusal>> {
-        check_batch(batch.len())?;
+        check::settle(batch)?;
         let (mut state, now) = self.at()?;
         settle::settle(&mut state, group, session, batch, now)
     }
@@ -149,12 +140,13 @@ impl Transport for Engine {
         session: &Session,
         starts: &[(EntryId, Record)],
     ) -> Result<Result<(), Refusal>> {
-        check_batch(starts.len())?;
+        check::batch(starts.len())?;
         let (mut state, now) = self.at()?;
         Ok(settle::begin(&mut state, group, session, starts, now))
     }
 
     async fn renew(&self, group: &Group, sessions: &[Session]) -> Result<Vec<Result<u64, Refusal>>> {
+        check::batch(sessions.len())?;
         let (mut state, now) = self.at()?;
         Ok(session::renew(&mut state, group, sessions, now))
     }
@@ -172,6 +164,7 @@ impl Transport for Engine {
     }
 
     async fn stop(&self, group: &Group, sessions: &[Session]) -> Result<()> {
+        check::batch(sessions.len())?;
         session::stop(&mut *self.state()?, group, sessions);
         Ok(())
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::append;
 use super::state::{Now, Place, State};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::topology::Name;
 use crate::transport::{
     Append, EntryId, Group, Lane, Record, Refusal, Retention, Session, Settle, SettleResult, Settled, Verdict,
@@ -31,9 +31,6 @@ pub(super) fn settle(
     batch: &[Settle],
     now: Now,
 ) -> Result<Result<Settled, Refusal>> {
-    if batch.iter().any(|outcome| matches!(&outcome.verdict, Verdict::Dead { fields, .. } if fields.is_empty())) {
-        return Err(Error::invalid("a dead letter needs at least one field"));
-    }
     let mut place = match state.admit(group, session) {
         Ok(place) => place,
         Err(refusal) => return Ok(Err(refusal)),

@@ -11,7 +11,7 @@ use super::link::{Failure, Link, is_noscript, load, unwrapped};
 use super::parse::{self, Answer};
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result, Stored};
-use crate::transport::{Append, Appended};
+use crate::transport::{Append, Appended, check};
 
 /// The most names and values one scripted entry may have: Lua cannot spread more.
 pub(super) const MAX_TEXTS: usize = 7000;
@@ -21,7 +21,7 @@ pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended
     if batch.is_empty() {
         return Vec::new();
     }
-    let mut results: Vec<Option<Result<Appended>>> = batch.iter().map(check).collect();
+    let mut results: Vec<Option<Result<Appended>>> = batch.iter().map(unfit).collect();
     let sent: Vec<usize> = (0..batch.len()).filter(|n| results[*n].is_none()).collect();
     let mut again = Vec::new();
     let mut mixed = sent.iter().any(|n| is_plain(&batch[*n])) && sent.iter().any(|n| !is_plain(&batch[*n]));
@@ -49,15 +49,12 @@ fn is_plain(entry: &Append) -> bool {
 }
 
 /// What can be refused without asking the server.
-fn check(entry: &Append) -> Option<Result<Appended>> {
-    let refused = if entry.fields.is_empty() {
-        "an entry needs at least one field"
-    } else if !is_plain(entry) && entry.fields.len() * 2 > MAX_TEXTS {
-        "an entry with conditions has too many fields"
-    } else {
-        return None;
-    };
-    Some(Err(Error::invalid(refused).with_stored(Stored::No)))
+fn unfit(entry: &Append) -> Option<Result<Appended>> {
+    if let Err(error) = check::append(entry) {
+        return Some(Err(error));
+    }
+    let too_many = !is_plain(entry) && entry.fields.len() * 2 > MAX_TEXTS;
+    too_many.then(|| Err(Error::invalid("an entry with conditions has too many fields").with_stored(Stored::No)))
 }
 
 fn add(pipeline: &mut Pipeline, entry: &Append, by_text: &mut bool) {

@@ -6,9 +6,9 @@ use super::append::millis;
 use super::link::Link;
 use super::parse::{self, Answer};
 use super::script::{SCRIPTS, Script};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::topology::field;
-use crate::transport::{EntryId, Fetch, Fetched, Group, Handed, Hint, MAX_BATCH, Record, Refusal, Retention, Session};
+use crate::transport::{EntryId, Fetch, Fetched, Group, Handed, Hint, Record, Refusal, Retention, Session, check};
 
 /// A script call with its keys; arguments follow.
 pub(super) fn call(script: &Script, keys: &[&str]) -> Cmd {
@@ -27,13 +27,6 @@ pub(super) fn is_acked(group: &Group) -> bool {
     matches!(group.retention, Retention::Acked { .. })
 }
 
-pub(super) fn check_batch(size: usize) -> Result<()> {
-    if size > MAX_BATCH {
-        return Err(Error::invalid(format!("at most {MAX_BATCH} entries a call, not {size}")));
-    }
-    Ok(())
-}
-
 /// Hands out entries.
 pub(super) async fn fetch(
     link: &Link,
@@ -41,10 +34,7 @@ pub(super) async fn fetch(
     session: &Session,
     request: &Fetch,
 ) -> Result<Result<Fetched, Refusal>> {
-    if request.count == 0 {
-        return Err(Error::invalid(format!("count is 1 to {MAX_BATCH}, not 0")));
-    }
-    check_batch(request.count)?;
+    check::fetch(request)?;
     let keys = &group.keys;
     let mut cmd = call(&SCRIPTS.fetch, &[&group.stream, &keys.consumers, &keys.lanes, &keys.tries, &keys.idle]);
     cmd.arg(&*group.name)
@@ -95,7 +85,7 @@ pub(super) async fn begin(
     session: &Session,
     starts: &[(EntryId, Record)],
 ) -> Result<Result<(), Refusal>> {
-    check_batch(starts.len())?;
+    check::batch(starts.len())?;
     let keys = &group.keys;
     let mut cmd = call(&SCRIPTS.begin, &[&group.stream, &keys.consumers, &keys.tries]);
     cmd.arg(&*group.name).arg(&*session.identity).arg(&*session.fence.0);

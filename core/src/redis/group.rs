@@ -11,7 +11,7 @@ use super::parse::{self, Answer};
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topology::{GroupKeys, Name, groups_key};
-use crate::transport::{EntryId, FenceToken, Group, MAX_BATCH, Recreated, Refusal, Session, Sign};
+use crate::transport::{EntryId, FenceToken, Group, Recreated, Refusal, Session, Sign, check};
 
 /// A group without a sign of life for this long does not count for safe trimming any more.
 const SILENT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -26,11 +26,7 @@ pub(super) async fn register(
     identity: &Name,
     suffix: &str,
 ) -> Result<Result<Session, Refusal>> {
-    if identity.is_empty() || identity.starts_with('#') || identity.contains('|') {
-        return Err(Error::invalid(format!(
-            "an identity is text without `|` that does not start with `#`, not {identity:?}"
-        )));
-    }
+    check::identity(identity)?;
     let keys = &group.keys;
     let mode = group.mode_text();
     let session = Session { identity: identity.clone(), fence: FenceToken::first(suffix) };
@@ -64,7 +60,7 @@ pub(super) async fn renew(link: &Link, group: &Group, sessions: &[Session]) -> R
     if sessions.is_empty() {
         return Ok(Vec::new());
     }
-    check_sessions(sessions)?;
+    check::batch(sessions.len())?;
     let groups = groups_key(&group.stream);
     let mut cmd = call(&SCRIPTS.renew, &[&group.keys.consumers, &group.keys.beats, &groups]);
     cmd.arg(&*group.name);
@@ -146,7 +142,7 @@ pub(super) async fn stop(link: &Link, group: &Group, sessions: &[Session]) -> Re
     if sessions.is_empty() {
         return Ok(());
     }
-    check_sessions(sessions)?;
+    check::batch(sessions.len())?;
     let mut cmd = call(&SCRIPTS.stop, &[&group.keys.consumers, &group.keys.idle]);
     cmd.arg(&*group.keys.bell);
     for session in sessions {
@@ -199,13 +195,6 @@ pub(super) async fn sweep(link: &Link, group: &Group, cursor: u64) -> Result<Opt
         Err(_) if more_to_trim => Ok(Some(TRIM_ONLY)),
         Err(_) => Ok(None),
     }
-}
-
-fn check_sessions(sessions: &[Session]) -> Result<()> {
-    if sessions.len() > MAX_BATCH {
-        return Err(Error::invalid(format!("at most {MAX_BATCH} sessions a call, not {}", sessions.len())));
-    }
-    Ok(())
 }
 
 /// Ids that are pending for an identity.

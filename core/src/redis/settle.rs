@@ -5,13 +5,13 @@ use std::collections::{HashMap, HashSet};
 use ::redis::Cmd;
 
 use super::append::MAX_TEXTS;
-use super::fetch::{add_record, call, check_batch, flag, is_acked};
+use super::fetch::{add_record, call, flag, is_acked};
 use super::link::Link;
 use super::parse::{self, Answer};
 use super::script::SCRIPTS;
 use crate::error::{Error, Result};
 use crate::topology::groups_key;
-use crate::transport::{EntryId, Group, Lane, Refusal, Session, Settle, SettleResult, Settled, Verdict};
+use crate::transport::{EntryId, Group, Lane, Refusal, Session, Settle, SettleResult, Settled, Verdict, check};
 
 /// How many keys every settle has; those of dead letters and bodies follow.
 const FIXED_KEYS: usize = 6;
@@ -23,7 +23,7 @@ pub(super) async fn settle(
     session: &Session,
     batch: &[Settle],
 ) -> Result<Result<Settled, Refusal>> {
-    check_batch(batch.len())?;
+    check::settle(batch)?;
     let groups = groups_key(&group.stream);
     let plan = Plan::new(group, &groups, batch)?;
     let cmd = plan.command(group, session, batch);
@@ -101,8 +101,8 @@ impl<'a> Plan<'a> {
             });
             plan.lane_of.push(lane);
             if let Verdict::Dead { stream, fields } = &settle.verdict {
-                if fields.is_empty() || fields.len() * 2 > MAX_TEXTS {
-                    return Err(Error::invalid("a dead letter has no fields or too many"));
+                if fields.len() * 2 > MAX_TEXTS {
+                    return Err(Error::invalid("a dead letter has too many fields"));
                 }
                 if !plan.keys[FIXED_KEYS..].contains(&&**stream) {
                     plan.keys.push(stream);

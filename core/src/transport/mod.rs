@@ -4,6 +4,7 @@
 //! Nothing here waits for more than one round trip except [`Transport::wait`]; nothing here retries. An error
 //! means that the request may or may not have been carried out: every operation may be repeated unchanged.
 
+pub(crate) mod check;
 mod types;
 
 use std::time::Duration;

@@ -26,6 +26,15 @@ pub(super) async fn registering_needs_a_group(lab: Lab) {
     assert!(lab.transport.signs(&group).await.unwrap().is_empty());
 }
 
+pub(super) async fn an_identity_is_plain_text(lab: Lab) {
+    let group = lab.group().await;
+    for name in ["", "#mode", "a|1"] {
+        let error = lab.transport.register(&group, &name.into(), "x").await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Invalid, "{name:?}");
+    }
+    assert_eq!(lab.transport.register(&group, &"a #ü:1".into(), "x").await.unwrap().unwrap().fence.parts(), (1, "x"));
+}
+
 pub(super) async fn an_identity_is_never_taken_by_force(lab: Lab) {
     let group = lab.group().await;
     let mut a = Player::join(&lab, &group, "a").await;

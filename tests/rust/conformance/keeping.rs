@@ -89,6 +89,29 @@ pub(super) async fn a_lost_group_keeps_everything(lab: Lab) {
     assert_eq!(b.ids(9).await, [id]);
 }
 
+pub(super) async fn a_group_of_long_ago_holds_nothing_up(lab: Lab) {
+    let (g, h) = (lab.group().await, lab.group_with("h", Ordering::Lanes, ACKED).await);
+    let mut a = Player::join(&lab, &g, "a").await;
+    let (id, key) = big(&lab, "1").await;
+    a.fetch(9).await;
+    a.settle(&[done(id, &key)]).await.unwrap();
+    lab.age(&h);
+    sweep(&lab, &g).await;
+    sweep(&lab, &g).await;
+    assert!(left(&lab).await.is_empty());
+    assert_eq!(lab.transport.bodies(&[key]).await.unwrap(), [None]);
+    let next = lab.publish("x", "").await;
+    a.fetch(9).await;
+    a.ack(next, "x").await;
+    assert!(left(&lab).await.is_empty(), "g is the only group that counts");
+    let mut b = Player::join(&lab, &h, "b").await;
+    let last = lab.publish("x", "").await;
+    a.fetch(9).await;
+    a.ack(last, "x").await;
+    sweep(&lab, &g).await;
+    assert_eq!(b.ids(9).await, [last], "since it joined again, h counts");
+}
+
 pub(super) async fn forever_keeps_everything(lab: Lab) {
     let group = lab.group_with("g", Ordering::Lanes, Retention::Forever).await;
     let mut a = Player::join(&lab, &group, "a").await;

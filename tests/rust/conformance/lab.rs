@@ -147,6 +147,20 @@ impl Lab {
         }
     }
 
+    /// Lets a group's last sign of life, of its own and of its consumers, lie two days back.
+    pub(super) fn age(&self, group: &Group) {
+        const TWO_DAYS: Duration = Duration::from_secs(2 * 24 * 3600);
+        match &self.world {
+            World::Engine { engine, .. } => engine.age_group(group, TWO_DAYS).unwrap(),
+            World::Server(server) => {
+                let key = format!("{}:groups", group.stream);
+                let seen: u128 = server.command(&["HGET", &key, &group.name]).unwrap().text().parse().unwrap();
+                let seen = (seen - TWO_DAYS.as_millis()).to_string();
+                assert_eq!(server.command(&["HSET", &key, &group.name, &seen]).unwrap(), Reply::Int(0));
+            }
+        }
+    }
+
     /// How many lanes and records of starts the server keeps for a group.
     pub(super) fn kept(&self, group: &Group) -> (usize, usize) {
         match &self.world {

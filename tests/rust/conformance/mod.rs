@@ -51,6 +51,7 @@ cases! {
     groups:
         a_group_is_made_once,
         registering_needs_a_group,
+        an_identity_is_plain_text,
         an_identity_is_never_taken_by_force,
         registering_again_after_a_lost_answer_changes_nothing,
         another_mode_is_a_conflict_until_the_last_has_retired,
@@ -110,6 +111,7 @@ cases! {
         acked_entries_go_with_their_bodies,
         two_groups_keep_an_entry_until_both_are_done,
         a_lost_group_keeps_everything,
+        a_group_of_long_ago_holds_nothing_up,
         forever_keeps_everything,
         a_sweep_frees_lanes_of_nobody,
         information_tells_what_is_known;

@@ -53,6 +53,31 @@ fn sweeps_trim_below_the_slowest_group_page_by_page_with_bodies() {
     });
 }
 
+/// A worker that knows nothing of our keys, on its own group.
+#[test]
+fn a_foreign_group_with_consumers_counts_from_the_next_sweep() {
+    run(async {
+        let (server, transport) = start(Options::default()).await;
+        let ours = group("ours", ACKED);
+        let session = join(&transport, &ours, "a").await;
+        for (name, read) in [("read", true), ("never", false)] {
+            assert_eq!(server.command(&["XGROUP", "CREATE", "s", name, "0"]).unwrap().text(), "OK");
+            if read {
+                let command = ["XREADGROUP", "GROUP", name, "python", "COUNT", "1", "STREAMS", "s", ">"];
+                server.command(&command).unwrap();
+                server.command(&["XGROUP", "CREATECONSUMER", "s", name, "python"]).unwrap();
+            }
+        }
+        assert_eq!(transport.sweep(&ours, 0).await.unwrap(), None);
+        assert_eq!(integer(&server, &["HLEN", "s:groups"]), 2, "who never read does not count");
+        publish(&transport, entry("x", "")).await.unwrap();
+        let entries = fetch(&transport, &ours, &session, 9).await;
+        transport.settle(&ours, &session, &[ack(&entries[0])]).await.unwrap().unwrap();
+        transport.sweep(&ours, 0).await.unwrap();
+        assert_eq!(integer(&server, &["XLEN", "s"]), 1, "the other group has not read it");
+    });
+}
+
 #[test]
 fn a_group_that_is_lost_starts_again_at_the_mark() {
     run(async {

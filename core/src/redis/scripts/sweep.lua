@@ -1,5 +1,5 @@
--- One page of the janitor: removes lanes whose owner is not registered and, under `acked`, entries that every group of
--- the stream has finished. While a group that counts is missing nothing is trimmed: what it had left is not known.
+-- One page of the janitor: removes lanes whose owner is not registered and, under `acked`, entries that every group
+-- that counts has finished. While one of those is missing nothing is trimmed: what it had left is not known.
 -- KEYS: 1 stream, 2 consumers, 3 lanes, 4 groups
 -- ARGV: 1 group, 2 cursor of the lanes or -, 3 acked (1), 4 milliseconds after which a silent group no longer counts
 -- Answer: ok cursor (- at the end), more to trim (1), names of the big bodies of trimmed entries
@@ -8,22 +8,49 @@ local stream, consumers, lanes, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', groups, 'hash')
 if bad then return bad end
 
+local time, silence = now_ms(), tonumber(ARGV[4])
+local sign, noted, silent = {}, { 'HSET', groups }, { 'HDEL', groups }
 local signs = redis.call('HGETALL', groups)
+for i = 1, #signs, 2 do sign[signs[i]] = tonumber(signs[i + 1]) or 0 end
 local trims = ARGV[3] == '1' and redis.call('EXISTS', stream) == 1
 
--- Below this id every group of the stream has finished.
+local function named(row)
+  local fields = {}
+  for i = 1, #row, 2 do fields[row[i]] = row[i + 1] end
+  return fields
+end
+
+-- Whether a group counts: it gave a sign of life, or a consumer that knows nothing of signs has asked for entries.
+local function counts(name)
+  local seen = sign[name] or 0
+  if name == ARGV[1] or time - seen <= silence then return true end
+  for _, row in ipairs(redis.call('XINFO', 'CONSUMERS', stream, name)) do
+    seen = math.max(seen, time - named(row).idle)
+  end
+  if time - seen > silence then return false end
+  sign[name] = seen
+  noted[#noted + 1], noted[#noted + 2] = name, whole(seen)
+  return true
+end
+
+-- Below this id every group that counts has finished.
 local boundary
 local there = {}
 for _, row in ipairs(trims and redis.call('XINFO', 'GROUPS', stream) or {}) do
-  local fields = {}
-  for i = 1, #row, 2 do fields[row[i]] = row[i + 1] end
+  local fields = named(row)
   there[fields.name] = true
-  local oldest = redis.call('XPENDING', stream, fields.name, '-', '+', 1)[1]
-  local point = oldest and oldest[1] or above(fields['last-delivered-id'])
-  if not boundary or before(point, boundary) then boundary = point end
+  if counts(fields.name) then
+    local oldest = redis.call('XPENDING', stream, fields.name, '-', '+', 1)[1]
+    local point = oldest and oldest[1] or above(fields['last-delivered-id'])
+    if not boundary or before(point, boundary) then boundary = point end
+  end
 end
-for i = 1, #signs, 2 do
-  if not there[signs[i]] then boundary = nil end
+for name, seen in pairs(sign) do
+  if time - seen > silence and name ~= ARGV[1] then
+    silent[#silent + 1] = name
+  elseif not there[name] then
+    boundary = nil
+  end
 end
 
 -- A page of entries below it, to learn which have a big body beside them.
@@ -49,16 +76,11 @@ if ARGV[2] ~= '-' then
     if not owner or redis.call('HEXISTS', consumers, owner) == 0 then orphans[#orphans + 1] = page[2][i] end
   end
 end
-local silent, time = { 'HDEL', groups }, now_ms()
-for i = 1, #signs, 2 do
-  local quiet = time - (tonumber(signs[i + 1]) or 0)
-  if signs[i] ~= ARGV[1] and quiet > tonumber(ARGV[4]) then silent[#silent + 1] = signs[i] end
-end
-
 -- A small hash comes in one page whatever COUNT says, hence the slices.
 for from = 1, #orphans, 500 do
   bad = failed(redis.pcall('HDEL', lanes, unpack(orphans, from, math.min(#orphans, from + 499)))) or bad
 end
 if last then bad = failed(redis.pcall('XTRIM', stream, 'MINID', above(last))) or bad end
+if #noted > 2 then bad = failed(redis.pcall(unpack(noted))) or bad end
 if #silent > 2 then bad = failed(redis.pcall(unpack(silent))) or bad end
 return bad or { 'ok', cursor, more and 1 or 0, bodies }

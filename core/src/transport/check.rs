@@ -1,0 +1,47 @@
+//! What is refused before anybody is asked, by every transport in the same words.
+
+use super::types::{Append, Fetch, MAX_BATCH, Settle, Verdict};
+use crate::error::{Error, Result, Stored};
+
+/// A batch that one call may carry.
+pub(crate) fn batch(len: usize) -> Result<()> {
+    if len > MAX_BATCH {
+        return Err(Error::invalid(format!("at most {MAX_BATCH} in one call, not {len}")));
+    }
+    Ok(())
+}
+
+/// A name that may stand beside a lane's count and beside the mode.
+pub(crate) fn identity(name: &str) -> Result<()> {
+    if name.is_empty() || name.starts_with('#') || name.contains('|') {
+        return Err(Error::invalid(format!(
+            "an identity is text without `|` that does not start with `#`, not {name:?}"
+        )));
+    }
+    Ok(())
+}
+
+/// A fetch that asks for something.
+pub(crate) fn fetch(request: &Fetch) -> Result<()> {
+    if request.count == 0 {
+        return Err(Error::invalid(format!("count is 1 to {MAX_BATCH}, not 0")));
+    }
+    batch(request.count)
+}
+
+/// Outcomes that can be written.
+pub(crate) fn settle(outcomes: &[Settle]) -> Result<()> {
+    batch(outcomes.len())?;
+    if outcomes.iter().any(|outcome| matches!(&outcome.verdict, Verdict::Dead { fields, .. } if fields.is_empty())) {
+        return Err(Error::invalid("a dead letter needs at least one field"));
+    }
+    Ok(())
+}
+
+/// An entry that can be written.
+pub(crate) fn append(entry: &Append) -> Result<()> {
+    if entry.fields.is_empty() {
+        return Err(Error::invalid("an entry needs at least one field").with_stored(Stored::No));
+    }
+    Ok(())
+}
