@@ -38,14 +38,12 @@ async fn die_of_it(ordering: Ordering) -> (Bus, HashMap<i64, u32>, Vec<i64>) {
     for n in 0..8 {
         let consumer = bus.consume("work", "g").config(config(ordering, n)).open().await.unwrap();
         loop {
-            let d: Delivery = match consumer.next_timeout(Duration::from_secs(20)).await {
-                Ok(next) => next.unwrap(),
-                Err(_) => {
-                    consumer.close().await.unwrap();
-                    let starts = starts.lock().unwrap().clone();
-                    return (bus, starts, finished);
-                }
+            let Ok(next) = consumer.next_timeout(Duration::from_secs(20)).await else {
+                consumer.close().await.unwrap();
+                let starts = starts.lock().unwrap().clone();
+                return (bus, starts, finished);
             };
+            let d: Delivery = next.unwrap();
             let n = d.value().unwrap().get("n").and_then(Value::as_i64).unwrap();
             *starts.lock().unwrap().entry(n).or_default() += 1;
             // The second message is the poison: everything dies with what runs beside it.
