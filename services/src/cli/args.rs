@@ -18,7 +18,7 @@ pub(super) struct Arguments {
     #[command(subcommand)]
     pub command: Command,
     /// What is logged: a level (error, warn, info, debug, trace, off), or levels by module such as
-    /// info,stargazer_core=debug [default: warn for dev and chat on a terminal, else info; environment: SG_LOG]
+    /// info,stargazer_core=debug [default: warn for chat, dev --demo and dev on a terminal, else info; environment: SG_LOG]
     #[arg(long, global = true, value_name = "LEVELS")]
     pub log: Option<String>,
 }

@@ -29,10 +29,16 @@ type Failure = String;
 pub fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let environment = Environment::read();
-    if let Err(failure) = log::init(&arguments, &environment) {
-        screen::error(&failure);
-        return ExitCode::from(2);
-    }
+    let format = match log::init(&arguments, &environment) {
+        Ok(format) => format,
+        Err(failure) => {
+            screen::error(&failure);
+            return ExitCode::from(2);
+        }
+    };
+    // Whoever reads the log of a service by machine should find there why it ended, and nothing that is no JSON.
+    let service = matches!(arguments.command, Command::Gateway(_) | Command::Inference(_));
+    let logged = service && format == log::Format::Json;
     let runtime = match Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -53,7 +59,11 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(failure) => {
-            screen::error(&failure);
+            if logged {
+                tracing::error!(error = failure, "failed");
+            } else {
+                screen::error(&failure);
+            }
             ExitCode::FAILURE
         }
     }

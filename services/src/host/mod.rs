@@ -18,7 +18,7 @@ use futures_util::future::select_all;
 use stargazer_core::config::BusConfig;
 use stargazer_core::{Bus, Error, Result};
 use tokio::sync::oneshot;
-use tracing::{error, info};
+use tracing::info;
 
 pub use health::{Health, Report};
 pub use phase::{Lifecycle, Phase};
@@ -79,11 +79,7 @@ impl ServiceHost {
             () = &mut stop => Ok(()),
             result = self.work(&mut bus, &mut begun) => result,
         };
-        if let Err(error) = &result {
-            error!(%error, "stopping");
-        } else {
-            info!("draining");
-        }
+        info!(failed = result.is_err(), "draining");
         let ended = self.end(begun, bus).await;
         result.and(ended)
     }
