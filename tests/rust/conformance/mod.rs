@@ -85,6 +85,7 @@ cases! {
         counts_of_remaining_lanes_are_told,
         begin_marks_only_what_is_pending,
         what_is_finished_leaves_nothing_behind,
+        the_largest_batch_is_carried_out,
         too_many_outcomes_are_invalid;
     sessions:
         beats_and_fences_are_shown,
@@ -92,6 +93,7 @@ cases! {
         adoption_is_a_compare_and_set,
         of_two_adopters_one_wins,
         an_adoption_repeated_gives_the_same_session,
+        a_fence_is_compared_as_a_whole,
         an_adopter_reads_all_and_the_old_session_is_refused,
         records_survive_adoption_and_waiting_is_not_starting,
         an_adopted_identity_reads_nothing_new,

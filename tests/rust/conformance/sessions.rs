@@ -68,6 +68,20 @@ pub(super) async fn an_adoption_repeated_gives_the_same_session(lab: Lab) {
     assert_eq!(lab.transport.renew(&group, &[first]).await.unwrap(), [Ok(1)]);
 }
 
+pub(super) async fn a_fence_is_compared_as_a_whole(lab: Lab) {
+    let group = lab.group().await;
+    let a = Player::join(&lab, &group, "a").await;
+    let heir = a.adopted_by("heir").await;
+    // After a roll-back of the server the same number may have been given out twice.
+    let other = a.twin(Session { identity: "a".into(), fence: a.session.fence.next("other") });
+    assert_eq!(other.session.fence.parts().0, heir.session.fence.parts().0);
+    assert_eq!(other.try_fetch(1).await.unwrap_err(), Refusal::Stale);
+    let answers = lab.transport.renew(&group, &[other.session.clone(), heir.session.clone()]).await.unwrap();
+    assert_eq!(answers, [Err(Refusal::Stale), Ok(1)]);
+    lab.transport.stop(&group, std::slice::from_ref(&other.session)).await.unwrap();
+    assert!(!heir.sign().await.fence.has_left());
+}
+
 pub(super) async fn an_adopter_reads_all_and_the_old_session_is_refused(lab: Lab) {
     let group = lab.group().await;
     let mut a = Player::join(&lab, &group, "a").await;

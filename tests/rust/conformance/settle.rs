@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use stargazer_core::ErrorKind;
+use stargazer_core::topology::body_key;
 use stargazer_core::topology::field::{DATA, REASON};
 use stargazer_core::transport::{
-    EntryId, Fetch, Fields, Handed, Lane, MAX_BATCH, Record, Refusal, SettleResult, Verdict, field,
+    Append, EntryId, Fetch, Fields, Handed, Lane, MAX_BATCH, Record, Refusal, Settle, SettleResult, Verdict, field,
 };
 
 use super::lab::Lab;
@@ -188,6 +189,48 @@ pub(super) async fn what_is_finished_leaves_nothing_behind(lab: Lab) {
     let letter = dead(&[(DATA, Bytes::new())]);
     a.settle(&[ack(ids[0], "x"), outcome(ids[2], Some("y"), letter), ack(ids[3], "z")]).await.unwrap();
     assert_eq!(lab.kept(&a.group), (0, 0));
+}
+
+pub(super) async fn the_largest_batch_is_carried_out(lab: Lab) {
+    let group = lab.group().await;
+    let a = Player::join(&lab, &group, "a").await;
+    let entry = |n: usize| {
+        let fields = vec![("key".into(), format!("lane {n}").into()), ("data".into(), vec![b'x'; 500].into())];
+        let body = n.is_multiple_of(3).then(|| (body_key("s", &n.to_string()), Bytes::from_static(b"big")));
+        Append { body, ..Append::new("s".into(), fields) }
+    };
+    lab.transport.append((0..MAX_BATCH).map(entry).collect()).await.into_iter().for_each(|stored| {
+        stored.unwrap();
+    });
+    let request = Fetch { cursor: EntryId::ZERO, count: MAX_BATCH, max_bytes: 1 << 20, new: true };
+    let handed = a.fetch_as(request).await.unwrap().entries;
+    assert_eq!(handed.len(), MAX_BATCH);
+    let record = Record { starts: 1, ..Record::default() };
+    let starts: Vec<_> = handed.iter().map(|entry| (entry.id, record)).collect();
+    lab.transport.begin(&group, &a.session, &starts).await.unwrap().unwrap();
+    assert_eq!(lab.kept(&group), (MAX_BATCH, MAX_BATCH));
+    let settle = |(n, entry): (usize, &Handed)| Settle {
+        id: entry.id,
+        lane: entry.lane.clone(),
+        verdict: match n % 3 {
+            0 => Verdict::Ack,
+            1 => Verdict::Retry(Record { starts: 2, ..record }),
+            _ => dead(&[(DATA, Bytes::from(n.to_string()))]),
+        },
+        body: n.is_multiple_of(3).then(|| body_key("s", &n.to_string())),
+    };
+    let batch: Vec<_> = handed.iter().enumerate().map(settle).collect();
+    let settled = a.settle(&batch).await.unwrap();
+    assert_eq!(settled.results, vec![SettleResult::Done; MAX_BATCH]);
+    let retried = MAX_BATCH / 3;
+    assert_eq!(settled.lanes.len(), retried);
+    assert_eq!(lab.kept(&group), (retried, retried));
+    assert_eq!(lab.transport.stream_info(&"dead".into()).await.unwrap().length, retried as u64);
+    let keys: Vec<_> = (0..MAX_BATCH).map(|n| body_key("s", &n.to_string())).collect();
+    assert!(lab.transport.bodies(&keys).await.unwrap().iter().all(Option::is_none));
+    let again = history(&a).await;
+    assert!(again.iter().all(|entry| entry.record.is_some_and(|record| record.starts == 2)));
+    assert_eq!(a.holds().await, retried);
 }
 
 pub(super) async fn too_many_outcomes_are_invalid(lab: Lab) {
