@@ -74,10 +74,13 @@ test-cross: python node harness ## the suites over several languages and process
 conversation: python node harness ## replay a conversation over Redis and prove every answer
 	@tools/run.sh examples/conversation/run.py
 
-bench: harness ## our figures beside those of raw clients, as a table (builds for speed)
+bench: harness ## our figures beside those of raw clients, as a table (BENCH='--rounds 3 --only rust')
 	@$(MAKE) python node PROFILE=release
-	@tools/run.sh benches/run.py
+	@tools/step.sh "installing what is measured beside us" tools/peers.sh
+	@tools/step.sh 'building the benchmarks' cargo build --quiet --release -p stargazer-benches
+	@cargo run --quiet --release -p stargazer-benches -- $(BENCH)
 
 clean: ## remove everything that make has built or installed
 	rm -rf .venv .cache node_modules target bindings/node/lib bindings/node/native.cjs tests/node/build
+	rm -rf benches/peers/node/node_modules
 	rm -f bindings/node/*.node bindings/python/python/stargazer_core/_native*.so

@@ -30,10 +30,12 @@ fn the_lock_file_of_npm_is_of_its_manifests() {
 }
 
 #[test]
-fn the_lock_file_of_npm_names_no_registry() {
-    let lock = json("package-lock.json");
-    for (name, package) in lock["packages"].as_object().unwrap() {
-        let address = package["resolved"].as_str().unwrap_or_default();
-        assert!(!address.contains("://"), "{name} is locked to {address}: npm has to read .npmrc");
+fn the_lock_files_of_npm_name_no_registry() {
+    for path in ["package-lock.json", "benches/peers/node/package-lock.json"] {
+        let lock = json(path);
+        for (name, package) in lock["packages"].as_object().unwrap() {
+            let address = package["resolved"].as_str().unwrap_or_default();
+            assert!(!address.contains("://"), "{path}: {name} is locked to {address}: npm has to read .npmrc");
+        }
     }
 }

@@ -1,0 +1,76 @@
+//! Our figures beside those of raw clients and of what people would otherwise write, as ratios inside one run.
+//!
+//! Starts a server of its own, runs every case once a round, interleaved, and prints medians with the lowest and highest
+//! figure. Every sample checks that nothing was lost or doubled and, where order is promised, that it was kept; a sample
+//! that fails its check ends the program. See `benches/README.md` for how to read the table.
+
+// A benchmark measures real time, and its table goes to standard output.
+#![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr, reason = "a program that measures")]
+
+mod args;
+mod cases;
+mod consume;
+mod lab;
+mod load;
+mod lock;
+mod peer;
+mod publish;
+mod raw;
+mod table;
+mod witness;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Args;
+use crate::cases::{Case, Measured, Run};
+use crate::lab::Lab;
+
+type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
+
+fn main() -> ExitCode {
+    match run(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("stargazer-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(args: &Args) -> Result<()> {
+    let cases: Vec<Case> = cases::all().into_iter().filter(|case| args.wants(&case.title())).collect();
+    if cases.is_empty() {
+        return Err("no case has all of these words".into());
+    }
+    let lab = Lab::start(args.messages)?;
+    table::head(&lab, args)?;
+    let mut measured: Vec<Measured> = cases.iter().map(|_| Measured::default()).collect();
+    // Round 0 warms up and is not counted; it also finds out which peers are there.
+    for round in 0..=args.rounds {
+        for (case, into) in cases.iter().zip(&mut measured) {
+            if into.missing.is_some() {
+                continue;
+            }
+            tell(&format!("round {round} of {}: {}", args.rounds, case.title()));
+            let messages = (args.messages / case.share).max(200);
+            match case.sample(&lab, messages).map_err(|error| format!("{}: {error}", case.title()))? {
+                Run::Done(sample) if round > 0 => into.samples.push(sample),
+                Run::Done(_) => {}
+                Run::Missing(why) => into.missing = Some(why),
+            }
+        }
+    }
+    tell("");
+    table::print(&cases, &measured);
+    Ok(())
+}
+
+/// Shows how far it is, to those who watch.
+fn tell(what: &str) {
+    if std::io::stderr().is_terminal() {
+        eprint!("\r\x1b[K{what}");
+    }
+}
