@@ -4,7 +4,10 @@
 //! reported with the shortest sequence of commands found that shows it.
 
 mod command;
+mod look;
+mod sessions;
 mod side;
+mod work;
 
 use std::fmt::Write;
 
