@@ -4,7 +4,7 @@
 .POSIX:
 .NOTPARALLEL:
 .PHONY: help dev test check bench conversation setup prerequisites python node fmt clean \
-	test-rust test-python test-node test-scenarios test-cross harness
+	test-rust test-python test-node test-scenarios test-cross harness services
 
 # dev builds fast, release runs fast: make python PROFILE=release
 PROFILE = dev
@@ -38,6 +38,9 @@ python: prerequisites .venv/.ready ## build the Python package into .venv (PROFI
 node: prerequisites node_modules/.ready ## build the Node package (PROFILE=release)
 	@tools/step.sh 'building the Node package ($(PROFILE))' tools/addon.sh $(PROFILE)
 
+services: prerequisites
+	@tools/step.sh 'building stargazer and examples' cargo build --quiet -p stargazer-services -p stargazer-core --bins --examples
+
 harness: prerequisites .venv/.ready
 	@tools/step.sh 'building the test server' cargo build --quiet -p stargazer-tests --bin sg-test-server
 	@tools/step.sh 'finding a server to test against' tools/server.sh
@@ -65,14 +68,13 @@ test-node: node harness ## the Node suite
 test-scenarios: python node ## whether each language covers every behaviour of tests/scenarios.toml
 	@tools/step.sh 'scenarios (make test-scenarios)' .venv/bin/python tests/tools/scenarios.py
 
-test-cross: python node harness ## the suites over several languages and processes
-	@tools/step.sh 'building services and examples' cargo build --quiet -p stargazer-services -p stargazer-core --bins --examples
+test-cross: python node harness services ## the suites over several languages and processes
 	@tools/step.sh 'cross-language suite (make test-cross)' .venv/bin/python -m pytest tests/cross
 
 # ---- the rest
 
-conversation: python node harness ## replay a conversation over Redis and prove every answer
-	@tools/run.sh examples/conversation/run.py
+conversation: python node harness services ## replay a conversation over a server and prove every answer (ARGS='--kill --times 20')
+	@tools/run.sh examples/conversation/run.py $(ARGS)
 
 bench: harness ## our figures beside those of raw clients, as a table (BENCH='--rounds 3 --only rust')
 	@$(MAKE) python node PROFILE=release
