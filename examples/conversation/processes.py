@@ -5,6 +5,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 from types import TracebackType
@@ -80,6 +81,15 @@ class Processes:
         process.kill()
         await process.wait()
 
+    def freeze(self, name: str) -> None:
+        """``SIGSTOP``: it is there and does nothing."""
+        self._running[name].send_signal(signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """``SIGCONT``: it goes on as if no time had passed."""
+        if name in self._running:
+            self._running[name].send_signal(signal.SIGCONT)
+
     async def stop(self, name: str) -> None:
         """Asks it to end and waits for that; it fails when it ends badly or not at all."""
         process = self._running.pop(name)
@@ -89,6 +99,8 @@ class Processes:
                 process.stdin.close()
             elif process.returncode is None:
                 process.terminate()
+                # It may have been frozen.
+                process.send_signal(signal.SIGCONT)
         await self._end(name, process)
 
     async def end(self, name: str) -> None:
@@ -98,7 +110,7 @@ class Processes:
     def check(self) -> None:
         """Fails when a process has ended that should run."""
         for name, process in self._running.items():
-            if process.returncode:
+            if process.returncode is not None:
                 raise Failure(f"{name} ended with {process.returncode}; {self.last_words(name)}")
 
     def last_words(self, name: str) -> str:

@@ -1,6 +1,6 @@
 """Runs the conversation for real and proves every answer.
 
-    python run.py [--kill] [--times N] [--seed N] [--seconds S]
+    python run.py [--kill [N]] [--freeze [N]] [--times N] [--seed N] [--seconds S]
 
 A server of its own, two processes `stargazer inference`, a client in Node, a speaker in Python; then the checker. Exits
 with 0 only if every run was without a finding.
@@ -23,13 +23,12 @@ import log
 import stargazer_core as sg
 from check import check
 from conversation import PLATFORM, Message, converse
+from faults import FAULTS, Workers
 from log import Answer, Asked, Receipt, Received
-from processes import Failure, Processes, built
+from processes import Failure, Processes
 from screen import Bar, table
 
 HERE = Path(__file__).parent
-# With a process killed, its work is picked up after lease and sweep; without, nothing may be picked up by mistake.
-LEASE = {False: ("15s", "5s"), True: ("2s", "500ms")}
 # Findings of a run that are shown.
 SHOWN = 12
 
@@ -40,9 +39,9 @@ class Run:
 
     seed: int
     folder: Path
-    kill: bool
     server: str = ""
-    killed: str = "-"
+    faults: str = "-"
+    in_work: int = 0
     seconds: float = 0.0
     counts: dict[str, int] = field(default_factory=dict)
     troubles: list[str] = field(default_factory=list)
@@ -56,7 +55,8 @@ class Run:
             "seed": self.seed,
             **{name: self.counts.get(name, "?") for name in shown},
             "MB of files": size,
-            "killed at": self.killed,
+            "faults": self.faults,
+            "in work": self.in_work,
             "seconds": self.seconds,
             "result": f"{len(self.troubles)} wrong" if self.troubles else "ok",
         }
@@ -88,8 +88,8 @@ async def perform(run: Run, options: argparse.Namespace, title: str) -> None:
         run.troubles.append(
             f"{len(messages)} messages were to be said, {report.counts['messages']} stood in the stream"
         )
-    if report.counts["doubles"] and not run.kill:
-        run.troubles.append(f"{report.counts['doubles']} doubles, and nothing was killed")
+    if report.counts["doubles"] and not run.in_work:
+        run.troubles.append(f"{report.counts['doubles']} doubles, and nothing went wrong")
 
 
 async def play(
@@ -102,16 +102,14 @@ async def play(
     bar: Bar,
 ) -> None:
     """Starts everybody, lets them talk until everything is said and done, and ends them."""
-    rng = random.Random(run.seed)
-    kill_at = rng.uniform(0.2, 0.6) if run.kill else None
-    workers = ["inference-1", "inference-2"]
+    workers = Workers(processes, url, bus, options.kill, options.freeze, random.Random(run.seed))
     replay, received = run.folder / "replay.jsonl", run.folder / "received.jsonl"
 
     await processes.start("receive", "node", str(HERE / "receive.mjs"), "--redis", url, "--log", str(received))
     if await processes.line("receive") != "ready":
         raise Failure("receive.mjs is not ready")
-    for name in workers:
-        await infer(processes, name, url, run.kill)
+    for _ in range(2):
+        await workers.start()
     speaker = [sys.executable, str(HERE / "replay.py"), "--redis", url, "--log", str(replay)]
     await processes.start("replay", *speaker, "--seed", str(run.seed), "--seconds", str(options.seconds))
     speaking = asyncio.create_task(processes.end("replay"))
@@ -123,13 +121,10 @@ async def play(
         while not (speaking.done() and await audit.finished(bus)):
             processes.check()
             published, answered = lines[replay].count() / len(messages), lines[received].count() / owed
-            bar.show(published, answered, f"killed at {run.killed}" if kill_at else "")
-            if kill_at and run.killed == "-" and answered >= kill_at:
-                victim = rng.choice(workers)
-                await processes.kill(victim)
-                run.killed = f"{answered:.0%}"
-                await infer(processes, "inference-3", url, run.kill)
-                workers[workers.index(victim)] = "inference-3"
+            bar.show(published, answered, run.faults)
+            await workers.strike(answered)
+            if workers.done:
+                run.faults, run.in_work = ", ".join(workers.done), workers.in_work
             if time.monotonic() > deadline:
                 run.troubles.append(f"not done within {options.timeout:.0f} s")
                 break
@@ -141,18 +136,12 @@ async def play(
         speaking.cancel()
         with contextlib.suppress(asyncio.CancelledError, Failure):
             await speaking
-    for name in [*workers, "receive"]:
+    await workers.thawed()
+    for name in [*workers.names, "receive"]:
         try:
             await processes.stop(name)
         except Failure as failure:
             run.troubles.append(str(failure))
-
-
-async def infer(processes: Processes, name: str, url: str, kill: bool) -> None:
-    """Starts a process that answers."""
-    lease, sweep = LEASE[kill]
-    program = [built("stargazer"), "inference", "--redis", url, "--port", "0", "--lease", lease, "--sweep", sweep]
-    await processes.start(name, *program)
 
 
 class Lines:
@@ -183,7 +172,7 @@ async def all_runs(options: argparse.Namespace) -> int:
     runs: list[Run] = []
     try:
         for number in range(options.times):
-            run = Run(options.seed + number, root / str(number + 1), options.kill)
+            run = Run(options.seed + number, root / str(number + 1))
             run.folder.mkdir()
             runs.append(run)
             try:
@@ -217,7 +206,8 @@ def tell(run: Run, number: int) -> None:
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="replay a conversation over Redis and prove every answer")
-    parser.add_argument("--kill", action="store_true", help="kill -9 one process in the middle, start a new one")
+    for fault, says in FAULTS.items():
+        parser.add_argument(f"--{fault}", type=int, nargs="?", const=1, default=0, metavar="N", help=says)
     parser.add_argument("--times", type=int, default=1, help="runs, each with the next seed (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="of the first run (default: 1)")
     parser.add_argument("--seconds", type=float, default=8, help="how long the talking takes (default: 8)")
