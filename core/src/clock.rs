@@ -66,7 +66,11 @@ impl Clock for SystemClock {
     }
 
     fn sleep_until(&self, deadline: Duration) -> Sleep {
-        Box::pin(tokio::time::sleep_until(self.start + deadline))
+        match self.start.checked_add(deadline) {
+            Some(at) => Box::pin(tokio::time::sleep_until(at)),
+            // Further away than a clock can say.
+            None => Box::pin(std::future::pending()),
+        }
     }
 }
 
@@ -140,6 +144,12 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_beyond_all_clocks_never_comes() {
+        let clock = SystemClock::new();
+        assert!(tokio::time::timeout(Duration::from_secs(1), clock.sleep_until(Duration::MAX)).await.is_err());
+    }
 
     #[tokio::test]
     async fn manual_clock_wakes_in_order_and_only_when_due() {

@@ -1,6 +1,6 @@
 //! Carries out what the machine decides: one task per consumer that runs its requests side by side and feeds the
-//! answers back. It retries nothing itself. It stops when the machine says so; if its task dies, the lease runs out
-//! and others take over.
+//! answers back. It retries nothing itself. It stops when the machine says so; if its task dies, the consumer ends with an
+//! `Internal` error, the lease runs out, and others take over.
 
 use std::sync::Arc;
 
@@ -23,10 +23,20 @@ pub(super) struct Driver {
     pub name: String,
 }
 
+/// Dropped with the driver's task, also when that dies.
+struct Watch(Arc<Shared>);
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.0.driver_gone();
+    }
+}
+
 type Op = BoxFuture<'static, Option<Event>>;
 
 impl Driver {
     pub(super) async fn run(self) {
+        let _watch = Watch(self.shared.clone());
         let mut ops: FuturesUnordered<Op> = FuturesUnordered::new();
         let mut notices = self.shared.notices.subscribe();
         let mut server = None;

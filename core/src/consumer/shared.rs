@@ -335,6 +335,26 @@ impl Shared {
         self.driver.notify_one();
     }
 
+    /// Nobody carries out what the machine decides any more. Where that was not its decision, everybody who waits is
+    /// told, and handlers end, since nobody renews their lease.
+    pub(super) fn driver_gone(&self) {
+        let mut state = self.lock();
+        if state.ended.is_some() {
+            return;
+        }
+        let error =
+            Error::internal("the consumer's own task died; its work goes to others. Open a new one, and report this")
+                .with_context("stream", &self.group.stream);
+        state.ended = Some(Err(error));
+        state.ready.clear();
+        for cancel in state.cancels.values() {
+            cancel.cancel(CancelReason::LeaseLost);
+        }
+        drop(state);
+        self.changes.notify_waiters();
+        self.arrivals.notify_waiters();
+    }
+
     /// Ends when something was handed out after this call.
     pub(super) fn arrival(&self) -> std::pin::Pin<Box<OwnedNotified>> {
         enabled(&self.arrivals)

@@ -19,6 +19,8 @@ mod outcome;
 mod session;
 mod setup;
 mod start;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -230,7 +232,8 @@ impl Machine {
                 }
             }
         }
-        if self.sweep_at > now.mono {
+        // While a sweep is under way there is no time for the next.
+        if self.sweep_at > now.mono && self.sweep_at < Duration::MAX {
             earliest(self.sweep_at);
         }
         // What could be done was done in this step: a deadline that has passed must not make the driver spin.

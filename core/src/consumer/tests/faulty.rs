@@ -37,6 +37,8 @@ pub(crate) struct Faulty {
     pub dice: Dice,
     /// Percent of requests that go wrong; 0 switches the faults off.
     pub percent: std::sync::atomic::AtomicU64,
+    /// The next request finds a mistake of our own.
+    pub broken: std::sync::atomic::AtomicBool,
 }
 
 enum Fate {
@@ -48,6 +50,7 @@ enum Fate {
 
 impl Faulty {
     async fn fate(&self) -> Fate {
+        assert!(!self.broken.load(std::sync::atomic::Ordering::SeqCst), "broken, as the test wants it");
         let percent = self.percent.load(std::sync::atomic::Ordering::SeqCst);
         if percent > 0 {
             tokio::time::sleep(Duration::from_millis(self.dice.below(20))).await;

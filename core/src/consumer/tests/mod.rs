@@ -257,11 +257,29 @@ async fn closing_gives_the_rest_to_others_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_consumer_whose_task_died_says_so_and_ends_its_handlers() {
+    let clock = crate::clock::SystemClock::shared();
+    let inner: Arc<dyn crate::transport::Transport> = crate::engine::Engine::new(clock.clone());
+    let dice = faulty::Dice::new(1);
+    let faulty = Arc::new(faulty::Faulty { inner, dice, percent: 0.into(), broken: false.into() });
+    let bus = Bus::over(faulty.clone(), clock, crate::config::BusConfig::default());
+    publish(&bus, 1, "x").await;
+    let inbox = bus.consume_inbound().open().await.unwrap();
+    let d = inbox.next().await.unwrap().unwrap();
+    faulty.broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(inbox.next().await.unwrap_err().code(), "internal");
+    assert!(d.is_cancelled());
+    assert_eq!(d.ack().await.unwrap_err().code(), "closed");
+    assert_eq!(inbox.idle().await.unwrap_err().code(), "internal");
+    assert_eq!(inbox.close().await.unwrap_err().code(), "internal");
+}
+
+#[tokio::test(start_paused = true)]
 async fn closing_ends_also_when_the_server_is_gone() {
     let clock = crate::clock::SystemClock::shared();
     let inner: Arc<dyn crate::transport::Transport> = crate::engine::Engine::new(clock.clone());
     let percent = std::sync::atomic::AtomicU64::new(0);
-    let faulty = Arc::new(faulty::Faulty { inner, dice: faulty::Dice::new(1), percent });
+    let faulty = Arc::new(faulty::Faulty { inner, dice: faulty::Dice::new(1), percent, broken: false.into() });
     let bus = Bus::over(faulty.clone(), clock, crate::config::BusConfig::default());
     publish(&bus, 1, "x").await;
     let inbox = bus.consume_inbound().open().await.unwrap();

@@ -102,7 +102,8 @@ async fn schedule(seed: u64, messages: i64) -> Result<(), String> {
     let dice = Arc::new(Dice::new(seed));
     let clock = crate::clock::SystemClock::shared();
     let engine: Arc<dyn Transport> = Engine::new(clock.clone());
-    let faulty = Arc::new(Faulty { inner: engine, dice: Dice::new(seed ^ 1), percent: AtomicU64::new(8) });
+    let faulty =
+        Arc::new(Faulty { inner: engine, dice: Dice::new(seed ^ 1), percent: AtomicU64::new(8), broken: false.into() });
     let bus = Bus::over(faulty.clone(), clock, crate::config::BusConfig::default());
     let log = Log::default();
     let mut workers = Vec::new();

@@ -1,0 +1,29 @@
+use std::time::Duration;
+
+use super::*;
+use crate::config::ConsumerConfig;
+use crate::transport::{FenceToken, Session};
+
+fn at(seconds: u64) -> Now {
+    Now { mono: Duration::from_secs(seconds), wall_ms: seconds * 1000 }
+}
+
+fn registered() -> Machine {
+    let policy = Policy::new(&ConsumerConfig::default(), "s".into(), "g".into(), "dead".into(), 1);
+    let mut machine = Machine::new(policy, at(0));
+    machine.step(Event::Tick, at(0));
+    let session = Session { identity: "one".into(), fence: FenceToken("1:a".into()) };
+    machine.step(Event::Registered(Ok(Ok(session))), at(0));
+    machine
+}
+
+#[test]
+fn a_session_lost_during_a_sweep_leaves_no_deadline_that_never_comes() {
+    let mut machine = registered();
+    let actions = machine.step(Event::Tick, at(60));
+    assert!(actions.iter().any(|action| matches!(action, Action::Sweep { .. })), "{actions:?}");
+    let lost = Event::Renewed { sent: Duration::ZERO, answer: Ok(vec![(0, Err(Refusal::Forgotten))]) };
+    let actions = machine.step(lost, at(60));
+    assert!(actions.iter().any(|action| matches!(action, Action::Register)), "{actions:?}");
+    assert_eq!(machine.next_deadline(at(60)), None);
+}
