@@ -86,11 +86,13 @@ impl<T: Envelope> Consumer<T> {
         Ok(batch)
     }
 
-    /// Waits until everything that can be seen has been finished and reported, retries included.
+    /// Waits until everything that can be seen has been finished and reported, retries included. What was published
+    /// before the call can be seen.
     pub async fn idle(&self) -> Result<()> {
+        let mut fresh = true;
         loop {
             let notified = self.shared.change();
-            if self.shared.probe_idle() || self.shared.has_ended()? {
+            if self.shared.probe_idle(std::mem::take(&mut fresh)) || self.shared.has_ended()? {
                 return Ok(());
             }
             notified.await;

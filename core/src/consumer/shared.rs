@@ -295,10 +295,10 @@ impl Shared {
     }
 
     /// Asks for an empty fetch that proves idleness; whether there was one.
-    pub(super) fn probe_idle(&self) -> bool {
+    pub(super) fn probe_idle(&self, fresh: bool) -> bool {
         let now = self.now();
         let mut state = self.lock();
-        let actions = state.machine.step(Event::ProbeIdle, now);
+        let actions = state.machine.step(Event::ProbeIdle { fresh }, now);
         self.apply(&mut state, actions, now);
         let idle = state.machine.is_idle() && state.ready.is_empty();
         let work = !state.io.is_empty();

@@ -171,7 +171,13 @@ impl Machine {
             Event::Adopted(answer) => self.adopted(answer, now),
             Event::Retired { key, answer } => self.retired(key, answer, now),
             Event::StopSent(answer) => self.stop_answered(answer, now),
-            Event::ProbeIdle => self.probing = true,
+            Event::ProbeIdle { fresh } => {
+                self.probing = true;
+                if fresh {
+                    self.quiet = false;
+                    self.ended_count += 1;
+                }
+            }
             Event::Drain { deadline } => self.drain(deadline),
             Event::ServerChanged => self.server_changed(now),
             Event::Swept(answer) => self.swept(answer, now),

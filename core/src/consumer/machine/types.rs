@@ -156,7 +156,10 @@ pub(crate) enum Event {
     },
     StopSent(Result<(), Error>),
     /// Someone wants to know when nothing is left.
-    ProbeIdle,
+    ProbeIdle {
+        /// Asked just now: a fetch that was sent before proves nothing.
+        fresh: bool,
+    },
     /// No new work; handlers get until the deadline.
     Drain {
         deadline: Duration,

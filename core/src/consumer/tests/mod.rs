@@ -38,6 +38,58 @@ async fn a_message_is_handled_once_and_the_stream_is_empty_afterwards() {
     bus.close().await.unwrap();
 }
 
+#[tokio::test(start_paused = true)]
+async fn idle_sees_what_was_published_before_it_was_asked() {
+    let bus = bus().await;
+    let inbox = Arc::new(bus.consume_inbound().open().await.unwrap());
+    let seen = Seen::default();
+    let running = tokio::spawn({
+        let (inbox, seen) = (inbox.clone(), seen.clone());
+        async move {
+            let handler = move |d: Delivery<Inbound>| {
+                let seen = seen.clone();
+                async move {
+                    note(&seen, &d.data()?);
+                    Ok(())
+                }
+            };
+            inbox.run(handler).await
+        }
+    });
+    for n in 0..5 {
+        inbox.idle().await.unwrap();
+        publish(&bus, 1, &n.to_string()).await;
+        inbox.idle().await.unwrap();
+        assert_eq!(seen.lock().unwrap()["c1"].len(), n + 1);
+    }
+    inbox.close().await.unwrap();
+    running.await.unwrap().unwrap();
+    bus.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn running_until_idle_handles_what_came_after_opening() {
+    let bus = bus().await;
+    let inbox = bus.consume_inbound().open().await.unwrap();
+    inbox.idle().await.unwrap();
+    publish(&bus, 1, "late").await;
+    let seen = Seen::default();
+    let handler = {
+        let seen = seen.clone();
+        move |d: Delivery<Inbound>| {
+            let seen = seen.clone();
+            async move {
+                note(&seen, &d.data()?);
+                Ok(())
+            }
+        }
+    };
+    inbox.run_until_idle(handler).await.unwrap();
+    assert_eq!(seen.lock().unwrap()["c1"], ["late"]);
+    inbox.close().await.unwrap();
+    bus.close().await.unwrap();
+}
+
 /// What the handlers saw, per channel.
 type Seen = Arc<Mutex<HashMap<String, Vec<String>>>>;
 
