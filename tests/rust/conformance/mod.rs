@@ -72,6 +72,7 @@ cases! {
         count_and_bytes_bound_an_answer,
         a_fetch_ends_although_everything_belongs_to_others,
         many_consumers_keep_every_lane_in_order,
+        concurrent_connections_keep_every_lane_in_order,
         without_order_everything_goes_to_whoever_reads;
     settle:
         an_ack_finishes,

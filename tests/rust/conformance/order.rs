@@ -1,8 +1,9 @@
 //! Order: who gets which entry, and that nothing overtakes within a lane, whatever answers are lost.
 
+use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
-use stargazer_core::transport::{EntryId, Fetch, Handed, Lane, Ordering, SettleResult, Verdict, field};
+use stargazer_core::transport::{EntryId, Fetch, Handed, Lane, Ordering, Settle, SettleResult, Verdict, field};
 
 use super::lab::{ACKED, Dice, Lab};
 use super::player::{Player, ack, outcome};
@@ -204,12 +205,7 @@ pub(super) async fn many_consumers_keep_every_lane_in_order(lab: Lab) {
                 let expected = published.get_mut(&lane).unwrap().pop_front();
                 assert_eq!(Some(entry.id), expected, "seed {seed}: lane {lane:?} out of order");
                 assert_eq!(field(&entry.fields.unwrap(), "key"), Some(&lane));
-                let outcome = stargazer_core::transport::Settle {
-                    id: entry.id,
-                    lane: Some(lane),
-                    verdict: Verdict::Ack,
-                    body: None,
-                };
+                let outcome = Settle { id: entry.id, lane: Some(lane), verdict: Verdict::Ack, body: None };
                 assert_eq!(player.settle(&[outcome]).await.unwrap().results, [SettleResult::Done]);
                 done += 1;
             }
@@ -220,6 +216,54 @@ pub(super) async fn many_consumers_keep_every_lane_in_order(lab: Lab) {
         }
         lab.transport.delete_stream(&group.stream).await.unwrap();
     }
+}
+
+/// Four sessions on connections of their own, at once, losing some answers.
+pub(super) async fn concurrent_connections_keep_every_lane_in_order(lab: Lab) {
+    const LANES: [&str; 5] = ["0", "1", "2", "3", "4"];
+    const ENTRIES: usize = 300;
+    let group = lab.group().await;
+    let started: RefCell<HashMap<Lane, EntryId>> = RefCell::default();
+    let done = Cell::new(0);
+    let publish = async {
+        let mut dice = Dice(99);
+        for _ in 0..ENTRIES {
+            lab.publish(LANES[dice.below(5).min(dice.below(5))], "").await;
+            tokio::task::yield_now().await;
+        }
+    };
+    let play = async |n: u64| {
+        let mut dice = Dice(n);
+        let mut player = Player::join(&lab, &group, &format!("p{n}")).await;
+        player.transport = lab.reconnect().await;
+        while done.get() < ENTRIES {
+            let answer = player.try_fetch(1 + dice.below(12)).await.unwrap();
+            tokio::task::yield_now().await;
+            if dice.below(5) == 0 {
+                continue;
+            }
+            let mut batch = Vec::new();
+            for entry in answer.entries {
+                player.cursor = entry.id;
+                let lane = entry.lane.unwrap();
+                let before = started.borrow_mut().insert(lane.clone(), entry.id);
+                assert!(before < Some(entry.id), "{lane:?}: {} starts after {before:?}", entry.id);
+                batch.push(Settle { id: entry.id, lane: Some(lane), verdict: Verdict::Ack, body: None });
+                tokio::task::yield_now().await;
+            }
+            if !batch.is_empty() {
+                let settled = player.settle(&batch).await.unwrap();
+                assert_eq!(settled.results, vec![SettleResult::Done; batch.len()]);
+                done.set(done.get() + batch.len());
+            }
+        }
+        player
+    };
+    let ((), a, b, c, d) = tokio::join!(publish, play(1), play(2), play(3), play(4));
+    for player in [a, b, c, d] {
+        assert_eq!(lab.transport.retire(&group, &player.session).await.unwrap(), Ok(true));
+    }
+    assert_eq!((done.get(), lab.kept(&group)), (ENTRIES, (0, 0)));
 }
 
 pub(super) async fn without_order_everything_goes_to_whoever_reads(lab: Lab) {
