@@ -66,6 +66,7 @@ pub(super) async fn leaving_releases_what_is_in_hand(lab: Lab) {
     let mut seen = Vec::new();
     for _ in 0..9 {
         let d = second.next_timeout(Duration::from_secs(10)).await.unwrap().unwrap();
+        assert_eq!(d.attempt(), 1, "what was given back does not count");
         seen.push(text(&d));
         d.ack().await.unwrap();
     }

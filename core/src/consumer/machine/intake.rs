@@ -121,7 +121,7 @@ impl Machine {
         let lane = held.lanes.entry(slot.clone()).or_default();
         let first = lane.queue.is_empty();
         let suspect = entry.history && held.horizon.is_none_or(|horizon| entry.id <= horizon);
-        let record = met(entry.record, suspect, first);
+        let record = met(entry.record, suspect && !held.orderly, first);
         let due_in = record.due_in;
         lane.unsettled += 1;
         let keep = lane.queue.len() < BODIES_PER_LANE || matches!(entry.content, Content::Vanished);
@@ -200,7 +200,7 @@ impl Machine {
 ///
 /// An entry that nobody has handed out before was never started. Of what a dead session left, a record that says
 /// "running" ended without outcome; without a record only the first of its lane (or an entry without lane) can have
-/// been started, unmarked.
+/// been started, unmarked. What left on its own has reported every outcome, so that none is missing.
 fn met(record: Option<Record>, suspect: bool, first_of_lane: bool) -> Record {
     match record {
         Some(mut record) => {

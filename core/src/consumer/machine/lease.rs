@@ -16,11 +16,21 @@ use crate::transport::{EntryId, FenceToken, Refusal, Session, Sign};
 pub(super) struct Lookout {
     look_at: Duration,
     looking: bool,
-    adopting: bool,
+    /// Set while an adoption is under way.
+    adopting: Option<Gone>,
     last: Option<Duration>,
     seen: HashMap<Name, Seen>,
     renew_at: Duration,
     renewing: bool,
+}
+
+/// How somebody went whose work is taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Gone {
+    /// On its own, with every outcome reported.
+    Left,
+    /// Without a word.
+    Silent,
 }
 
 #[derive(Debug)]
@@ -36,7 +46,7 @@ impl Lookout {
         Self {
             look_at,
             looking: false,
-            adopting: false,
+            adopting: None,
             last: None,
             seen: HashMap::new(),
             renew_at: Duration::ZERO,
@@ -53,7 +63,11 @@ impl Machine {
         if !self.sessions.is_empty() && !self.lookout.renewing {
             earliest(self.lookout.renew_at);
         }
-        if self.phase == Phase::Working && self.primary.is_some() && !self.lookout.looking && !self.lookout.adopting {
+        if self.phase == Phase::Working
+            && self.primary.is_some()
+            && !self.lookout.looking
+            && self.lookout.adopting.is_none()
+        {
             earliest(self.lookout.look_at);
         }
         for held in self.sessions.values().filter(|held| !held.expired) {
@@ -137,7 +151,7 @@ impl Machine {
         if self.phase != Phase::Working
             || self.primary.is_none()
             || self.lookout.looking
-            || self.lookout.adopting
+            || self.lookout.adopting.is_some()
             || now.mono < self.lookout.look_at
         {
             return;
@@ -178,7 +192,7 @@ impl Machine {
         if let Some((_, seen)) = candidate
             && self.phase == Phase::Working
         {
-            self.lookout.adopting = true;
+            self.lookout.adopting = Some(if seen.fence.has_left() { Gone::Left } else { Gone::Silent });
             self.out.push(Action::Adopt { seen });
         }
     }
@@ -191,7 +205,7 @@ impl Machine {
     }
 
     pub(super) fn adopted(&mut self, answer: Result<Option<Session>, Error>, now: Now) {
-        self.lookout.adopting = false;
+        let gone = self.lookout.adopting.take();
         match answer {
             Ok(None) => self.succeeded(),
             Ok(Some(session)) => {
@@ -200,7 +214,9 @@ impl Machine {
                 self.out.push(Action::Tell(Notice::Adopted { identity: session.identity.clone() }));
                 self.lookout.seen.remove(&session.identity);
                 let compare_at = now.mono + Duration::from_secs(60);
-                self.sessions.insert(key, Held::new(session, false, now.mono, compare_at));
+                let mut held = Held::new(session, false, now.mono, compare_at);
+                held.orderly = gone == Some(Gone::Left);
+                self.sessions.insert(key, held);
             }
             Err(error) => {
                 let _ = self.failed(error, now);

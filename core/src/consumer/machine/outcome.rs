@@ -1,6 +1,7 @@
 //! Outcomes: what a handler's end does to its lane, and reporting to the server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::lane::{LaneState, Slot};
 use super::types::{Action, Answer, CancelReason, Content, Ended, Notice, Now, SessionKey, Ticket};
@@ -48,9 +49,15 @@ impl Machine {
             }
             Ended::Release => {
                 item.record.starts = item.record.starts.saturating_sub(1);
-                if self.phase == Phase::Working {
-                    let due = now.mono + self.policy.retry_base;
-                    self.put_to_wait(key, slot, due);
+                let working = self.phase == Phase::Working;
+                let pause = if working { self.policy.retry_base } else { Duration::ZERO };
+                if !item.fresh {
+                    // Its mark says that it runs; whoever takes it over must not count this start.
+                    item.record.due_in = pause;
+                    let verdict = Verdict::Retry(item.record);
+                    self.report(key, &slot, verdict);
+                } else if working {
+                    self.put_to_wait(key, slot, now.mono + pause);
                 } else {
                     lane.state = LaneState::Idle;
                 }

@@ -20,6 +20,9 @@ pub(super) struct Held {
     /// Pending entries up to here may have been started by somebody: they are marked before they start. `None`
     /// while the pending list of an adopted identity has not been read to its end.
     pub horizon: Option<EntryId>,
+    /// It left on its own: every start of an entry has had its outcome, and what stands in its pending list was never
+    /// started or given back.
+    pub orderly: bool,
     pub fetching: bool,
     /// There is, or may be, something in the pending list beyond the cursor.
     pub fetch_again: bool,
@@ -62,6 +65,7 @@ impl Held {
             own,
             cursor: EntryId::ZERO,
             horizon: own.then_some(EntryId::ZERO),
+            orderly: false,
             fetching: false,
             fetch_again: true,
             fetch_at: Duration::ZERO,
