@@ -2,7 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import { after, type TestContext, test } from 'node:test';
-import { type Bus, type BusSettings, connect } from '@stargazer/core';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type Bus, type BusSettings, type ConsumerSettings, connect } from '@stargazer/core';
 import { Server } from '../harness/server.mjs';
 
 let server: Promise<Server> | undefined;
@@ -18,7 +19,7 @@ after(async () => {
 });
 
 /** Settings under which a bus shares no stream with another test's. */
-export function names(): Required<Pick<BusSettings, 'inboundStream' | 'outboundStreamPrefix' | 'deadLetterStream'>> &
+export function names(): Required<Pick<BusSettings, 'inboundStream' | 'toolsStream' | 'deadLetterStream'>> &
   BusSettings {
   const own = `t-${randomUUID().slice(0, 8)}`;
   return {
@@ -42,6 +43,10 @@ export interface Bench {
   readonly again: (settings?: BusSettings) => Promise<Bus>;
   /** Name of the dead letters' stream. */
   readonly dead: string;
+  /** Name of the inbound stream. */
+  readonly inbound: string;
+  /** Name of the tools' stream and group. */
+  readonly tools: string;
 }
 
 /** Connects for a test, and closes behind it. */
@@ -54,7 +59,7 @@ export async function bench(t: TestContext, url: string, settings: BusSettings =
     open.push(bus);
     return bus;
   };
-  return { bus: await again(), again, dead: own.deadLetterStream };
+  return { bus: await again(), again, dead: own.deadLetterStream, inbound: own.inboundStream, tools: own.toolsStream };
 }
 
 /** A test that runs on both transports. */
@@ -67,6 +72,18 @@ export function both(
     await t.test('on memory', async (t) => body(await bench(t, `memory://${randomUUID()}`, settings), t));
     await t.test('on a server', async (t) => body(await bench(t, (await theServer()).url, settings), t));
   });
+}
+
+/** Settings that notice things soon. */
+export const quick: ConsumerSettings = { leaseMs: 2000, sweepMs: 500, retryBaseMs: 20, retryMaxMs: 100 };
+
+/** Waits until a condition holds. */
+export async function until(what: string, condition: () => Promise<boolean>): Promise<void> {
+  const deadline = performance.now() + 30_000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`never: ${what}`);
+    await sleep(10);
+  }
 }
 
 /** A promise and what settles it. */

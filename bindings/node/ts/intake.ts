@@ -149,7 +149,8 @@ export class Intake<T> implements Holder {
   /** Ends it; what is in hand gets the drain time, or this one. */
   async close(drainMs?: number): Promise<void> {
     this.#ended = true;
-    for (const delivery of this.#ready.slice(this.#next)) delivery.release();
+    // Closing at once gives them back by itself; handlers that still run must not keep them waiting.
+    if (drainMs !== 0) for (const delivery of this.#ready.slice(this.#next)) delivery.release();
     this.#ready = [];
     this.#next = 0;
     this.flush();

@@ -98,7 +98,7 @@ both('a_closed_bus_says_so', async ({ again }) => {
   await failure(bus.consumeInbound().next(), ClosedError);
 });
 
-both('what does not exist is not found', async ({ bus }) => {
+both('an_unknown_stream_is_not_found', async ({ bus }) => {
   await failure(bus.streamInfo('nothing'), NotFoundError);
   await failure(bus.pending('nothing', 'nobody'), NotFoundError);
 });
