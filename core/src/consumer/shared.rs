@@ -222,6 +222,7 @@ impl Shared {
                         state.errors.pop_front();
                     }
                     state.errors.push_back(stale(stream, id));
+                    self.arrivals.notify_waiters();
                 }
             }
         }

@@ -275,6 +275,10 @@ impl Machine {
     fn lose(&mut self, key: SessionKey, refusal: Refusal, now: Now) {
         let Some(held) = self.sessions.remove(&key) else { return };
         self.out.push(Action::Tell(Notice::SessionLost { identity: held.session.identity.clone(), refusal }));
+        // Outcomes on their way are refused with the session.
+        for settle in held.batch.iter().flat_map(|batch| batch.iter()).chain(&held.outbox) {
+            self.out.push(Action::Tell(Notice::StaleOutcome { id: settle.id }));
+        }
         for lane in held.lanes.values() {
             for item in lane.queue.iter().filter(|item| item.counted) {
                 self.bodies -= 1;

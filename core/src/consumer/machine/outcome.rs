@@ -18,7 +18,10 @@ impl Machine {
             self.limits.remove(&(at, ticket));
         }
         if running.orphan {
-            self.out.push(Action::Tell(Notice::StaleOutcome { id: running.id }));
+            // Giving back what is gone already is no news.
+            if how != Ended::Release {
+                self.out.push(Action::Tell(Notice::StaleOutcome { id: running.id }));
+            }
             return;
         }
         let (key, slot) = (running.key, running.slot);
