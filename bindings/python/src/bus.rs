@@ -24,13 +24,14 @@ pub(crate) struct Bus {
 
 /// Connects; the future gives a `Bus`. Without an address it is that of the environment.
 #[pyfunction]
-pub(crate) fn connect<'py>(
-    py: Python<'py>,
+pub(crate) fn connect(
+    bridge: &Bridge,
+    future: Py<PyAny>,
     url: Option<Text>,
     role: Option<Text>,
     platforms: Vec<Text>,
-    settings: &Bound<'py, PyDict>,
-) -> PyResult<Bound<'py, PyAny>> {
+    settings: &Bound<'_, PyDict>,
+) -> PyResult<()> {
     let host = Host::get().map_err(raise)?;
     let url = url.map(String::from).or_else(sg::config::url_from_env).ok_or_else(|| {
         raise(sg::Error::invalid("no address was given and REDIS_URL is not set").with_context("field", "url"))
@@ -40,8 +41,7 @@ pub(crate) fn connect<'py>(
         .role(role)
         .platforms(platforms.into_iter().map(String::from))
         .config(settings::bus(settings)?);
-    let (bridge, event_loop) = Bridge::current(py)?;
-    bridge.call(&event_loop, async move { builder.await }, move |py, bus| {
+    bridge.call(future, async move { builder.await }, move |py, bus| {
         let publisher = Py::new(py, Publisher::new(host, (*bus).clone()))?;
         Ok(Py::new(py, Bus { bus: Owned::new(host, bus), publisher })?.into_any())
     })
@@ -49,19 +49,18 @@ pub(crate) fn connect<'py>(
 
 impl Bus {
     /// Runs a question to the bus on the I/O thread.
-    fn ask<'py, T, F>(
+    fn ask<T, F>(
         &self,
-        py: Python<'py>,
+        bridge: &Bridge,
+        future: Py<PyAny>,
         question: impl FnOnce(sg::Bus) -> F,
         convert: impl FnOnce(Python<'_>, T) -> PyResult<Py<PyAny>> + Send + 'static,
-    ) -> PyResult<Bound<'py, PyAny>>
+    ) -> PyResult<()>
     where
         T: Send + 'static,
         F: Future<Output = sg::Result<T>> + Send + 'static,
     {
-        let question = question(self.bus.get()?.clone());
-        let (bridge, event_loop) = Bridge::current(py)?;
-        bridge.call(&event_loop, question, convert)
+        bridge.call(future, question(self.bus.get()?.clone()), convert)
     }
 }
 
@@ -78,27 +77,27 @@ impl Bus {
         Ok(self.bus.get()?.url().to_owned())
     }
 
-    fn ensure_streams<'py>(&self, py: Python<'py>, role: Text, platforms: Vec<Text>) -> PyResult<Bound<'py, PyAny>> {
+    fn ensure_streams(&self, bridge: &Bridge, future: Py<PyAny>, role: Text, platforms: Vec<Text>) -> PyResult<()> {
         let role: sg::Role = role.0.parse().map_err(raise)?;
         let platforms: Vec<String> = platforms.into_iter().map(String::from).collect();
-        self.ask(py, |bus| async move { bus.ensure_streams(role, &platforms).await }, nothing)
+        self.ask(bridge, future, |bus| async move { bus.ensure_streams(role, &platforms).await }, nothing)
     }
 
-    fn stream_info<'py>(&self, py: Python<'py>, stream: Text) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, |bus| async move { bus.stream_info(&stream.0).await }, info::stream)
+    fn stream_info(&self, bridge: &Bridge, future: Py<PyAny>, stream: Text) -> PyResult<()> {
+        self.ask(bridge, future, |bus| async move { bus.stream_info(&stream.0).await }, info::stream)
     }
 
-    fn pending<'py>(&self, py: Python<'py>, stream: Text, group: Text) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, |bus| async move { bus.pending(&stream.0, &group.0).await }, info::pending)
+    fn pending(&self, bridge: &Bridge, future: Py<PyAny>, stream: Text, group: Text) -> PyResult<()> {
+        self.ask(bridge, future, |bus| async move { bus.pending(&stream.0, &group.0).await }, info::pending)
     }
 
-    fn entries<'py>(&self, py: Python<'py>, stream: Text, after: Text, count: usize) -> PyResult<Bound<'py, PyAny>> {
+    fn entries(&self, bridge: &Bridge, future: Py<PyAny>, stream: Text, after: Text, count: usize) -> PyResult<()> {
         let after = after.0.parse().map_err(raise)?;
-        self.ask(py, move |bus| async move { bus.entries(&stream.0, after, count).await }, info::entries)
+        self.ask(bridge, future, move |bus| async move { bus.entries(&stream.0, after, count).await }, info::entries)
     }
 
-    fn close<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        self.ask(py, |bus| async move { bus.close().await }, nothing)
+    fn close(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
+        self.ask(bridge, future, |bus| async move { bus.close().await }, nothing)
     }
 
     fn consume_inbound(&self, group: Option<Text>, settings: &Bound<'_, PyDict>) -> PyResult<Consumer> {

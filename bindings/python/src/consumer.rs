@@ -126,14 +126,15 @@ impl Consumer {
     }
 
     /// Waits until something has come; the future gives a word for what. Opens the consumer when it is not.
-    fn more<'py>(
+    fn more(
         &self,
-        py: Python<'py>,
+        bridge: &Bridge,
+        future: Py<PyAny>,
         n: usize,
         timeout: Option<f64>,
         handlers: bool,
         until_idle: bool,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<()> {
         let timeout = timeout.map(|timeout| seconds("timeout", timeout)).transpose()?;
         let want = Want { max: n, timeout, handlers, until_idle };
         let inner = self.inner()?.clone();
@@ -143,7 +144,6 @@ impl Consumer {
             waiting.retain(|stop| !stop.is_closed());
             waiting.push(stop);
         }
-        let (bridge, event_loop) = Bridge::current(py)?;
         let waiter = inner.clone();
         let work = async move {
             tokio::select! {
@@ -152,7 +152,7 @@ impl Consumer {
                 came = waiter.wait(want) => came,
             }
         };
-        bridge.call(&event_loop, work, move |py, came| {
+        bridge.call(future, work, move |py, came| {
             Ok(match came {
                 Came::Arrived(batch) => {
                     locked(&inner.ready).extend(batch);
@@ -193,12 +193,11 @@ impl Consumer {
     }
 
     /// Closes; with the configured time for what is in hand if none is given.
-    fn close<'py>(&self, py: Python<'py>, within: Option<f64>) -> PyResult<Bound<'py, PyAny>> {
+    fn close(&self, bridge: &Bridge, future: Py<PyAny>, within: Option<f64>) -> PyResult<()> {
         let within = within.map(|within| seconds("within", within)).transpose()?;
         let inner = self.inner()?.clone();
         inner.closed.store(true, Ordering::Release);
         let untaken = std::mem::take(&mut *locked(&inner.ready));
-        let (bridge, event_loop) = Bridge::current(py)?;
         let work = async move {
             drop(untaken);
             let Some(source) = inner.source.get() else {
@@ -212,7 +211,7 @@ impl Consumer {
             }
             source.close(within).await
         };
-        bridge.call(&event_loop, work, nothing)
+        bridge.call(future, work, nothing)
     }
 }
 

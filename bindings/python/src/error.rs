@@ -1,9 +1,8 @@
 //! Errors of the core as exceptions of `stargazer_core.errors`, told apart by code.
 
-use pyo3::exceptions::PySystemError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyTuple};
 use stargazer_core as sg;
 
 /// The exception for an error; for `map_err`.
@@ -11,12 +10,8 @@ pub(crate) fn raise(error: sg::Error) -> PyErr {
     Python::attach(|py| exception(py, &error))
 }
 
-/// The exception for an error: the class of its code, with message and context.
-pub(crate) fn exception(py: Python<'_>, error: &sg::Error) -> PyErr {
-    build(py, error).unwrap_or_else(|trouble| trouble)
-}
-
-fn build(py: Python<'_>, error: &sg::Error) -> PyResult<PyErr> {
+/// Code, message and context: what an exception is made of where that is left to Python code.
+pub(crate) fn plain(py: Python<'_>, error: &sg::Error) -> PyResult<Py<PyAny>> {
     let context = PyDict::new(py);
     for (key, value) in error.context() {
         context.set_item(key, value)?;
@@ -24,14 +19,16 @@ fn build(py: Python<'_>, error: &sg::Error) -> PyResult<PyErr> {
     if let Some(cause) = std::error::Error::source(error) {
         context.set_item("cause", cause.to_string())?;
     }
-    let class = classes(py)?.get_item(error.code())?;
-    let class = class.ok_or_else(|| PySystemError::new_err(format!("no class for the code {:?}", error.code())))?;
-    Ok(PyErr::from_value(class.call1((error.message(), context))?))
+    Ok((error.code(), error.message(), context).into_pyobject(py)?.into_any().unbind())
 }
 
-fn classes(py: Python<'_>) -> PyResult<&Bound<'_, PyDict>> {
-    static CLASSES: PyOnceLock<Py<PyDict>> = PyOnceLock::new();
-    CLASSES.import(py, "stargazer_core.errors", "BY_CODE")
+/// The exception for an error.
+fn exception(py: Python<'_>, error: &sg::Error) -> PyErr {
+    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let made = MAKE
+        .import(py, "stargazer_core.errors", "exception")
+        .and_then(|make| make.call1(plain(py, error)?.bind(py).cast::<PyTuple>()?));
+    made.map_or_else(|trouble| trouble, PyErr::from_value)
 }
 
 /// Every code with whether the same call may succeed later.

@@ -6,7 +6,6 @@
 // Arguments of what Python calls are taken out of Python objects, hence owned.
 #![allow(clippy::needless_pass_by_value)]
 
-mod bell;
 mod bridge;
 mod bus;
 mod codec;
@@ -28,6 +27,8 @@ use pyo3::pymodule;
 mod _native {
     use pyo3::pyfunction;
 
+    #[pymodule_export]
+    use super::bridge::Bridge;
     #[pymodule_export]
     use super::bus::{Bus, connect};
     #[pymodule_export]

@@ -13,7 +13,7 @@ use crate::error::raise;
 use crate::fork::Owned;
 use crate::text::Text;
 
-/// Publishes; under a fence when it came from a delivery.
+/// Publishes; under a fence when it came from a delivery. Its methods say whether the loop is to flush.
 #[pyclass(frozen, module = "stargazer_core._native")]
 pub(crate) struct Publisher(Owned<Arc<sg::Publisher>>);
 
@@ -22,16 +22,17 @@ impl Publisher {
         Self(Owned::new(host, Arc::new(publisher)))
     }
 
-    fn send<'py>(
+    fn send(
         &self,
-        body: &Bound<'py, PyAny>,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        body: &Bound<'_, PyAny>,
         target: Target,
         options: PublishOptions,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<bool> {
         let publisher = self.0.get()?;
         let data = encode(body, &publisher.limits()).map_err(raise)?;
-        let (bridge, event_loop) = Bridge::current(body.py())?;
-        bridge.publish(&event_loop, publisher, Outgoing { target, data, options })
+        bridge.publish(future, publisher, Outgoing { target, data, options })
     }
 }
 
@@ -41,42 +42,54 @@ fn named(message_id: Option<Text>) -> PublishOptions {
 
 #[pymethods]
 impl Publisher {
-    fn publish_inbound<'py>(
+    fn publish_inbound(
         &self,
-        envelope: &Bound<'py, PyAny>,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        envelope: &Bound<'_, PyAny>,
         message_id: Option<Text>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.send(envelope, Target::Inbound, named(message_id))
+    ) -> PyResult<bool> {
+        self.send(bridge, future, envelope, Target::Inbound, named(message_id))
     }
 
-    fn publish_outbound<'py>(
+    fn publish_outbound(
         &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
         platform: Text,
-        envelope: &Bound<'py, PyAny>,
+        envelope: &Bound<'_, PyAny>,
         message_id: Option<Text>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        self.send(envelope, Target::Outbound { platform: platform.into() }, named(message_id))
+    ) -> PyResult<bool> {
+        self.send(bridge, future, envelope, Target::Outbound { platform: platform.into() }, named(message_id))
     }
 
-    fn publish_tools_request<'py>(&self, request: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.send(request, Target::ToolsRequest, PublishOptions::default())
+    fn publish_tools_request(&self, bridge: &Bridge, future: Py<PyAny>, request: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.send(bridge, future, request, Target::ToolsRequest, PublishOptions::default())
     }
 
-    fn publish_tools_reply<'py>(&self, reply_stream: Text, reply: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        self.send(reply, Target::ToolsReply { stream: reply_stream.into() }, PublishOptions::default())
+    fn publish_tools_reply(
+        &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        reply_stream: Text,
+        reply: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        self.send(bridge, future, reply, Target::ToolsReply { stream: reply_stream.into() }, PublishOptions::default())
     }
 
     #[allow(clippy::too_many_arguments)] // one for each option
-    fn publish<'py>(
+    fn publish(
         &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
         stream: Text,
-        body: &Bound<'py, PyAny>,
+        body: &Bound<'_, PyAny>,
         key: Option<Text>,
         message_id: Option<Text>,
         trace_id: Option<Text>,
         traceparent: Option<Text>,
         tracestate: Option<Text>,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    ) -> PyResult<bool> {
         let options = PublishOptions {
             message_id: message_id.map(String::from),
             key: key.map(String::from),
@@ -84,6 +97,6 @@ impl Publisher {
             traceparent: traceparent.map(String::from),
             tracestate: tracestate.map(String::from),
         };
-        self.send(body, Target::Stream { name: stream.into() }, options)
+        self.send(bridge, future, body, Target::Stream { name: stream.into() }, options)
     }
 }

@@ -12,6 +12,7 @@ from stargazer_core import _native
 from stargazer_core.consumer import Consumer
 from stargazer_core.envelope import Inbound, Outbound
 from stargazer_core.info import Entry, PendingInfo, StreamInfo, stream_info
+from stargazer_core.loop import ask
 from stargazer_core.publisher import Publisher
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Connecting:
         self._bus: Bus | None = None
 
     async def _connect(self) -> Bus:
-        native = await _native.connect(self._url, self._role, self._platforms, dict(self._settings))
+        native = await ask(_native.connect, self._url, self._role, self._platforms, dict(self._settings))
         return Bus(native)
 
     def __await__(self) -> Generator[Any, None, Bus]:
@@ -121,7 +122,7 @@ class Bus(Publisher):
         Raises:
             InvalidError: there is no such role, or a gateway has no platforms.
         """
-        await self._native.ensure_streams(role, list(platforms))
+        await ask(self._native.ensure_streams, role, list(platforms))
 
     async def stream_info(self, stream: str) -> StreamInfo:
         """A stream at a glance.
@@ -129,7 +130,7 @@ class Bus(Publisher):
         Raises:
             NotFoundError: there is none of that name.
         """
-        return stream_info(await self._native.stream_info(stream))
+        return stream_info(await ask(self._native.stream_info, stream))
 
     async def pending(self, stream: str, group: str) -> PendingInfo:
         """What a group has read and not finished.
@@ -137,17 +138,17 @@ class Bus(Publisher):
         Raises:
             NotFoundError: there is no such stream or group.
         """
-        return PendingInfo(**await self._native.pending(stream, group))
+        return PendingInfo(**await ask(self._native.pending, stream, group))
 
     async def entries(self, stream: str, *, after: str = "0-0", count: int = 100) -> list[Entry]:
         """Entries after an id, oldest first, at most ``count`` (and 1000)."""
-        return [Entry(entry_id, fields) for entry_id, fields in await self._native.entries(stream, after, count)]
+        return [Entry(entry_id, fields) for entry_id, fields in await ask(self._native.entries, stream, after, count)]
 
     async def close(self) -> None:
         """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""
         # What is in hand without a handler would be waited for, though nobody may ever come back to it.
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
-        await self._native.close()
+        await ask(self._native.close)
 
     async def __aenter__(self) -> Bus:
         """The bus itself; leaving closes it."""

@@ -10,6 +10,7 @@ from stargazer_core import _native
 from stargazer_core.delivery import Delivery
 from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.handler import Handler, Run
+from stargazer_core.loop import ask
 
 if TYPE_CHECKING:
     from typing_extensions import Self, TypeVar
@@ -117,7 +118,7 @@ class Consumer(Generic[T]):
 
     async def _wait(self, n: int, timeout: float | None, *, until_idle: bool) -> Came:
         try:
-            return await self._native.more(n, timeout, self._run is not None, until_idle)
+            return await ask(self._native.more, n, timeout, self._run is not None, until_idle)
         except asyncio.CancelledError:
             # Nothing is to be fetched for somebody who has gone.
             self._native.wake()
@@ -128,7 +129,7 @@ class Consumer(Generic[T]):
 
         May be called twice. Trouble that could not be told before is raised here.
         """
-        await self._native.close(0.0 if self._run is None else None)
+        await ask(self._native.close, 0.0 if self._run is None else None)
 
     async def __aenter__(self) -> Self:
         """The consumer itself; leaving closes it."""

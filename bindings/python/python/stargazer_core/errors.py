@@ -170,5 +170,10 @@ class NoWorkerError(StargazerError):
     retryable = True
 
 
+def exception(code: str, message: str, context: Mapping[str, str]) -> StargazerError:
+    """The exception for what the core told."""
+    return BY_CODE[code](message, context)
+
+
 #: The class of every code.
 BY_CODE: dict[str, type[StargazerError]] = {kind.code: kind for kind in StargazerError.__subclasses__()}

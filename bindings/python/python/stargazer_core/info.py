@@ -73,6 +73,6 @@ class Entry:
         return _native.decode(self.fields.get("data", b""))
 
 
-def stream_info(row: Mapping[str, Any]) -> StreamInfo:
+def stream_info(row: dict[str, Any]) -> StreamInfo:
     """From the native row."""
     return StreamInfo(**{**row, "groups": [GroupInfo(**group) for group in row["groups"]]})

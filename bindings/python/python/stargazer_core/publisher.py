@@ -7,6 +7,7 @@ from typing import Any
 
 from stargazer_core import _native
 from stargazer_core._native import Receipt
+from stargazer_core.loop import publish
 
 __all__ = ["Publisher", "Receipt"]
 
@@ -32,21 +33,21 @@ class Publisher:
 
     async def publish_inbound(self, envelope: Mapping[str, Any], *, message_id: str | None = None) -> Receipt:
         """A message from a platform, for the workers: from ``inbound(…)``, or any dict of that shape."""
-        return await self._publisher.publish_inbound(envelope, message_id)
+        return await publish(self._publisher.publish_inbound, envelope, message_id)
 
     async def publish_outbound(
         self, platform: str, envelope: Mapping[str, Any], *, message_id: str | None = None
     ) -> Receipt:
         """Something for a platform's gateway to do: from ``message(…)`` and its like, or any dict of that shape."""
-        return await self._publisher.publish_outbound(platform, envelope, message_id)
+        return await publish(self._publisher.publish_outbound, platform, envelope, message_id)
 
     async def publish_tools_request(self, request: Mapping[str, Any]) -> Receipt:
         """A request to run a tool."""
-        return await self._publisher.publish_tools_request(request)
+        return await publish(self._publisher.publish_tools_request, request)
 
     async def publish_tools_reply(self, reply_stream: str, reply: Mapping[str, Any]) -> Receipt:
         """What a tool gave, onto the reply stream that its request named."""
-        return await self._publisher.publish_tools_reply(reply_stream, reply)
+        return await publish(self._publisher.publish_tools_reply, reply_stream, reply)
 
     async def publish(
         self,
@@ -60,4 +61,4 @@ class Publisher:
         tracestate: str | None = None,
     ) -> Receipt:
         """Anything onto any stream. Entries with the same ``key`` are handled in order, one at a time."""
-        return await self._publisher.publish(stream, body, key, message_id, trace_id, traceparent, tracestate)
+        return await publish(self._publisher.publish, stream, body, key, message_id, trace_id, traceparent, tracestate)

@@ -1,0 +1,113 @@
+"""What an event loop has to do with the I/O thread: requests go out with a future, and come back in bursts.
+
+One bridge per loop. The loop watches its file, so that nobody has to call into the loop from another thread, and owns
+it: with the loop closed, the bridge goes, and what was pending with it. All futures are touched here, on the loop's own
+thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import threading
+from asyncio import AbstractEventLoop, Future
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary, ref
+
+from stargazer_core import _native
+from stargazer_core.errors import exception
+
+__all__ = ["ask", "publish"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def ask(
+    start: Callable[Concatenate[_native.Bridge, Future[R], P], None], *args: P.args, **kwargs: P.kwargs
+) -> Future[R]:
+    """Starts a request; the future has its answer."""
+    loop = asyncio.get_running_loop()
+    future: Future[R] = loop.create_future()
+    start(_bridge(loop).native, future, *args, **kwargs)
+    return future
+
+
+def publish(
+    start: Callable[Concatenate[_native.Bridge, Future[R], P], bool], *args: P.args, **kwargs: P.kwargs
+) -> Future[R]:
+    """Starts a publish; the future has its receipt. Several of one tick leave together."""
+    loop = asyncio.get_running_loop()
+    bridge = _bridge(loop)
+    future: Future[R] = loop.create_future()
+    if start(bridge.native, future, *args, **kwargs):
+        loop.call_soon(bridge.native.flush)
+    return future
+
+
+class _Bridge:
+    """The loop's end of the queue."""
+
+    __slots__ = ("__weakref__", "_drained", "native")
+
+    def __init__(self, loop: AbstractEventLoop) -> None:
+        self.native = _native.Bridge()
+        self._drained: threading.Event | None = None
+        try:
+            loop.add_reader(self.native.fileno(), self._drain)
+        except NotImplementedError:
+            self._drained = threading.Event()
+            watch = (loop, self, self._drained)
+            threading.Thread(target=_watch, args=watch, name="stargazer-bell", daemon=True).start()
+
+    def _drain(self) -> None:
+        for future, value, error in self.native.drain():
+            # Cancelled by whoever awaited it: what was sent stays sent.
+            if future.done():
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error if isinstance(error, BaseException) else exception(*error))
+        if self._drained is not None:
+            self._drained.set()
+
+
+# Weak on both sides: a bridge holds the futures of its loop, hence the loop.
+_bridges: WeakKeyDictionary[AbstractEventLoop, ref[_Bridge]] = WeakKeyDictionary()
+
+if hasattr(os, "register_at_fork"):
+    # The child's loops are not the parent's, even where it goes on with the same object.
+    os.register_at_fork(after_in_child=_bridges.clear)
+
+
+def _bridge(loop: AbstractEventLoop) -> _Bridge:
+    known = _bridges.get(loop)
+    bridge = known() if known is not None else None
+    if bridge is None:
+        bridge = _Bridge(loop)
+        _bridges[loop] = ref(bridge)
+    return bridge
+
+
+#: How often the thread of a loop that can watch no file looks whether the loop has gone, in seconds.
+_LOOK = 1.0
+
+
+def _watch(loop: AbstractEventLoop, bridge: _Bridge, drained: threading.Event) -> None:
+    """Watches the file for a loop that cannot, until the loop is closed."""
+    file = bridge.native.fileno()
+    while not loop.is_closed():
+        readable, _, _ = select.select([file], [], [], _LOOK)
+        if not readable:
+            continue
+        drained.clear()
+        try:
+            loop.call_soon_threadsafe(bridge._drain)
+        except RuntimeError:
+            # Closed in this moment.
+            return
+        while not drained.wait(_LOOK) and not loop.is_closed():
+            pass
