@@ -43,6 +43,24 @@ fn the_demonstration_without_a_terminal_checks_its_answers_and_ends() {
 }
 
 #[test]
+fn the_demonstration_on_a_terminal_stays_as_a_chat() {
+    for end in [Some(Signal::INT), None] {
+        let mut dev = Program::start_on_terminal(&["dev", "--demo", "--port", "0"]);
+        dev.line_with("30 of 30 messages answered rightly");
+        dev.line_with("talk to it");
+        dev.write("echo still here\n");
+        dev.line_with("echo still here");
+        assert_eq!(dev.line_with("still here").trim_end(), "still here");
+        match end {
+            Some(signal) => dev.signal(signal),
+            // Control-D: the end of a terminal's input.
+            None => dev.write("\u{4}"),
+        }
+        assert_eq!(dev.code(), Some(0), "{}", dev.said);
+    }
+}
+
+#[test]
 fn the_demonstration_fails_when_an_answer_does() {
     // With two attempts, a message that fails twice is never answered.
     let mut dev = Program::start(&["dev", "--demo", "--port", "0", "--max-attempts", "2", "--retry-base", "1ms"]);

@@ -1,13 +1,15 @@
 //! The program as a child process: its lines, its signals, its end. Ends with its owner.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 
 /// Whatever takes longer is broken.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
@@ -15,7 +17,7 @@ pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 /// A running program.
 pub(crate) struct Program {
     child: Child,
-    stdin: Option<ChildStdin>,
+    stdin: Option<Box<dyn Write>>,
     lines: Receiver<String>,
     /// What it has said so far, on both outputs.
     pub(crate) said: String,
@@ -38,21 +40,29 @@ impl Program {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (sender, lines) = channel();
-        let outputs: [Box<dyn Read + Send>; 2] =
-            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
-        for output in outputs {
-            let sender = sender.clone();
-            thread::spawn(move || {
-                for line in BufReader::new(output).lines().map_while(Result::ok) {
-                    if sender.send(line).is_err() {
-                        return;
-                    }
-                }
-            });
-        }
-        let stdin = child.stdin.take();
+        let lines = listen(vec![Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())]);
+        let stdin = child.stdin.take().map(|stdin| Box::new(stdin) as Box<_>);
         Self { child, stdin, lines, said: String::new() }
+    }
+
+    /// Starts it on a terminal of its own.
+    pub(crate) fn start_on_terminal(arguments: &[&str]) -> Self {
+        let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+        grantpt(&ours).unwrap();
+        unlockpt(&ours).unwrap();
+        let name = ptsname(&ours, Vec::new()).unwrap();
+        let theirs = File::options().read(true).write(true).open(name.to_str().unwrap()).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_stargazer"))
+            .args(arguments)
+            .env_clear()
+            .stdin(theirs.try_clone().unwrap())
+            .stdout(theirs.try_clone().unwrap())
+            .stderr(theirs)
+            .spawn()
+            .unwrap();
+        let ours = File::from(ours);
+        let lines = listen(vec![Box::new(ours.try_clone().unwrap())]);
+        Self { child, stdin: Some(Box::new(ours)), lines, said: String::new() }
     }
 
     /// Waits for a further line that holds `part`. Both outputs tell in any order among themselves.
@@ -145,6 +155,23 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// The lines of these outputs, as they come.
+fn listen(outputs: Vec<Box<dyn Read + Send>>) -> Receiver<String> {
+    let (sender, lines) = channel();
+    for output in outputs {
+        let sender = sender.clone();
+        // A terminal tells its end by an error.
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+    }
+    lines
 }
 
 /// Waits until something holds.
