@@ -57,32 +57,11 @@ async def test_a_batch_holds_what_is_there(bus: sg.Bus) -> None:
     assert sorted(seen) == list(range(30))
 
 
-async def test_waiting_ends_in_time(bus: sg.Bus) -> None:
-    async with bus.consume("s", "g") as consumer:
-        with pytest.raises(sg.TimeoutError):
-            await consumer.next(timeout=0.05)
-        with pytest.raises(TimeoutError):
-            await consumer.next(timeout=0)
-        await bus.publish("s", 1)
-        assert (await consumer.next(timeout=5)).data == 1
-
-
 async def test_a_time_that_is_none_is_invalid(bus: sg.Bus) -> None:
     async with bus.consume("s", "g") as consumer:
         for wrong in (-1, float("nan")):
             with pytest.raises(sg.InvalidError):
                 await consumer.next(timeout=wrong)
-
-
-async def test_leaving_releases_what_is_in_hand(bus: sg.Bus) -> None:
-    await asyncio.gather(*(bus.publish("s", n, key=str(n)) for n in range(20)))
-    async with bus.consume("s", "g") as first:
-        kept = [await first.next(timeout=5) for _ in range(3)]
-    async with bus.consume("s", "g") as second:
-        seen = sorted([(await second.next(timeout=1)).data for _ in range(20)])
-    assert seen == list(range(20))
-    with pytest.raises(sg.ClosedError):
-        kept[0].ack()
 
 
 async def test_what_nobody_holds_is_handed_out_again(bus: sg.Bus) -> None:
@@ -189,12 +168,3 @@ async def test_a_wrong_setting_of_a_consumer_is_named(settings: dict[str, Any], 
         with pytest.raises(sg.InvalidError) as caught:
             bus.consume("s", "g", **settings)
         assert caught.value.context["setting"] == setting
-
-
-async def test_a_consumer_of_two_minds_about_order_is_refused(bus: sg.Bus) -> None:
-    async with bus.consume("s", "g") as first:
-        with pytest.raises(sg.TimeoutError):
-            await first.next(timeout=0)
-        async with bus.consume("s", "g", ordering="none") as second:
-            with pytest.raises(sg.ConflictError):
-                await second.next(timeout=1)

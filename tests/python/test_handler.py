@@ -157,31 +157,6 @@ async def test_concurrency_of_an_open_consumer_stays(bus: sg.Bus) -> None:
         await consumer.run(handler, concurrency=3, until_idle=True)
 
 
-async def test_a_lane_is_handled_in_order(bus: sg.Bus) -> None:
-    await fill(bus, 100, lanes=4)
-    seen: dict[int, list[int]] = {lane: [] for lane in range(4)}
-    running: set[int] = set()
-    failed: set[int] = set()
-
-    async def handler(n: int) -> None:
-        lane = n % 4
-        assert lane not in running
-        running.add(lane)
-        try:
-            await asyncio.sleep(0)
-            if n % 10 == 3 and n not in failed:
-                failed.add(n)
-                raise RuntimeError("once")
-            seen[lane].append(n)
-        finally:
-            running.discard(lane)
-
-    async with bus.consume("s", "g", **QUICK) as consumer:
-        await consumer.run(handler, until_idle=True)
-    assert seen == {lane: list(range(lane, 100, 4)) for lane in range(4)}
-    assert len(failed) == 10
-
-
 mark: contextvars.ContextVar[int] = contextvars.ContextVar("mark", default=-1)
 
 
@@ -264,25 +239,6 @@ async def test_handlers_that_outlast_the_drain_time_are_cancelled(bus: sg.Bus) -
     await asyncio.wait_for(running, 5)
     assert ended == [1]
     assert (await bus.stream_info("s")).length == 1
-
-
-async def test_a_handler_that_takes_too_long_is_cancelled_and_retried(bus: sg.Bus, names: dict[str, Any]) -> None:
-    await bus.publish("s", "slow")
-    cancelled = []
-
-    async def handler(body: str, d: sg.Delivery) -> None:
-        try:
-            await asyncio.sleep(60)
-        except asyncio.CancelledError:
-            cancelled.append((d.attempt, d.cancelled))
-            raise
-
-    async with bus.consume("s", "g", handler_timeout=0.05, **QUICK) as consumer:
-        await consumer.run(handler, until_idle=True)
-    assert cancelled == [(1, True), (2, True), (3, True)]
-    [(body, error)] = await dead(bus, names)
-    assert body == "slow"
-    assert "handler_timeout" in error
 
 
 async def test_a_cancelled_wait_inside_a_handler_is_a_failure(bus: sg.Bus, names: dict[str, Any]) -> None:
