@@ -97,13 +97,35 @@ test('a_settle_of_a_stale_session_is_refused', async (t) => {
   assert.equal(pending.count, 1, 'the refused ack finished nothing');
 });
 
+test('a lost lease aborts the signal of what is in hand', async () => {
+  const server = await Server.start();
+  const bus = await connect(server.url, { role: 'worker' });
+  try {
+    await bus.publishInbound(say('c1', 'x'));
+    const { value: d } = await bus.consumeInbound({ leaseMs: 1000, sweepMs: 200 }).next();
+    assert.ok(d !== undefined && !d.signal.aborted);
+    const aborted = once(d.signal, 'abort');
+    await server.pause();
+    await aborted;
+    assert.ok(d.cancelled && d.signal.reason instanceof StaleError);
+    await server.resume();
+    await d.ack();
+    await bus.publishInbound(say('c2', 'reachable again'));
+  } finally {
+    await bus.close().finally(() => server.close());
+  }
+});
+
 test('a_restarted_server_is_used_again', async (t) => {
   const server = await Server.start();
   const bus = await connect(server.url, { role: 'worker' });
   t.after(() => bus.close().finally(() => server.close()));
   await bus.publishInbound(say('c1', 'before'));
   const inbox = bus.consumeInbound(quick);
-  await (await inbox.next()).value?.ack();
+  const { value: first } = await inbox.next();
+  assert.ok(first !== undefined);
+  await first.ack();
+  await until('the ack is stored', async () => (await bus.streamInfo(first.stream)).length === 0);
   await server.kill();
   await server.restart();
   const back = performance.now();

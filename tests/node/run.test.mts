@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connect, InvalidError, Outcome, Reject, type StargazerError } from '@stargazer/core';
+import { ClosedError, connect, InvalidError, Outcome, Reject, type StargazerError } from '@stargazer/core';
 import { both, gate, quick } from './fixture.mjs';
 
 both('returning_is_ack', async ({ bus, dead }) => {
@@ -250,12 +250,11 @@ both('a_signal_ends_a_run', async ({ bus }) => {
   await run;
   ended.push('run');
   assert.deepEqual(ended, ['handler', 'run']);
-  await bus.close();
-  await assert.doesNotReject(
-    bus
-      .consume('s', 'g')
-      .run(() => {}, { signal: AbortSignal.abort() })
-      .catch((e) => e),
+  const closed = bus.consume('s', 'g');
+  await closed.close();
+  await assert.rejects(
+    closed.run(() => {}),
+    ClosedError,
   );
 });
 

@@ -65,7 +65,7 @@ export interface ConnectOptions extends BusSettings {
 export class Bus extends Publisher {
   readonly #native: Native;
   /** Consumers that may be open. */
-  readonly #consumers = new Set<WeakRef<Consumer<never>>>();
+  readonly #consumers = new Set<{ close(): Promise<void> }>();
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -147,9 +147,9 @@ export class Bus extends Publisher {
     await this.close();
   }
 
-  #consumer<T>(opening: Opening, read: Reading<T>, options: ConsumerSettings): Consumer<T> {
-    const consumer = new Consumer<T>(opening, read, options);
-    this.#consumers.add(new WeakRef(consumer as unknown as Consumer<never>));
+  #consumer<T>(opening: Opening, read: Reading<T>, settings: ConsumerSettings): Consumer<T> {
+    const consumer = new Consumer<T>(opening, read, settings, (closed) => this.#consumers.delete(closed));
+    this.#consumers.add(consumer);
     return consumer;
   }
 
@@ -160,8 +160,7 @@ export class Bus extends Publisher {
 
   async #end(): Promise<void> {
     this.flush();
-    const open = [...this.#consumers].map((consumer) => consumer.deref());
-    const closed = await Promise.allSettled(open.map((consumer) => consumer?.close()));
+    const closed = await Promise.allSettled([...this.#consumers].map((consumer) => consumer.close()));
     await ask((token) => this.#native.close(token));
     const failed = closed.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

@@ -4,6 +4,7 @@ import type { Delivery } from './delivery.js';
 import type { Reading } from './envelope/read.js';
 import { ClosedError, InvalidError } from './errors.js';
 import { Intake, type Opening } from './intake.js';
+import { hold, unhold } from './link.js';
 import { type Handler, type RunOptions, run } from './run.js';
 import { type ConsumerSettings, consumerSettings, duration } from './settings.js';
 import { withDeadline } from './time.js';
@@ -26,16 +27,18 @@ export const CLOSE_MS = 60_000;
 export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>> {
   readonly #opening: Opening;
   readonly #read: Reading<T>;
+  readonly #closed: (consumer: Consumer<T>) => void;
   #settings: ConsumerSettings;
   #intake: Promise<Intake<T>> | undefined;
   #running = false;
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(opening: Opening, read: Reading<T>, settings: ConsumerSettings) {
+  constructor(opening: Opening, read: Reading<T>, settings: ConsumerSettings, closed: (consumer: Consumer<T>) => void) {
     consumerSettings(settings);
     this.#opening = opening;
     this.#read = read;
+    this.#closed = closed;
     this.#settings = settings;
   }
 
@@ -100,12 +103,14 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
       this.#settings = { ...this.#settings, concurrency };
     }
     this.#running = true;
+    hold();
     try {
       const intake = await this.#open();
       const take = (max: number, enough: AbortSignal) => intake.take(max, undefined, enough);
       await run({ take, idle: () => intake.idle() }, handler, options);
       intake.flush();
     } finally {
+      unhold();
       this.#running = false;
     }
   }
@@ -150,7 +155,11 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
     const drainMs = this.#running ? undefined : 0;
     // Whoever opened it was told why it could not be.
     const intake = await this.#intake?.catch(() => undefined);
-    await intake?.close(drainMs);
+    try {
+      await intake?.close(drainMs);
+    } finally {
+      this.#closed(this);
+    }
   }
 
   #notRunning(): void {
