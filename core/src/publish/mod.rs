@@ -1,9 +1,11 @@
 //! Publishing: from an envelope to a stored entry and its receipt.
 //!
 //! A publish that gives a receipt is stored at the durability the receipt names. One that fails says in its error's
-//! context whether the entry was not `stored` or whether that is unknown. Entries of one call leave in their order,
-//! in one write. At the cap a publish waits, then fails with `Full`; nothing unread is dropped to make room.
+//! context whether the entry was not `stored` or whether that is unknown. Entries of one call leave in their order, in
+//! one write, and calls that meet leave together. At the cap a publish waits, then fails with `Full`; nothing unread is
+//! dropped to make room.
 
+mod burst;
 mod entry;
 mod gate;
 mod receipt;
@@ -24,6 +26,7 @@ use crate::envelope::{Envelope, Inbound, Limits, Outbound, ToolReply, ToolReques
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::topology::Topology;
 use crate::transport::{Append, Appended, Fence, Transport};
+use burst::Bursts;
 use gate::Gates;
 
 /// Publishes to the streams of one bus. Cheap to clone; every clone shares the connection.
@@ -43,6 +46,7 @@ struct Inner {
     limits: Limits,
     durability: Durability,
     gates: Gates,
+    bursts: Bursts,
     closed: AtomicBool,
     closing: watch::Sender<bool>,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
@@ -57,6 +61,7 @@ impl Publisher {
     ) -> Result<Self> {
         let limits = Limits::new(config.max_body_bytes, config.max_body_depth)?;
         let inner = Inner {
+            bursts: Bursts::new(transport.clone()),
             transport,
             clock,
             config,
@@ -132,7 +137,7 @@ impl Publisher {
             if !ready.is_empty() {
                 self.inner.gates.measure(&mut ready, self.inner.clock.now());
                 let appends = ready.iter().map(|(_, append)| append.clone()).collect();
-                let answers = self.inner.transport.append(appends).await;
+                let answers = self.inner.bursts.append(appends).await;
                 for ((n, append), answer) in ready.into_iter().zip(answers) {
                     self.inner.gates.note(&append.stream, &answer, self.inner.clock.now());
                     match answer {

@@ -24,7 +24,7 @@ pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended
     let mut results: Vec<Option<Result<Appended>>> = batch.iter().map(unfit).collect();
     let sent: Vec<usize> = (0..batch.len()).filter(|n| results[*n].is_none()).collect();
     let mut again = Vec::new();
-    let mut mixed = sent.iter().any(|n| is_plain(&batch[*n])) && sent.iter().any(|n| !is_plain(&batch[*n]));
+    let mut mixed = sent.iter().any(|n| batch[*n].is_plain()) && sent.iter().any(|n| !batch[*n].is_plain());
     let mut pipeline = Pipeline::new();
     for n in &sent {
         add(&mut pipeline, &batch[*n], &mut mixed);
@@ -44,21 +44,17 @@ pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended
     results.into_iter().map(|result| result.unwrap_or_else(|| Err(unanswered()))).collect()
 }
 
-fn is_plain(entry: &Append) -> bool {
-    entry.fence.is_none() && entry.dedupe.is_none() && entry.strict_cap.is_none() && entry.body.is_none()
-}
-
 /// What can be refused without asking the server.
 fn unfit(entry: &Append) -> Option<Result<Appended>> {
     if let Err(error) = check::append(entry) {
         return Some(Err(error));
     }
-    let too_many = !is_plain(entry) && entry.fields.len() * 2 > MAX_TEXTS;
+    let too_many = !entry.is_plain() && entry.fields.len() * 2 > MAX_TEXTS;
     too_many.then(|| Err(Error::invalid("an entry with conditions has too many fields").with_stored(Stored::No)))
 }
 
 fn add(pipeline: &mut Pipeline, entry: &Append, by_text: &mut bool) {
-    if is_plain(entry) {
+    if entry.is_plain() {
         pipeline.add_command(plain(entry));
         if entry.measure {
             let mut cmd = ::redis::cmd("XLEN");
@@ -131,7 +127,7 @@ async fn answer(
     if sent.is_empty() {
         return;
     }
-    let commands: usize = sent.iter().map(|n| 1 + usize::from(is_plain(&batch[*n]) && batch[*n].measure)).sum();
+    let commands: usize = sent.iter().map(|n| 1 + usize::from(batch[*n].is_plain() && batch[*n].measure)).sum();
     let replies = match link.pipeline(pipeline).await {
         Ok(replies) => replies,
         Err(Failure { error, stored }) => {
@@ -149,7 +145,7 @@ async fn answer(
             again.push(*n);
             continue;
         }
-        let result = if is_plain(entry) {
+        let result = if entry.is_plain() {
             let length = if entry.measure { replies.next() } else { None };
             appended(link, reply, length, entry)
         } else {

@@ -218,6 +218,17 @@ impl Append {
     pub fn new(stream: Name, fields: Fields) -> Self {
         Self { stream, fields, max_len: None, strict_cap: None, dedupe: None, fence: None, body: None, measure: false }
     }
+
+    /// Whether it is appended without conditions, and nothing is stored beside it.
+    pub fn is_plain(&self) -> bool {
+        self.fence.is_none() && self.dedupe.is_none() && self.strict_cap.is_none() && self.body.is_none()
+    }
+
+    /// Bytes of its fields and of the body beside it.
+    pub fn size(&self) -> usize {
+        let fields: usize = self.fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+        fields + self.body.as_ref().map_or(0, |(_, body)| body.len())
+    }
 }
 
 /// A stored entry.
