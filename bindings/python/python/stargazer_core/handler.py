@@ -29,11 +29,12 @@ class Run(Generic[T]):
 
     def __init__(self, handler: Handler[T], body: type[T] | None, native: _native.Consumer) -> None:
         """Looks at the handler's form, before anything is taken."""
-        self._handler: Callable[..., Awaitable[Outcome | None]] = handler
+        self._handler: Callable[..., object] = handler
         self._with_delivery = _takes_delivery(handler)
         self._body = body
         self._native = native
-        self._tasks: dict[asyncio.Task[None], Delivery[T]] = {}
+        self._tasks: dict[asyncio.Task[None], _native.Delivery] = {}
+        self._told: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._stopping = False
 
@@ -45,14 +46,15 @@ class Run(Generic[T]):
     def step(self, *, cancelled: bool) -> None:
         """Starts handlers for what has come; ends those whose delivery was cancelled."""
         if cancelled:
-            for task, delivery in self._tasks.items():
-                if delivery.cancelled:
+            for task, native in self._tasks.items():
+                # Once: a second time would interrupt what the handler does about the first.
+                if native.cancelled and task not in self._told:
+                    self._told.add(task)
                     task.cancel()
         for native in self._native.take(sys.maxsize):
-            delivery = Delivery(native, self._body)
-            task = _start(self._handle(delivery))
+            task = _start(self._handle(native))
             if not task.done():
-                self._tasks[task] = delivery
+                self._tasks[task] = native
                 task.add_done_callback(self._ended)
 
     async def finish(self) -> None:
@@ -72,23 +74,22 @@ class Run(Generic[T]):
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
-        if not task.cancelled():
-            # Only what ends the whole program leaves a handler's task; it has been told there.
-            task.exception()
+        self._told.discard(task)
 
     def _fail(self, failure: BaseException) -> None:
         if self._failure is None:
             self._failure = failure
         self._native.wake()
 
-    async def _handle(self, delivery: Delivery[T]) -> None:
+    async def _handle(self, native: _native.Delivery) -> None:
         """One handler, from start to outcome. Whatever happens, the delivery is settled."""
+        delivery = Delivery(native, self._body)
         try:
             arguments = (delivery.data, delivery) if self._with_delivery else (delivery.data,)
             answer = self._handler(*arguments)
-            if not isinstance(answer, Awaitable):
+            if not inspect.isawaitable(answer):
                 raise _MisuseError(f"a handler must be an async def; this one returned {type(answer).__name__}")
-            outcome = await answer
+            outcome: object = await answer
             if outcome is not None and not isinstance(outcome, Outcome):
                 raise _MisuseError(f"a handler returns None or an Outcome; this one returned {type(outcome).__name__}")
             self._settle(delivery, outcome or _ACK)
@@ -99,7 +100,7 @@ class Run(Generic[T]):
             self._settle(delivery, Outcome.reject(reject.reason))
         except asyncio.CancelledError:
             if delivery.cancelled or self._stopping or _cancel_requested():
-                self._end(delivery)
+                self._end(native)
                 raise
             # Something that the handler waited for was cancelled, not the handler.
             self._retry(delivery, "CancelledError")
@@ -108,19 +109,18 @@ class Run(Generic[T]):
             self._retry(delivery, f"{type(error).__name__}: {error}")
         except BaseException as error:
             self._settle(delivery, _RELEASE)
+            # It ends the run, and whatever the run stands in: there, where somebody awaits it.
             self._fail(error)
-            if isinstance(error, (KeyboardInterrupt, SystemExit)):
-                raise
 
     def _retry(self, delivery: Delivery[T], reason: str) -> None:
         # Whatever an exception's text holds, it must not lose the delivery.
         self._settle(delivery, Outcome.retry(reason=reason.encode(errors="replace").decode()))
 
-    def _end(self, delivery: Delivery[T]) -> None:
+    def _end(self, native: _native.Delivery) -> None:
         try:
-            delivery._native.give_up()
+            native.give_up()
         except StargazerError:
-            _log.debug("%r had gone already", delivery)
+            _log.debug("the delivery %s had gone already", native.id)
 
     def _settle(self, delivery: Delivery[T], outcome: Outcome) -> None:
         try:

@@ -75,4 +75,5 @@ class Entry:
 
 def stream_info(row: dict[str, Any]) -> StreamInfo:
     """From the native row."""
-    return StreamInfo(**{**row, "groups": [GroupInfo(**group) for group in row["groups"]]})
+    groups = [GroupInfo(**group) for group in row["groups"]]
+    return StreamInfo(row["length"], row["last_id"], row["first_entry"], groups)

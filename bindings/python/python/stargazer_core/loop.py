@@ -56,13 +56,13 @@ class _Bridge:
         self.native = _native.Bridge()
         self._drained: threading.Event | None = None
         try:
-            loop.add_reader(self.native.fileno(), self._drain)
+            loop.add_reader(self.native.fileno(), self.drain)
         except NotImplementedError:
             self._drained = threading.Event()
             watch = (loop, self, self._drained)
             threading.Thread(target=_watch, args=watch, name="stargazer-bell", daemon=True).start()
 
-    def _drain(self) -> None:
+    def drain(self) -> None:
         for future, value, error in self.native.drain():
             # Cancelled by whoever awaited it: what was sent stays sent.
             if future.done():
@@ -105,7 +105,7 @@ def _watch(loop: AbstractEventLoop, bridge: _Bridge, drained: threading.Event) -
             continue
         drained.clear()
         try:
-            loop.call_soon_threadsafe(bridge._drain)
+            loop.call_soon_threadsafe(bridge.drain)
         except RuntimeError:
             # Closed in this moment.
             return
