@@ -1,9 +1,9 @@
 """The vectors are what their generator writes."""
 
 import json
-import tomllib
 from pathlib import Path
 
+import tomllib
 from vectors.generate import FILE, rendered
 
 TESTS = Path(__file__).resolve().parents[1]

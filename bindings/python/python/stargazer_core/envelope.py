@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from stargazer_core import _native
 
@@ -54,7 +54,7 @@ class _Field(Generic[T]):
 
 
 class _Envelope(dict[str, Any]):
-    _defaults: Mapping[str, Any]
+    _defaults: ClassVar[Mapping[str, Any]]
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({super().__repr__()})"
@@ -63,7 +63,8 @@ class _Envelope(dict[str, Any]):
 class Inbound(_Envelope):
     """From a platform to the workers: one message that somebody wrote."""
 
-    _defaults = _native.inbound_defaults()
+    # The one field that is not written when it is empty.
+    _defaults: ClassVar[Mapping[str, Any]] = {**_native.inbound_defaults(), "extra": {}}
 
     #: ``discord``, ``matrix``, ``web``, …
     platform = _Field[str]()
@@ -204,7 +205,7 @@ def message(channel: str, text: str, *, reply_to: str | None = None, **fields: A
 def file(
     channel: str,
     filename: str,
-    data: bytes,
+    data: bytes | bytearray | memoryview,
     *,
     mimetype: str = "application/octet-stream",
     text: str = "",
