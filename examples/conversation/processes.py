@@ -69,11 +69,20 @@ class Processes:
             raise Failure(f"{name} ended with {await process.wait()}; {self.last_words(name)}")
         return line.decode().strip()
 
-    async def server(self) -> tuple[str, str]:
+    async def server(self, *options: str) -> tuple[str, str]:
         """Starts a server: its address, and what it is."""
-        await self.start("server", built("sg-test-server"))
+        await self.start("server", built("sg-test-server"), *options)
         about = json.loads(await self.line("server"))
         return about["url"], f"{about['server']} {about['version']}"
+
+    async def tell_server(self, word: str) -> None:
+        """Has the server killed, restarted, paused or continued."""
+        process = self._running["server"]
+        assert process.stdin is not None
+        process.stdin.write(f"{word}\n".encode())
+        about = json.loads(await self.line("server"))
+        if "error" in about:
+            raise Failure(about["error"])
 
     async def kill(self, name: str) -> None:
         """``kill -9``: it is gone when this returns."""
@@ -133,7 +142,8 @@ class Processes:
             raise Failure(f"{name} ended with {process.returncode}; {self.last_words(name)}")
 
     def _kill(self) -> None:
-        for process in self._running.values():
-            if process.returncode is None:
+        for name, process in self._running.items():
+            # The server's keeper takes it down and cleans up behind it, as soon as we are gone.
+            if name != "server" and process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()

@@ -5,7 +5,7 @@
 // Says `ready` once it reads, and ends on SIGTERM. The log has a line of JSON per delivery, on the disk (fsync) before
 // the delivery is acknowledged: so nothing that was acknowledged can be missing from it, whatever dies when. Answers that
 // stand in the stream twice, because the process that answered died in between, have one `message_key`; the client marks
-// the second as a double, as one that shows messages to people would drop it.
+// the second as a double, as one that shows messages to people would drop it. Started again, it goes on with its log.
 
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
@@ -64,21 +64,33 @@ function fingerprint(file) {
   return [`${file.filename} (${file.mimetype})`, bytes.length, createHash('sha256').update(bytes).digest('hex')];
 }
 
-const { values } = parseArgs({ options: { redis: { type: 'string' }, log: { type: 'string' } } });
+/** The keys of an earlier life's log. A last line without its end was never acknowledged: it is cut off. */
+async function resume(file) {
+  const lines = (await file.readFile('utf8')).split('\n');
+  const half = Buffer.byteLength(lines.pop());
+  if (half > 0) await file.truncate((await file.stat()).size - half);
+  return new Set(lines.map((line) => JSON.parse(line).key));
+}
+
+const text = { type: 'string' };
+const { values } = parseArgs({
+  options: { redis: text, log: text, lease: { ...text, default: '15000' }, sweep: { ...text, default: '5000' } },
+});
 if (values.redis === undefined || values.log === undefined) {
-  console.error('usage: node receive.mjs --redis URL --log FILE');
+  console.error('usage: node receive.mjs --redis URL --log FILE [--lease MS] [--sweep MS]');
   process.exit(2);
 }
 
-const file = await open(values.log, 'w');
+const file = await open(values.log, 'a+');
+const known = await resume(file);
 const journal = new Journal(file);
 const bus = await connect(values.redis, { role: 'gateway', platforms: [PLATFORM] });
-const outbox = await bus.consumeOutbound(PLATFORM).open();
+const lease = { leaseMs: Number(values.lease), sweepMs: Number(values.sweep) };
+const outbox = await bus.consumeOutbound(PLATFORM, lease).open();
 process.once('SIGTERM', () => outbox.close());
 process.once('SIGINT', () => outbox.close());
 console.log('ready');
 
-const known = new Set();
 await outbox.run(
   async (data, delivery) => {
     const double = known.has(data.message_key);

@@ -8,6 +8,7 @@ same time. The log has a line per receipt.
 
 import argparse
 import asyncio
+import sys
 import time
 from collections import defaultdict
 from pathlib import Path
@@ -40,6 +41,18 @@ def envelope(message: Message) -> sg.Inbound:
     )
 
 
+async def publish(bus: sg.Bus, message: Message) -> sg.Receipt:
+    """Publishes until there is a receipt. Under the same id nothing is stored twice, so trying again does no harm."""
+    while True:
+        try:
+            return await bus.publish_inbound(envelope(message), message_id=message.message_id)
+        except sg.StargazerError as error:
+            if not error.retryable:
+                raise
+            print(f"{message.message_id}: {error}; trying again", file=sys.stderr)
+            await asyncio.sleep(0.2)
+
+
 async def replay(url: str, messages: list[Message], seconds: float, path: Path) -> None:
     """Publishes all messages, spread over the time, and logs their receipts."""
     channels: dict[str, list[tuple[float, Message]]] = defaultdict(list)
@@ -53,7 +66,7 @@ async def replay(url: str, messages: list[Message], seconds: float, path: Path) 
             async def speak(turns: list[tuple[float, Message]]) -> None:
                 for at, message in turns:
                     await asyncio.sleep(start + at - time.monotonic())
-                    receipt = await bus.publish_inbound(envelope(message))
+                    receipt = await publish(bus, message)
                     file.write(log.line(log.receipt(receipt.id, message)))
                     file.flush()
 

@@ -1,6 +1,6 @@
 """Runs the conversation for real and proves every answer.
 
-    python run.py [--kill [N]] [--freeze [N]] [--times N] [--seed N] [--seconds S]
+    python run.py [--times N] [--seed N] [--seconds S] [--kill [N]] [--freeze [N]] [--client [N]] ...
 
 A server of its own, two processes `stargazer inference`, a client in Node, a speaker in Python; then the checker. Exits
 with 0 only if every run was without a finding.
@@ -23,7 +23,7 @@ import log
 import stargazer_core as sg
 from check import check
 from conversation import PLATFORM, Message, converse
-from faults import FAULTS, Workers
+from faults import FAULTS, Crew
 from log import Answer, Asked, Receipt, Received
 from processes import Failure, Processes
 from screen import Bar, table
@@ -68,13 +68,16 @@ async def perform(run: Run, options: argparse.Namespace, title: str) -> None:
     start = time.monotonic()
     paths = {name: run.folder / f"{name}.jsonl" for name in ("replay", "received", "inbound", "outbound")}
     async with Processes(run.folder) as processes:
-        url, run.server = await processes.server()
+        url, run.server = await processes.server(*(["--appendonly"] if options.restart else []))
         async with sg.connect(url, role="standalone", platforms=[PLATFORM]) as bus:
             await audit.register(bus)
             await play(run, options, messages, url, bus, processes, Bar(title))
             await audit.collect(bus, run.folder)
             run.troubles += await audit.remains(bus)
     run.seconds = time.monotonic() - start
+    for path in sorted(run.folder.glob("*.log")):
+        if "panicked at" in path.read_text("utf-8", errors="replace"):
+            run.troubles.append(f"{path.name} tells of a panic")
 
     report = check(
         log.read(paths["replay"], Receipt),
@@ -102,14 +105,10 @@ async def play(
     bar: Bar,
 ) -> None:
     """Starts everybody, lets them talk until everything is said and done, and ends them."""
-    workers = Workers(processes, url, bus, options.kill, options.freeze, random.Random(run.seed))
     replay, received = run.folder / "replay.jsonl", run.folder / "received.jsonl"
-
-    await processes.start("receive", "node", str(HERE / "receive.mjs"), "--redis", url, "--log", str(received))
-    if await processes.line("receive") != "ready":
-        raise Failure("receive.mjs is not ready")
-    for _ in range(2):
-        await workers.start()
+    faults = {name: getattr(options, name) for name in FAULTS}
+    crew = Crew(processes, url, bus, received, faults, random.Random(run.seed))
+    await crew.start()
     speaker = [sys.executable, str(HERE / "replay.py"), "--redis", url, "--log", str(replay)]
     await processes.start("replay", *speaker, "--seed", str(run.seed), "--seconds", str(options.seconds))
     speaking = asyncio.create_task(processes.end("replay"))
@@ -118,13 +117,13 @@ async def play(
     owed = sum(1 + len(message.attachments) for message in messages if message.is_addressed)
     deadline = time.monotonic() + options.timeout
     try:
-        while not (speaking.done() and await audit.finished(bus)):
+        while not (speaking.done() and await finished(bus)):
             processes.check()
             published, answered = lines[replay].count() / len(messages), lines[received].count() / owed
             bar.show(published, answered, run.faults)
-            await workers.strike(answered)
-            if workers.done:
-                run.faults, run.in_work = ", ".join(workers.done), workers.in_work
+            await crew.strike(answered)
+            if crew.done:
+                run.faults, run.in_work = ", ".join(crew.done), crew.in_work
             if time.monotonic() > deadline:
                 run.troubles.append(f"not done within {options.timeout:.0f} s")
                 break
@@ -136,12 +135,20 @@ async def play(
         speaking.cancel()
         with contextlib.suppress(asyncio.CancelledError, Failure):
             await speaking
-    await workers.thawed()
-    for name in [*workers.names, "receive"]:
+    await crew.thawed()
+    for name in [*crew.names, "receive"]:
         try:
             await processes.stop(name)
         except Failure as failure:
             run.troubles.append(str(failure))
+
+
+async def finished(bus: sg.Bus) -> bool:
+    """Whether everything is done; a server that does not answer just now leaves that open."""
+    try:
+        return await audit.finished(bus)
+    except (sg.UnavailableError, sg.TimeoutError):
+        return False
 
 
 class Lines:
