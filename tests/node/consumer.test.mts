@@ -9,6 +9,7 @@ import {
   InvalidError,
   inbound,
   type Outbound,
+  Outcome,
   TimeoutError,
 } from '@stargazer/core';
 import { both } from './fixture.mjs';
@@ -214,5 +215,21 @@ test('a bus of a settled delivery must have been taken before', async () => {
   const d = await next(bus.consume('s', 'g'));
   await d.ack();
   assert.throws(() => d.bus, ClosedError);
+  await bus.close();
+});
+
+test('an outcome that is none is refused, and the delivery stays in hand', async () => {
+  const bus = await connect('memory://');
+  await bus.publish('s', 1);
+  const consumer = bus.consume('s', 'g');
+  const d = await next(consumer);
+  await assert.rejects(d.reject(5 as unknown as string), InvalidError);
+  await assert.rejects(d.retry({ afterMs: -1 }), InvalidError);
+  await assert.rejects(d.retry({ reason: 5 as unknown as string }), InvalidError);
+  await assert.rejects(d.settle({ kind: 'ack' } as unknown as Outcome), InvalidError);
+  assert.equal((await bus.pending('s', 'g')).count, 1);
+  await d.settle(Outcome.ack());
+  await consumer.close();
+  assert.equal((await bus.pending('s', 'g')).count, 0);
   await bus.close();
 });

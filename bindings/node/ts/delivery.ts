@@ -2,9 +2,10 @@
 
 import { decode } from './codec/decode.js';
 import type { Reading } from './envelope/read.js';
-import { ClosedError, StaleError } from './errors.js';
+import { ClosedError, InvalidError, StaleError } from './errors.js';
 import { Outcome } from './outcome.js';
 import type { Publisher } from './publisher.js';
+import { needText } from './settings.js';
 
 /** What a delivery needs of the consumer it came from. @internal */
 export interface Holder {
@@ -93,7 +94,7 @@ export class Delivery<T = unknown> {
 
   /** A field of the entry as it came, such as `tp`; `undefined` when it is not there, or the delivery is settled. */
   field(name: string): Buffer | undefined {
-    return this.#holder.field(this.#number, name);
+    return this.#holder.field(this.#number, needText(name, 'name'));
   }
 
   /** Whether the handler should end, see {@link signal}. */
@@ -130,13 +131,13 @@ export class Delivery<T = unknown> {
   }
 
   /** Again later: after this time, or by the back-off. Counts as an attempt. */
-  retry(options: { afterMs?: number; reason?: string } = {}): Promise<void> {
-    return this.settle(Outcome.retry(options));
+  async retry(options: { afterMs?: number; reason?: string } = {}): Promise<void> {
+    await this.settle(Outcome.retry(options));
   }
 
   /** To the dead letters, with this reason. */
-  reject(reason: string): Promise<void> {
-    return this.settle(Outcome.reject(reason));
+  async reject(reason: string): Promise<void> {
+    await this.settle(Outcome.reject(reason));
   }
 
   /** Given back, not counted as an attempt. */
@@ -146,6 +147,9 @@ export class Delivery<T = unknown> {
 
   /** Reports an outcome; later ones of the same delivery are ignored. */
   settle(outcome: Outcome): Promise<void> {
+    if (!(outcome instanceof Outcome)) {
+      return Promise.reject(new InvalidError('an outcome is made by Outcome', { context: { field: 'outcome' } }));
+    }
     if (!this.#settled) {
       this.#settled = true;
       // What was published through it stands before its outcome.

@@ -57,6 +57,9 @@ export class Intake<T> implements Holder {
     this.#read = read;
     onCancelled(number, (deliveries) => {
       for (const delivery of deliveries) this.#held.get(delivery)?.cancel();
+      // What nobody has seen yet is given to nobody.
+      this.#ready = this.#ready.slice(this.#next).filter((delivery) => wanted(delivery));
+      this.#next = 0;
     });
   }
 
@@ -150,7 +153,7 @@ export class Intake<T> implements Holder {
   async close(drainMs?: number): Promise<void> {
     this.#ended = true;
     // Closing at once gives them back by itself; handlers that still run must not keep them waiting.
-    if (drainMs !== 0) for (const delivery of this.#ready.slice(this.#next)) delivery.release();
+    if (drainMs !== 0) for (const delivery of this.#ready.slice(this.#next)) void delivery.release();
     this.#ready = [];
     this.#next = 0;
     this.flush();
@@ -192,8 +195,8 @@ export class Intake<T> implements Holder {
       start = marks[at + 3] as number;
       this.#held.set(delivery.number, delivery);
       // Closed while it was on its way.
-      if (this.#ended) delivery.release();
-      else this.#ready.push(delivery);
+      if (this.#ended) void delivery.release();
+      else if (wanted(delivery)) this.#ready.push(delivery);
     }
   }
 
@@ -226,4 +229,10 @@ export class Intake<T> implements Holder {
     else taker.reject(error);
     if (this.#pulling && this.#takers.length === 0) this.#native.enough();
   }
+}
+
+/** Whether it may still be given out; one that should end before it began is given back. */
+function wanted<T>(delivery: Delivery<T>): boolean {
+  if (delivery.cancelled) void delivery.release();
+  return !delivery.cancelled;
 }

@@ -1,6 +1,6 @@
 /** How a handler says what is to become of its delivery. */
 
-import { duration } from './settings.js';
+import { duration, maybeText, needText } from './settings.js';
 
 /** What is to become of a delivery; what a handler may return. */
 export class Outcome {
@@ -30,12 +30,12 @@ export class Outcome {
    * the last one the entry goes to the dead letters.
    */
   static retry({ afterMs, reason }: { afterMs?: number; reason?: string } = {}): Outcome {
-    return new Outcome('retry', duration(afterMs, 'afterMs'), reason);
+    return new Outcome('retry', duration(afterMs, 'afterMs'), maybeText(reason, 'reason'));
   }
 
   /** To the dead letters, with this reason. */
   static reject(reason: string): Outcome {
-    return new Outcome('reject', undefined, reason);
+    return new Outcome('reject', undefined, needText(reason, 'reason'));
   }
 
   /** Given back, not counted as an attempt. */

@@ -32,7 +32,9 @@ export interface Source<T> {
 /** Runs the handler until the source ends, is idle, the signal is aborted, or something goes wrong. */
 export async function run<T>(source: Source<T>, handler: Handler<T>, options: RunOptions): Promise<void> {
   const { concurrency: limit = Number.POSITIVE_INFINITY, untilIdle = false, signal } = options;
-  const running = new Set<Promise<void>>();
+  let running = 0;
+  /** Tells the loop that a handler has ended. */
+  let ended = () => {};
   const enough = new AbortController();
   const stop = () => enough.abort();
   let failure: { readonly error: unknown } | undefined;
@@ -41,26 +43,35 @@ export async function run<T>(source: Source<T>, handler: Handler<T>, options: Ru
     stop();
   };
 
-  const start = (delivery: Delivery<T>) => {
-    const task = handle(handler, delivery)
-      .catch(fail)
-      .finally(() => running.delete(task));
-    running.add(task);
+  const start = async (delivery: Delivery<T>) => {
+    running++;
+    try {
+      await handle(handler, delivery);
+    } catch (error) {
+      fail(error);
+    } finally {
+      running--;
+      ended();
+    }
   };
+  const oneEnded = () =>
+    new Promise<void>((resolve) => {
+      ended = resolve;
+    });
 
   signal?.addEventListener('abort', stop, { once: true });
   if (signal?.aborted) stop();
   try {
     if (untilIdle && !enough.signal.aborted) source.idle().then(stop, fail);
     while (!enough.signal.aborted) {
-      if (running.size >= limit) {
-        await Promise.race(running);
+      if (running >= limit) {
+        await oneEnded();
         continue;
       }
-      const batch = await taken(source, limit - running.size, enough.signal);
+      const batch = await taken(source, limit - running, enough.signal);
       if (batch === undefined) continue;
       if (batch.length === 0) break;
-      batch.forEach(start);
+      for (const delivery of batch) void start(delivery);
     }
   } catch (error) {
     fail(error);
@@ -68,7 +79,7 @@ export async function run<T>(source: Source<T>, handler: Handler<T>, options: Ru
     signal?.removeEventListener('abort', stop);
     stop();
   }
-  await Promise.all(running);
+  while (running > 0) await oneEnded();
   if (failure !== undefined) throw failure.error;
 }
 
