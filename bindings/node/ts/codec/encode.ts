@@ -12,42 +12,31 @@
  */
 
 import { Ext } from './ext.js';
-import { DEEP, DEEPEST, fault, isPlain, KEY, LEAST, MOST, plainOf, Refused, refusal, SURROGATE } from './refuse.js';
-
-const SMALLEST = 16 * 1024;
-/** A buffer that one big body made this large is not kept. */
-const LARGEST_KEPT = 1024 * 1024;
-
-/** Buffer has a fast native writer that the types do not tell of. */
-interface Utf8 {
-  utf8Write(text: string, at: number): number;
-}
+import { DEEP, DEEPEST, fault, isPlain, KEY, plainOf, Refused, refusal } from './refuse.js';
+import { Writer } from './writer.js';
 
 /** Writes values one behind the other. */
 export class Encoder {
-  #bytes: Buffer = Buffer.allocUnsafeSlow(SMALLEST);
-  #view: DataView = viewOf(this.#bytes);
-  #at = 0;
+  readonly #to = new Writer();
 
   /** How many bytes have been written. */
   get length(): number {
-    return this.#at;
+    return this.#to.length;
   }
 
   /** The bytes that have been written; overwritten by what is written after {@link reset}. */
   written(): Buffer {
-    return this.#bytes.subarray(0, this.#at);
+    return this.#to.written();
   }
 
   /** Starts again. */
   reset(): void {
-    this.#at = 0;
-    if (this.#bytes.length > LARGEST_KEPT) this.#replace(Buffer.allocUnsafeSlow(SMALLEST));
+    this.#to.reset();
   }
 
   /** Takes back what was written from this length on. */
   cut(length: number): void {
-    this.#at = length;
+    this.#to.cut(length);
   }
 
   /**
@@ -55,12 +44,12 @@ export class Encoder {
    * map travel as floats even where they are whole.
    */
   write(value: unknown, floats?: ReadonlySet<string>): void {
-    const before = this.#at;
+    const before = this.#to.length;
     try {
       if (floats !== undefined && isPlain(value)) this.#map(value, 0, floats);
       else this.#value(value, 0);
     } catch (error) {
-      this.#at = before;
+      this.#to.cut(before);
       // Whatever a getter or a `toJSON` of the user's own throws is theirs.
       if (error instanceof Refused) throw refusal(value, error.message);
       throw error;
@@ -70,22 +59,22 @@ export class Encoder {
   #value(value: unknown, depth: number): void {
     switch (typeof value) {
       case 'string':
-        this.#text(value);
+        this.#to.text(value);
         break;
       case 'number':
-        this.#number(value);
+        this.#to.number(value);
         break;
       case 'boolean':
-        this.#byte(value ? 0xc3 : 0xc2);
+        this.#to.byte(value ? 0xc3 : 0xc2);
         break;
       case 'undefined':
-        this.#byte(0xc0);
+        this.#to.byte(0xc0);
         break;
       case 'bigint':
-        this.#bigint(value);
+        this.#to.bigint(value);
         break;
       case 'object':
-        if (value === null) this.#byte(0xc0);
+        if (value === null) this.#to.byte(0xc0);
         else this.#object(value, depth);
         break;
       default:
@@ -97,10 +86,10 @@ export class Encoder {
     if (depth >= DEEPEST) throw new Refused(DEEP);
     if (isPlain(value)) this.#map(value, depth);
     else if (Array.isArray(value)) this.#list(value, depth);
-    else if (value instanceof Uint8Array) this.#bin(value);
-    else if (value instanceof Date) this.#time(value);
+    else if (value instanceof Uint8Array) this.#to.bin(value);
+    else if (value instanceof Date) this.#to.time(value);
     else if (value instanceof Map) this.#entries(value, depth);
-    else if (value instanceof Ext) this.#ext(value);
+    else if (value instanceof Ext) this.#to.ext(value);
     else this.#instance(value, depth);
   }
 
@@ -113,278 +102,27 @@ export class Encoder {
 
   #map(value: Record<string, unknown>, depth: number, floats?: ReadonlySet<string>): void {
     const keys = Object.keys(value);
-    this.#head(keys.length, 0x80, 0xde);
+    this.#to.head(keys.length, 0x80, 0xde);
     for (const key of keys) {
-      this.#text(key);
+      this.#to.text(key);
       const item = value[key];
-      if (typeof item === 'number' && floats?.has(key)) this.#float(item);
+      if (typeof item === 'number' && floats?.has(key)) this.#to.float(item);
       else this.#value(item, depth + 1);
     }
   }
 
   #entries(value: Map<unknown, unknown>, depth: number): void {
-    this.#head(value.size, 0x80, 0xde);
+    this.#to.head(value.size, 0x80, 0xde);
     for (const [key, item] of value) {
       if (typeof key !== 'string') throw new Refused(KEY);
-      this.#text(key);
+      this.#to.text(key);
       this.#value(item, depth + 1);
     }
   }
 
   #list(value: readonly unknown[], depth: number): void {
     const n = value.length;
-    this.#head(n, 0x90, 0xdc);
+    this.#to.head(n, 0x90, 0xdc);
     for (let i = 0; i < n; i++) this.#value(value[i], depth + 1);
   }
-
-  /** The head of a list or map of `n`. */
-  #head(n: number, small: number, large: number): void {
-    this.#room(5);
-    if (n < 16) {
-      this.#bytes[this.#at++] = small | n;
-    } else if (n < 0x10000) {
-      this.#bytes[this.#at] = large;
-      this.#view.setUint16(this.#at + 1, n);
-      this.#at += 3;
-    } else {
-      this.#bytes[this.#at] = large + 1;
-      this.#view.setUint32(this.#at + 1, n);
-      this.#at += 5;
-    }
-  }
-
-  #byte(byte: number): void {
-    this.#room(1);
-    this.#bytes[this.#at++] = byte;
-  }
-
-  #number(n: number): void {
-    this.#room(9);
-    const bytes = this.#bytes;
-    if (Object.is(n, -0)) {
-      this.#float(n);
-    } else if (n >>> 0 === n) {
-      if (n < 0x80) {
-        bytes[this.#at++] = n;
-      } else if (n < 0x100) {
-        bytes[this.#at++] = 0xcc;
-        bytes[this.#at++] = n;
-      } else if (n < 0x10000) {
-        bytes[this.#at] = 0xcd;
-        this.#view.setUint16(this.#at + 1, n);
-        this.#at += 3;
-      } else {
-        bytes[this.#at] = 0xce;
-        this.#view.setUint32(this.#at + 1, n);
-        this.#at += 5;
-      }
-    } else if (n >> 0 === n) {
-      if (n >= -0x20) {
-        bytes[this.#at++] = n;
-      } else if (n >= -0x80) {
-        bytes[this.#at++] = 0xd0;
-        bytes[this.#at++] = n;
-      } else if (n >= -0x8000) {
-        bytes[this.#at] = 0xd1;
-        this.#view.setInt16(this.#at + 1, n);
-        this.#at += 3;
-      } else {
-        bytes[this.#at] = 0xd2;
-        this.#view.setInt32(this.#at + 1, n);
-        this.#at += 5;
-      }
-    } else if (Number.isSafeInteger(n)) {
-      this.#long(BigInt(n));
-    } else {
-      this.#float(n);
-    }
-  }
-
-  #float(n: number): void {
-    this.#room(9);
-    this.#bytes[this.#at] = 0xcb;
-    this.#view.setFloat64(this.#at + 1, n);
-    this.#at += 9;
-  }
-
-  #bigint(n: bigint): void {
-    if (n < LEAST || n > MOST) throw new Refused(fault(n));
-    if (n >= -0x80000000n && n <= 0xffffffffn) this.#number(Number(n));
-    else this.#long(n);
-  }
-
-  /** A whole number beyond 32 bits. */
-  #long(n: bigint): void {
-    this.#room(9);
-    if (n < 0n) {
-      this.#bytes[this.#at] = 0xd3;
-      this.#view.setBigInt64(this.#at + 1, n);
-    } else {
-      this.#bytes[this.#at] = 0xcf;
-      this.#view.setBigUint64(this.#at + 1, n);
-    }
-    this.#at += 9;
-  }
-
-  #text(text: string): void {
-    const n = text.length;
-    this.#room(5 + n * 3);
-    if (n < 32) this.#short(text, n);
-    else this.#lengthy(text, n);
-  }
-
-  #lengthy(text: string, n: number): void {
-    if (!text.isWellFormed()) throw new Refused(SURROGATE);
-    const guess = n < 0x100 ? 2 : n < 0x10000 ? 3 : 5;
-    const start = this.#at;
-    const length = (this.#bytes as unknown as Utf8).utf8Write(text, start + guess);
-    const head = length < 0x100 ? 2 : length < 0x10000 ? 3 : 5;
-    if (head !== guess) this.#bytes.copyWithin(start + head, start + guess, start + guess + length);
-    if (head === 2) {
-      this.#bytes[start] = 0xd9;
-      this.#bytes[start + 1] = length;
-    } else if (head === 3) {
-      this.#bytes[start] = 0xda;
-      this.#view.setUint16(start + 1, length);
-    } else {
-      this.#bytes[start] = 0xdb;
-      this.#view.setUint32(start + 1, length);
-    }
-    this.#at = start + head + length;
-  }
-
-  /** Less than 32 characters: cheaper here than with a call into the engine. */
-  #short(text: string, n: number): void {
-    const bytes = this.#bytes;
-    const start = this.#at;
-    let at = start + 1;
-    for (let i = 0; i < n; i++) {
-      const c = text.charCodeAt(i);
-      if (c < 0x80) {
-        bytes[at++] = c;
-      } else if (c < 0x800) {
-        bytes[at++] = (c >> 6) | 0xc0;
-        bytes[at++] = (c & 0x3f) | 0x80;
-      } else if (c < 0xd800 || c > 0xdfff) {
-        bytes[at++] = (c >> 12) | 0xe0;
-        bytes[at++] = ((c >> 6) & 0x3f) | 0x80;
-        bytes[at++] = (c & 0x3f) | 0x80;
-      } else {
-        const low = text.charCodeAt(++i);
-        if (c > 0xdbff || (low & 0xfc00) !== 0xdc00) throw new Refused(SURROGATE);
-        const point = 0x10000 + ((c & 0x3ff) << 10) + (low & 0x3ff);
-        bytes[at++] = (point >> 18) | 0xf0;
-        bytes[at++] = ((point >> 12) & 0x3f) | 0x80;
-        bytes[at++] = ((point >> 6) & 0x3f) | 0x80;
-        bytes[at++] = (point & 0x3f) | 0x80;
-      }
-    }
-    const length = at - start - 1;
-    if (length < 32) {
-      bytes[start] = 0xa0 | length;
-    } else {
-      bytes.copyWithin(start + 2, start + 1, at++);
-      bytes[start] = 0xd9;
-      bytes[start + 1] = length;
-    }
-    this.#at = at;
-  }
-
-  #bin(value: Uint8Array): void {
-    const n = value.length;
-    this.#room(5 + n);
-    if (n < 0x100) {
-      this.#bytes[this.#at++] = 0xc4;
-      this.#bytes[this.#at++] = n;
-    } else if (n < 0x10000) {
-      this.#bytes[this.#at] = 0xc5;
-      this.#view.setUint16(this.#at + 1, n);
-      this.#at += 3;
-    } else {
-      this.#bytes[this.#at] = 0xc6;
-      this.#view.setUint32(this.#at + 1, n);
-      this.#at += 5;
-    }
-    this.#bytes.set(value, this.#at);
-    this.#at += n;
-  }
-
-  /** As it came. */
-  #ext({ tag, data }: Ext): void {
-    const n = data.length;
-    this.#room(6 + n);
-    const short = EXTENSIONS.get(n);
-    if (short !== undefined) {
-      this.#bytes[this.#at++] = short;
-    } else if (n < 0x100) {
-      this.#bytes[this.#at++] = 0xc7;
-      this.#bytes[this.#at++] = n;
-    } else if (n < 0x10000) {
-      this.#bytes[this.#at] = 0xc8;
-      this.#view.setUint16(this.#at + 1, n);
-      this.#at += 3;
-    } else {
-      this.#bytes[this.#at] = 0xc9;
-      this.#view.setUint32(this.#at + 1, n);
-      this.#at += 5;
-    }
-    this.#bytes[this.#at++] = tag;
-    this.#bytes.set(data, this.#at);
-    this.#at += n;
-  }
-
-  /** msgpack's time stamp in the shortest of its three forms. */
-  #time(value: Date): void {
-    const ms = value.getTime();
-    if (Number.isNaN(ms)) throw new Refused(fault(value));
-    this.#room(15);
-    const seconds = Math.floor(ms / 1000);
-    const nanos = (ms - seconds * 1000) * 1_000_000;
-    const [bytes, view, at] = [this.#bytes, this.#view, this.#at];
-    if (seconds >= 0 && seconds <= 0xffffffff && nanos === 0) {
-      bytes[at] = 0xd6;
-      bytes[at + 1] = 0xff;
-      view.setUint32(at + 2, seconds);
-      this.#at += 6;
-    } else if (seconds >= 0 && seconds < 2 ** 34) {
-      bytes[at] = 0xd7;
-      bytes[at + 1] = 0xff;
-      view.setUint32(at + 2, nanos * 4 + Math.floor(seconds / 2 ** 32));
-      view.setUint32(at + 6, seconds >>> 0);
-      this.#at += 10;
-    } else {
-      bytes[at] = 0xc7;
-      bytes[at + 1] = 12;
-      bytes[at + 2] = 0xff;
-      view.setUint32(at + 3, nanos);
-      view.setBigInt64(at + 7, BigInt(seconds));
-      this.#at += 15;
-    }
-  }
-
-  #room(n: number): void {
-    const needed = this.#at + n;
-    if (needed <= this.#bytes.length) return;
-    const larger = Buffer.allocUnsafeSlow(Math.max(needed, this.#bytes.length * 2));
-    this.#bytes.copy(larger, 0, 0, this.#at);
-    this.#replace(larger);
-  }
-
-  #replace(bytes: Buffer): void {
-    this.#bytes = bytes;
-    this.#view = viewOf(bytes);
-  }
-}
-
-/** The heads of extensions whose length stands in the head. */
-const EXTENSIONS: ReadonlyMap<number, number> = new Map([
-  [1, 0xd4],
-  [2, 0xd5],
-  [4, 0xd6],
-  [8, 0xd7],
-  [16, 0xd8],
-]);
-
-function viewOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
