@@ -22,7 +22,8 @@ export const CLOSE_MS = 60_000;
  * }
  * ```
  *
- * It joins its group at first use. Leaving the loop closes it and releases what is in hand.
+ * It joins its group at first use. Leaving the loop closes it and releases what is in hand. Close it, or its bus, before
+ * the process ends: the last outcomes may not have left otherwise, and what is in hand waits for a lease to run out.
  */
 export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>> {
   readonly #opening: Opening;
