@@ -86,6 +86,16 @@ impl<T: Envelope> Consumer<T> {
         Ok(batch)
     }
 
+    /// What is there already, at most `max`, without waiting and without a runtime.
+    pub fn try_next_batch(&self, max: usize) -> Result<Vec<Delivery<T>>> {
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let first = self.shared.take_one()?;
+        let rest = if first.is_some() { self.shared.take_many(max - 1) } else { Vec::new() };
+        Ok(first.into_iter().chain(rest).map(|started| Delivery::new(self.shared.clone(), started)).collect())
+    }
+
     /// Waits until everything that can be seen has been finished and reported, retries included. What was published
     /// before the call can be seen.
     pub async fn idle(&self) -> Result<()> {
