@@ -170,20 +170,23 @@ impl Consumer {
         })
     }
 
-    /// What has come and was not taken, at most `n`.
+    /// What has come and was not taken, at most `n`; also what came without a request, through an outcome of ours.
     fn take(&self, n: usize) -> PyResult<Vec<Delivery>> {
         let inner = self.inner()?;
-        let mut ready = locked(&inner.ready);
-        let mut taken = Vec::with_capacity(n.min(ready.len()));
-        while taken.len() < n
-            && let Some(delivery) = ready.pop_front()
+        let mut taken: Vec<sg::Delivery> = {
+            let mut ready = locked(&inner.ready);
+            let there = n.min(ready.len());
+            ready.drain(..there).collect()
+        };
+        if taken.len() < n
+            && let Some(source) = inner.source.get()
+            && !inner.closed.load(Ordering::Acquire)
         {
-            // Cancelled before anybody saw it: dropping gives it back.
-            if !delivery.is_cancelled() {
-                taken.push(Delivery::new(Owned::new(self.0.host(), delivery)));
-            }
+            taken.extend(source.ready(n - taken.len()).map_err(raise)?);
         }
-        Ok(taken)
+        // Cancelled before anybody saw it: dropping gives it back.
+        taken.retain(|delivery| !delivery.is_cancelled());
+        Ok(taken.into_iter().map(|delivery| Delivery::new(Owned::new(self.0.host(), delivery))).collect())
     }
 
     /// Ends every request that waits.

@@ -14,6 +14,8 @@ use tokio::sync::broadcast::Receiver;
 pub(crate) trait Source: Send + Sync {
     /// Waits for deliveries; at most `max`, none once it is closed.
     fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>>;
+    /// What is there already.
+    fn ready(&self, max: usize) -> sg::Result<Vec<sg::Delivery>>;
     /// Waits for one delivery; `Timeout` when none came.
     fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>>;
     fn idle(&self) -> BoxFuture<'_, sg::Result<()>>;
@@ -26,6 +28,10 @@ pub(crate) trait Source: Send + Sync {
 impl<T: Envelope> Source for sg::Consumer<T> {
     fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>> {
         async move { Ok(self.next_batch(max).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
+    }
+
+    fn ready(&self, max: usize) -> sg::Result<Vec<sg::Delivery>> {
+        Ok(self.try_next_batch(max)?.into_iter().map(sg::Delivery::untyped).collect())
     }
 
     fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>> {

@@ -24,6 +24,10 @@ Handler = Callable[[T, Delivery[T]], Awaitable[Outcome | None]] | Callable[[T], 
 _log = logging.getLogger("stargazer_core")
 
 
+#: How often a step takes what its own handlers let come, before others have their turn.
+_ROUNDS = 8
+
+
 class Run(Generic[T]):
     """The handlers of one ``run``."""
 
@@ -37,6 +41,8 @@ class Run(Generic[T]):
         self._told: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._stopping = False
+        #: What has come will be looked at before this tick of the loop is over, or in the next.
+        self._scheduled = False
 
     @property
     def failed(self) -> bool:
@@ -51,11 +57,24 @@ class Run(Generic[T]):
                 if native.cancelled and task not in self._told:
                     self._told.add(task)
                     task.cancel()
-        for native in self._native.take(sys.maxsize):
-            task = _start(self._handle(native))
-            if not task.done():
-                self._tasks[task] = native
-                task.add_done_callback(self._ended)
+        self._scheduled = True
+        for _ in range(_ROUNDS):
+            taken = self._native.take(sys.maxsize)
+            if not taken or self.failed:
+                self._scheduled = False
+                return
+            for native in taken:
+                task = _start(self._handle(native))
+                if not task.done():
+                    self._tasks[task] = native
+                    task.add_done_callback(self._ended)
+        # There is always more: let others have their turn.
+        asyncio.get_running_loop().call_soon(self._again)
+
+    def _again(self) -> None:
+        self._scheduled = False
+        if not self._stopping and not self.failed:
+            self.step(cancelled=False)
 
     async def finish(self) -> None:
         """Waits for the handlers that still run; raises what made the run fail."""
@@ -75,6 +94,10 @@ class Run(Generic[T]):
     def _ended(self, task: asyncio.Task[None]) -> None:
         del self._tasks[task]
         self._told.discard(task)
+        if not self._scheduled:
+            # Its outcome may have let the next one of its lane start.
+            self._scheduled = True
+            task.get_loop().call_soon(self._again)
 
     def _fail(self, failure: BaseException) -> None:
         if self._failure is None:
