@@ -72,6 +72,9 @@ enum Came {
     Woken,
 }
 
+/// Deliveries that are moved here at a time, to be taken one by one.
+const AT_ONCE: usize = 64;
+
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -187,6 +190,24 @@ impl Consumer {
         // Cancelled before anybody saw it: dropping gives it back.
         taken.retain(|delivery| !delivery.is_cancelled());
         Ok(taken.into_iter().map(|delivery| Delivery::new(Owned::new(self.0.host(), delivery))).collect())
+    }
+
+    /// The next of what has come, like `take`.
+    fn pop(&self) -> PyResult<Option<Delivery>> {
+        let inner = self.inner()?;
+        let mut ready = locked(&inner.ready);
+        if ready.is_empty()
+            && let Some(source) = inner.source.get()
+            && !inner.closed.load(Ordering::Acquire)
+        {
+            ready.extend(source.ready(AT_ONCE).map_err(raise)?);
+        }
+        while let Some(delivery) = ready.pop_front() {
+            if !delivery.is_cancelled() {
+                return Ok(Some(Delivery::new(Owned::new(self.0.host(), delivery))));
+            }
+        }
+        Ok(None)
     }
 
     /// Ends every request that waits.

@@ -44,6 +44,8 @@ mod _native {
     #[pymodule_export]
     use super::error::error_codes;
     #[pymodule_export]
+    use super::fork::forked;
+    #[pymodule_export]
     use super::publisher::Publisher;
     #[pymodule_export]
     use super::receipt::Receipt;

@@ -52,10 +52,10 @@ class Consumer(Generic[T]):
             TimeoutError: nothing came in time.
             ClosedError: the consumer is closed.
         """
-        batch = await self.next_batch(1, timeout=timeout)
-        if not batch:
+        delivery = await self._next(timeout)
+        if delivery is None:
             raise ClosedError("this consumer is closed; open a new one")
-        return batch[0]
+        return delivery
 
     async def next_batch(
         self,
@@ -81,10 +81,18 @@ class Consumer(Generic[T]):
 
     async def __anext__(self) -> Delivery[T]:
         """The next delivery."""
-        batch = await self.next_batch(1)
-        if not batch:
+        delivery = await self._next(None)
+        if delivery is None:
             raise StopAsyncIteration
-        return batch[0]
+        return delivery
+
+    async def _next(self, timeout: float | None) -> Delivery[T] | None:
+        while True:
+            native = self._native.pop()
+            if native is not None:
+                return Delivery(native, self._body)
+            if await self._wait(BATCH, timeout, until_idle=False) == "ended":
+                return None
 
     async def run(self, handler: Handler[T], *, concurrency: int | None = None, until_idle: bool = False) -> None:
         """Runs a handler for every delivery, each in a task and context of its own, until the consumer is closed.

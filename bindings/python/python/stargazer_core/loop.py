@@ -79,7 +79,9 @@ class _Bridge:
 _bridges: WeakKeyDictionary[AbstractEventLoop, ref[_Bridge]] = WeakKeyDictionary()
 
 if hasattr(os, "register_at_fork"):
-    # The child's loops are not the parent's, even where it goes on with the same object.
+    # In this order (they are called from the first to the last): what the parent had must not be dropped here, and the
+    # child's loops are not the parent's, even where it goes on with the same object.
+    os.register_at_fork(after_in_child=_native.forked)
     os.register_at_fork(after_in_child=_bridges.clear)
 
 
