@@ -87,29 +87,28 @@ class Processes:
     async def kill(self, name: str) -> None:
         """``kill -9``: it is gone when this returns."""
         process = self._running.pop(name)
-        process.kill()
+        _signal(process, signal.SIGKILL)
         await process.wait()
 
     def freeze(self, name: str) -> None:
         """``SIGSTOP``: it is there and does nothing."""
-        self._running[name].send_signal(signal.SIGSTOP)
+        _signal(self._running[name], signal.SIGSTOP)
 
     def thaw(self, name: str) -> None:
         """``SIGCONT``: it goes on as if no time had passed."""
         if name in self._running:
-            self._running[name].send_signal(signal.SIGCONT)
+            _signal(self._running[name], signal.SIGCONT)
 
     async def stop(self, name: str) -> None:
         """Asks it to end and waits for that; it fails when it ends badly or not at all."""
         process = self._running.pop(name)
-        with contextlib.suppress(ProcessLookupError):
-            if name == "server":
-                assert process.stdin is not None
-                process.stdin.close()
-            elif process.returncode is None:
-                process.terminate()
-                # It may have been frozen.
-                process.send_signal(signal.SIGCONT)
+        if name == "server":
+            assert process.stdin is not None
+            process.stdin.close()
+        else:
+            _signal(process, signal.SIGTERM)
+            # It may have been frozen.
+            _signal(process, signal.SIGCONT)
         await self._end(name, process)
 
     async def end(self, name: str) -> None:
@@ -132,7 +131,7 @@ class Processes:
             # Not only `wait`: a full pipe would keep it from ending.
             await asyncio.wait_for(process.communicate(), patience)
         except TimeoutError:
-            process.kill()
+            _signal(process, signal.SIGKILL)
             await process.wait()
             raise Failure(f"{name} did not end within {patience} s") from None
         except asyncio.CancelledError:
@@ -144,6 +143,12 @@ class Processes:
     def _kill(self) -> None:
         for name, process in self._running.items():
             # The server's keeper takes it down and cleans up behind it, as soon as we are gone.
-            if name != "server" and process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+            if name != "server":
+                _signal(process, signal.SIGKILL)
+
+
+def _signal(process: Process, what: signal.Signals) -> None:
+    """Not the process's own way: that reaps what has just ended, and the event loop would wait for it in vain."""
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process.pid, what)
