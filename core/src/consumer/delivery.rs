@@ -166,7 +166,8 @@ impl<T> Delivery<T> {
 impl<T: Envelope> Delivery<T> {
     /// The body.
     pub fn data(&self) -> Result<T> {
-        T::decode_with(&self.raw(), &self.inner.shared.bus.limits())
+        // The body was checked when it arrived: only then is an entry handed out.
+        T::decode_checked(&self.raw(), &self.inner.shared.bus.limits())
     }
 }
 

@@ -6,7 +6,7 @@ use super::codec::{Reader, Writer};
 use super::member::{Field, field, read_map, write_map};
 use super::schema::Side;
 use super::serde_value::through_value;
-use super::{Envelope, Kind, Limits, Map, now_seconds};
+use super::{Envelope, Head, Kind, Limits, MAX_LANE_BYTES, Map, now_seconds};
 use crate::error::Result;
 
 /// A message from a platform.
@@ -224,6 +224,10 @@ impl Envelope for Inbound {
 
     fn decode_with(bytes: &[u8], limits: &Limits) -> Result<Self> {
         Kind::Inbound.head(bytes, limits, Side::Read)?;
+        Self::decode_checked(bytes, limits)
+    }
+
+    fn decode_checked(bytes: &[u8], _limits: &Limits) -> Result<Self> {
         let mut envelope = Self::default();
         envelope.rest = read_map(&mut Reader::new(bytes), &mut envelope, Self::FIELDS)?;
         if envelope.channel_key.is_empty() {
@@ -236,6 +240,29 @@ impl Envelope for Inbound {
         let mut writer = Writer::new(limits);
         write_map(&mut writer, self, Self::FIELDS, &self.rest);
         writer.finish()
+    }
+
+    fn known_head(&self, limits: &Limits) -> Option<Head<'_>> {
+        // Fields of its own type are as a reader wants them. What else it holds could name a key twice, nest too deep,
+        // or be too much.
+        let plain = self.rest.is_empty()
+            && self.extra.is_empty()
+            && self.attachments.is_empty()
+            && self.embeds.is_none()
+            && limits.max_depth() >= 2
+            && 1 + Self::FIELDS.len() + self.member_roles.len() + self.user_aliases.len() <= limits.max_values()
+            && self.channel_key.len() <= MAX_LANE_BYTES
+            && self.channel_id.len() <= MAX_LANE_BYTES;
+        plain.then(|| Head {
+            channel_key: Some(&self.channel_key),
+            channel_id: Some(&self.channel_id),
+            platform: Some(&self.platform),
+            message_id: Some(&self.message_id),
+            trace_id: Some(&self.trace_id),
+            reply_to: self.reply_to.as_deref(),
+            is_addressed: Some(self.is_addressed),
+            ..Head::default()
+        })
     }
 
     fn lane(&self) -> Option<&str> {

@@ -80,6 +80,17 @@ pub trait Envelope: Sized + Clone + std::fmt::Debug + Send + Sync + 'static {
     /// Encodes without the final check; [`Envelope::encode_with`] is what callers want.
     fn write(&self, limits: &Limits) -> Result<Bytes>;
 
+    /// Decodes bytes that [`Kind::check`] of this kind has passed under the same limits.
+    fn decode_checked(bytes: &[u8], limits: &Limits) -> Result<Self> {
+        Self::decode_with(bytes, limits)
+    }
+
+    /// What [`Kind::inspect`] would find in the bytes that [`Envelope::write`] gives, if it is plain that it would
+    /// refuse nothing; `None` where it has to look.
+    fn known_head(&self, _limits: &Limits) -> Option<Head<'_>> {
+        None
+    }
+
     /// The ordering key it has by itself, see [`Head::lane`].
     fn lane(&self) -> Option<&str> {
         None

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::Publisher;
 use crate::config::BIG_BODY;
-use crate::envelope::{EntryFields, Envelope, Kind, Outbound};
+use crate::envelope::{EntryFields, Envelope, Head, Kind, Outbound};
 use crate::error::{Error, Result};
 use crate::topology::{self, Name};
 use crate::transport::{Append, Dedupe, Retention};
@@ -62,7 +62,8 @@ pub struct Outgoing {
 }
 
 impl Publisher {
-    pub(super) fn prepare(&self, outgoing: Outgoing) -> Result<Append> {
+    /// The entry; `known` is what its body is known to say, else that is looked at and checked.
+    pub(super) fn prepare(&self, outgoing: Outgoing, known: Option<Head<'_>>) -> Result<Append> {
         let Outgoing { target, mut data, options } = outgoing;
         let (config, topology) = (self.config(), self.topology());
         let (stream, kind, retention): (Name, Kind, Retention) = match &target {
@@ -81,7 +82,10 @@ impl Publisher {
                 (topology.named_stream(name), Kind::Plain, config.retention)
             }
         };
-        let head = kind.inspect(&data, &self.limits())?;
+        let head = match known {
+            Some(head) => head,
+            None => kind.inspect(&data, &self.limits())?,
+        };
         let mut entry = EntryFields::of_bytes(data.clone(), kind, &head, self.clock().wall_ms());
         if let Some(lane) = options.key {
             entry.key = Some(lane.into());

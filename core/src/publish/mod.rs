@@ -103,22 +103,28 @@ impl Publisher {
 
     async fn send<T: Envelope>(&self, target: Target, envelope: &T) -> Result<Receipt> {
         let data = envelope.write(&self.inner.limits).map_err(|e| e.with_stored(Stored::No))?;
-        self.publish_one(Outgoing { target, data, options: PublishOptions::default() }).await
+        let outgoing = Outgoing { target, data, options: PublishOptions::default() };
+        let known = envelope.known_head(&self.inner.limits);
+        let prepared = self.ensure_open().and_then(|()| self.prepare(outgoing, known));
+        only(self.publish_prepared(vec![prepared]).await)
     }
 
     /// Publishes one encoded body.
     pub async fn publish_one(&self, outgoing: Outgoing) -> Result<Receipt> {
-        let mut results = self.publish_encoded(vec![outgoing]).await;
-        results.pop().unwrap_or_else(|| Err(Error::internal("a publish gave no result")))
+        only(self.publish_encoded(vec![outgoing]).await)
     }
 
     /// Publishes encoded bodies in their order, in one write; one result for each. Every body is checked against
     /// the kind of its target first; one that fails the check does not keep the others back.
     pub async fn publish_encoded(&self, batch: Vec<Outgoing>) -> Vec<Result<Receipt>> {
+        let prepare = |outgoing| self.ensure_open().and_then(|()| self.prepare(outgoing, None));
+        self.publish_prepared(batch.into_iter().map(prepare).collect()).await
+    }
+
+    async fn publish_prepared(&self, batch: Vec<Result<Append>>) -> Vec<Result<Receipt>> {
         let mut results: Vec<Option<Result<Receipt>>> = Vec::with_capacity(batch.len());
         let mut open: Vec<(usize, Append)> = Vec::with_capacity(batch.len());
-        for (n, outgoing) in batch.into_iter().enumerate() {
-            let prepared = self.ensure_open().and_then(|()| self.prepare(outgoing));
+        for (n, prepared) in batch.into_iter().enumerate() {
             match prepared {
                 Ok(append) => {
                     results.push(None);
@@ -251,6 +257,11 @@ impl Publisher {
         }
         result
     }
+}
+
+/// The result of a batch of one.
+fn only(mut results: Vec<Result<Receipt>>) -> Result<Receipt> {
+    results.pop().unwrap_or_else(|| Err(Error::internal("a publish gave no result")))
 }
 
 /// Nothing was stored, or storing again under the same message id cannot double it.

@@ -52,6 +52,31 @@ fn inbound_writes_the_documented_fields_in_their_order() {
 }
 
 #[test]
+fn a_head_that_is_known_is_the_one_that_a_look_at_the_bytes_finds() {
+    let limits = Limits::default();
+    let mut full = sample().with_addressed(false).with_reply_to("m0").with_reactions("👍×3");
+    full.member_roles = vec!["a".into(); 40];
+    full.user_aliases = vec![String::new()];
+    for message in [sample(), Inbound::default(), full] {
+        let bytes = message.write(&limits).unwrap();
+        assert_eq!(message.known_head(&limits), Some(Kind::Inbound.inspect(&bytes, &limits).unwrap()));
+        assert_eq!(Inbound::decode_checked(&bytes, &limits).unwrap(), Inbound::decode_with(&bytes, &limits).unwrap());
+    }
+    let long = "x".repeat(MAX_LANE_BYTES + 1);
+    let refused = Inbound::new("web", &long, "u1", "");
+    assert_eq!(refused.known_head(&limits), None);
+    assert!(refused.encode().is_err());
+    let mut doubled = sample();
+    doubled.rest = Map::from([("content", "again")]);
+    assert_eq!(doubled.known_head(&limits), None);
+    let mut many = sample();
+    many.member_roles = vec![String::new(); 50];
+    let few = limits.with_max_values(60).unwrap();
+    assert_eq!(many.known_head(&few), None);
+    assert_eq!(sample().known_head(&Limits::new(1 << 20, 1).unwrap()), None);
+}
+
+#[test]
 fn unknown_keys_come_back_in_their_order() {
     let mut message = sample();
     message.rest = Map::from([("zeta", Value::Ext(7, b"\x01".as_slice().into())), ("alpha", vec![1, 2].into())]);
