@@ -178,3 +178,26 @@ pub(super) async fn a_big_body_travels_whole(lab: Lab) {
     }
     bus.close().await.unwrap();
 }
+
+pub(super) async fn idle_counts_what_a_closed_consumer_left(lab: Lab) {
+    let bus = lab.bus().await;
+    for n in 0..5 {
+        say(&bus, "c1", &n.to_string()).await;
+    }
+    let first = bus.consume_inbound().config(quick()).open().await.unwrap();
+    first.next().await.unwrap().unwrap().release().await.unwrap();
+    first.close().await.unwrap();
+    let second = bus.consume_inbound().config(quick()).open().await.unwrap();
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let log = seen.clone();
+    let handler = move |d: Delivery<Inbound>| {
+        let log = log.clone();
+        async move {
+            log.lock().unwrap().push(text(&d));
+            Ok(())
+        }
+    };
+    second.run_until_idle(handler).await.unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["0", "1", "2", "3", "4"]);
+    bus.close().await.unwrap();
+}

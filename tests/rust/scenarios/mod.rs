@@ -29,6 +29,7 @@ scenarios! {
     delivering:
         a_message_is_handled_once,
         until_idle_ends_when_nothing_is_left,
+        idle_counts_what_a_closed_consumer_left,
         leaving_releases_what_is_in_hand,
         closing_hands_the_rest_to_others,
         an_entry_is_seen_by_every_group,

@@ -14,6 +14,10 @@ use crate::transport::{EntryId, Hint, MAX_BATCH, Record};
 pub(super) struct Wait {
     pub hint: Option<Hint>,
     pub under_way: bool,
+    /// When the wait under way ends by itself.
+    until: Duration,
+    /// The last wait ended before its time.
+    early: bool,
     turns: u64,
 }
 
@@ -61,10 +65,10 @@ impl Machine {
             }
             self.out.push(Action::Fetch { key, session, cursor, count, max_bytes, new });
         }
-        self.pump_wait();
+        self.pump_wait(now);
     }
 
-    fn pump_wait(&mut self) {
+    fn pump_wait(&mut self, now: Now) {
         if self.wait.under_way {
             return;
         }
@@ -81,7 +85,13 @@ impl Machine {
             Hint::Rest => backoff::delay(poll, poll, 0.25, 1, self.policy.seed ^ self.wait.turns),
         };
         let identity = held.session.identity.clone();
+        self.wait.until = now.mono + timeout;
         self.out.push(Action::Wait { identity, hint, timeout });
+    }
+
+    pub(super) fn woken(&mut self, now: Now) {
+        self.wait.under_way = false;
+        self.wait.early = now.mono < self.wait.until;
     }
 
     pub(super) fn fetched(&mut self, key: SessionKey, answer: Answer<(Vec<Arrived>, Option<Hint>)>, now: Now) {
@@ -107,6 +117,9 @@ impl Machine {
         }
         if primary {
             self.wait.hint = if got == 0 { hint } else { None };
+            if std::mem::take(&mut self.wait.early) && got == 0 {
+                self.lookout.rung(now.mono);
+            }
             self.quiet = got == 0 && self.fetch_sent_after == self.ended_count && self.tickets.is_empty();
         }
     }

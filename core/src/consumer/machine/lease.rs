@@ -19,6 +19,11 @@ pub(super) struct Lookout {
     /// Set while an adoption is under way.
     adopting: Option<Gone>,
     last: Option<Duration>,
+    /// Looks that were sent, and the last of them that found nobody who had left.
+    sent: u64,
+    clear: u64,
+    /// The look that must have found nobody, for the consumer to be idle.
+    wanted: u64,
     seen: HashMap<Name, Seen>,
     renew_at: Duration,
     renewing: bool,
@@ -48,12 +53,37 @@ impl Lookout {
             looking: false,
             adopting: None,
             last: None,
+            sent: 0,
+            clear: 0,
+            wanted: 0,
             seen: HashMap::new(),
             renew_at: Duration::ZERO,
             renewing: false,
         }
     }
 }
+
+impl Lookout {
+    /// Whoever asks now whether anything is left wants a look that is sent from here on.
+    pub(super) fn look_afresh(&mut self, now: Duration) {
+        self.wanted = self.sent + 1;
+        self.look_at = self.look_at.min(now);
+    }
+
+    /// Nobody had left work behind when that look was answered.
+    pub(super) fn is_clear(&self) -> bool {
+        self.clear >= self.wanted && self.adopting.is_none()
+    }
+
+    /// A bell rang and there was nothing to read: perhaps somebody left.
+    pub(super) fn rung(&mut self, now: Duration) {
+        let soon = self.last.map_or(now, |last| now.max(last + LOOK_AGAIN));
+        self.look_at = self.look_at.min(soon);
+    }
+}
+
+/// Between two looks for a reason.
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
 /// An idle consumer looks at least this often, so that the work of a stopped one moves at once.
 const IDLE_LOOK: Duration = Duration::from_millis(500);
@@ -157,6 +187,7 @@ impl Machine {
             return;
         }
         self.lookout.looking = true;
+        self.lookout.sent += 1;
         self.out.push(Action::Look);
     }
 
@@ -186,6 +217,15 @@ impl Machine {
             next.insert(sign.identity.clone(), Seen { fence: sign.fence.clone(), beat: sign.beat, silence });
             if self.may_adopt(&sign, silence) && candidate.as_ref().is_none_or(|(most, _)| silence > *most) {
                 candidate = Some((silence, sign));
+            }
+        }
+        if next.values().any(|seen| seen.fence.has_left()) {
+            // Whoever left wants its work done at once, one identity a look.
+            self.lookout.look_at = now.mono + LOOK_AGAIN;
+        } else {
+            self.lookout.clear = self.lookout.sent;
+            if self.lookout.wanted > self.lookout.clear {
+                self.lookout.look_at = now.mono;
             }
         }
         self.lookout.seen = next;

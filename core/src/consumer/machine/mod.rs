@@ -162,7 +162,7 @@ impl Machine {
             Event::Registered(answer) => self.registered(answer, now),
             Event::Recreated(answer) => self.recreated(answer, now),
             Event::Fetched { key, answer } => self.fetched(key, answer, now),
-            Event::Woken => self.wait.under_way = false,
+            Event::Woken => self.woken(now),
             Event::Begun { key, answer } => self.begun(key, answer, now),
             Event::Settled { key, answer } => self.settled(key, answer, now),
             Event::BodiesRead { key, answer } => self.bodies_read(key, answer, now),
@@ -176,6 +176,7 @@ impl Machine {
                 if fresh {
                     self.quiet = false;
                     self.ended_count += 1;
+                    self.lookout.look_afresh(now.mono);
                 }
             }
             Event::Drain { deadline } => self.drain(deadline),
@@ -249,6 +250,7 @@ impl Machine {
     /// Whether everything that could be seen has been dealt with.
     pub(crate) fn is_idle(&self) -> bool {
         self.quiet
+            && self.lookout.is_clear()
             && self.tickets.is_empty()
             && self.sessions.values().all(|held| held.is_empty() && held.horizon.is_some())
     }
