@@ -32,6 +32,9 @@ pub(super) fn by_code(code: &str, detail: &str) -> Error {
         "ERR" if detail.starts_with("max number of clients") => {
             (ErrorKind::Unavailable, "the server has no connection left; raise maxclients")
         }
+        "ERR" if detail.starts_with("DB index") || detail.starts_with("invalid DB index") => {
+            (ErrorKind::Invalid, "the server has no database of this number; correct the end of the address")
+        }
         // Redis' words, and Valkey's.
         "ERR"
             if detail.starts_with("The user executing the script can't")
@@ -118,6 +121,7 @@ mod tests {
             ("MISCONF Redis is configured to save RDB snapshots", ErrorKind::Unavailable),
             ("NOREPLICAS Not enough good replicas to write.", ErrorKind::Unavailable),
             ("ERR max number of clients reached", ErrorKind::Unavailable),
+            ("ERR DB index is out of range", ErrorKind::Invalid),
             ("ERR The user executing the script can't run this command or subcommand", ErrorKind::Auth),
             ("ERR ACL failure in script: User x has no permissions to run the 'xadd' command", ErrorKind::Auth),
             ("-OOM command not allowed when used memory > 'maxmemory'.", ErrorKind::Full),

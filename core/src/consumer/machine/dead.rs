@@ -45,7 +45,7 @@ impl Letter<'_> {
             group: self.group.into(),
             consumer: self.consumer.into(),
             reason: self.reason.into(),
-            error: self.error.into(),
+            error: cut(self.error).into(),
             attempt: self.attempts.into(),
             first_at: self.id.ms,
             dead_at: self.dead_at_ms,
@@ -55,6 +55,18 @@ impl Letter<'_> {
         DeadLetter::new(entry, life).write().unwrap_or_default()
     }
 }
+
+/// The text of an error is for people: the rest of a very long one is left out.
+fn cut(text: &str) -> &str {
+    let mut end = text.len().min(MOST_TEXT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Bytes of an error's text in a dead letter.
+const MOST_TEXT: usize = 8 * 1024;
 
 #[cfg(test)]
 mod tests {
@@ -86,6 +98,13 @@ mod tests {
         assert_eq!(get("attempt").as_deref(), Some("3"));
         assert_eq!(get("first_at").as_deref(), Some("17"));
         assert_eq!(get("mid"), None);
+    }
+
+    #[test]
+    fn a_very_long_error_is_cut_between_characters() {
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&"ä".repeat(5000)).len(), MOST_TEXT);
+        assert_eq!(cut(&format!("x{}", "ä".repeat(5000))).len(), MOST_TEXT - 1);
     }
 
     #[test]
