@@ -34,6 +34,7 @@ def test_a_missing_test_is_named_with_its_language(language: str) -> None:
         ({"languages": ["rust", "python"]}, "node is neither"),
         ({"without": {"node": "both at once"}}, "node is neither"),
         ({"without": {"go": "not there"}}, "unknown language 'go'"),
+        ({"languages": ["rust", "python"], "without": {"node": "not covered yet"}}, "is no reason"),
         ({"sentence": "x"}, "unknown keys"),
     ],
 )
