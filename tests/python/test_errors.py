@@ -36,3 +36,9 @@ def test_an_error_says_its_context_and_survives_pickling() -> None:
     assert str(error) == "wait (stream=s, stored=no)"
     again = pickle.loads(pickle.dumps(error))
     assert (type(again), str(again), again.context) == (sg.FullError, str(error), error.context)
+
+
+def test_an_outcome_that_is_none_of_the_four_is_refused() -> None:
+    with pytest.raises(errors.InvalidError) as caught:
+        sg.Outcome("nonsense")  # type: ignore[arg-type]
+    assert caught.value.context["argument"] == "kind"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stargazer_core.errors import InvalidError
+
 __all__ = ["Outcome", "Reject"]
 
 
@@ -16,6 +18,11 @@ class Outcome:
     after: float | None = None
     #: Text for people, kept in the dead letter. For ``reject`` and ``retry``.
     reason: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses what is none of the four, with ``InvalidError``."""
+        if self.kind not in ("ack", "retry", "reject", "release"):
+            raise InvalidError(f"an outcome is ack, retry, reject or release, not {self.kind!r}", {"argument": "kind"})
 
     @classmethod
     def ack(cls) -> "Outcome":
