@@ -157,7 +157,7 @@ impl Machine {
             return;
         }
         if first && !due_in.is_zero() {
-            self.put_to_wait(key, slot, now.mono + due_in);
+            self.put_to_wait(key, slot, now.mono.saturating_add(due_in));
         } else {
             lane.state = LaneState::Runnable;
             self.runnable.push_back((key, slot));

@@ -162,7 +162,7 @@ impl Machine {
             match (result, &settle.verdict) {
                 (SettleResult::Stale, _) => self.drop_lane(key, &slot, settle.id),
                 (SettleResult::Done, Verdict::Retry(record)) => {
-                    self.put_to_wait(key, slot, now.mono + record.due_in);
+                    self.put_to_wait(key, slot, now.mono.saturating_add(record.due_in));
                 }
                 (SettleResult::Done, _) => self.settled_one(key, &slot, settle.id),
             }

@@ -202,7 +202,7 @@ impl Machine {
             self.bodies -= 1;
             self.bytes -= item.bytes;
         }
-        let deadline = self.policy.handler_timeout.map(|limit| now.mono + limit);
+        let deadline = self.policy.handler_timeout.map(|limit| now.mono.saturating_add(limit));
         if let Some(at) = deadline {
             self.limits.insert((at, ticket));
         }

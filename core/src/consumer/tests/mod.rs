@@ -309,6 +309,23 @@ async fn closing_gives_the_rest_to_others_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_retry_that_never_comes_holds_its_lane_only() {
+    let bus = bus().await;
+    tokio::time::advance(Duration::from_secs(1)).await;
+    publish(&bus, 1, "later").await;
+    publish(&bus, 2, "now").await;
+    let inbox = bus.consume_inbound().open().await.unwrap();
+    for _ in 0..2 {
+        let d = inbox.next().await.unwrap().unwrap();
+        let late = d.data().unwrap().content == "later";
+        d.settle(if late { Outcome::retry_after(Duration::MAX) } else { Outcome::Ack }).unwrap();
+    }
+    publish(&bus, 2, "again").await;
+    assert_eq!(inbox.next().await.unwrap().unwrap().data().unwrap().content, "again");
+    inbox.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_consumer_whose_task_died_says_so_and_ends_its_handlers() {
     let clock = crate::clock::SystemClock::shared();
     let inner: Arc<dyn crate::transport::Transport> = crate::engine::Engine::new(clock.clone());
