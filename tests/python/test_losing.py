@@ -1,6 +1,7 @@
 """What is lost and comes back: processes, servers, groups. The names are those of ``scenarios.toml``."""
 
 import asyncio
+import logging
 import subprocess
 import sys
 import textwrap
@@ -86,6 +87,38 @@ async def test_a_restarted_server_is_used_again(own_server: Server, names: dict[
                 pass
         await consumer.close()
         await running
+
+
+async def test_an_outage_is_one_line_in_the_log(
+    own_server: Server, names: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "stargazer_core")
+
+    def said(words: str) -> int:
+        return sum(words in record.getMessage() for record in caplog.records if record.name == "stargazer_core")
+
+    async with sg.connect(own_server.url, **names) as bus:
+        consumer = bus.consume("s", "g", **LEASE)
+        running = asyncio.create_task(consumer.run(_nothing))
+        await bus.publish("s", 1)
+        own_server.kill()
+        async with asyncio.timeout(10):
+            while not said("again"):  # noqa: ASYNC110 - the log rings no bell
+                await asyncio.sleep(0.05)
+        # Further failures of the streak add nothing.
+        await asyncio.sleep(0.5)
+        lost = len([record for record in caplog.records if record.levelno >= logging.WARNING])
+        own_server.restart()
+        async with asyncio.timeout(10):
+            while not said("answers"):  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        await consumer.close()
+        await running
+    assert lost <= 2, caplog.text
+
+
+async def _nothing(body: Any) -> None:
+    pass
 
 
 async def test_a_lost_group_is_made_again(server: Server, names: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ use stargazer_core as sg;
 
 use crate::error::{plain, raise};
 use crate::fork::Owned;
+use crate::log;
 use crate::receipt::Receipt;
 
 /// Publishes that leave together at the latest.
@@ -36,9 +37,16 @@ pub(crate) type Finished = (Option<Py<PyAny>>, Option<Py<PyAny>>);
 /// A future that is to be ended, with its value or its error.
 type Row = (Py<PyAny>, Option<Py<PyAny>>, Option<Py<PyAny>>);
 
+/// A line for the log, with its level.
+type Line = (u8, String);
+
 /// A result on its way back.
-enum Done {
+pub(crate) enum Done {
+    /// A line of the core's log, with its level in Python's numbers.
+    Logged(u8, String),
+    /// What became of a batch.
     Published(Vec<(Token, sg::Result<sg::Receipt>)>),
+    /// What became of a call.
     Called(Token, Convert),
 }
 
@@ -83,6 +91,7 @@ impl Bridge {
         ringer.set_nonblocking(true)?;
         // An error of the ring means that the loop has gone, and with it everybody who waits.
         let queue = Arc::new(Completions::new(move || drop((&ringer).write(&[1]))));
+        log::listen(Arc::downgrade(&queue));
         Ok(Self(Owned::new(host, Inner { host, queue, bell, state: Mutex::default() })))
     }
 
@@ -91,12 +100,12 @@ impl Bridge {
         Ok(self.0.get()?.bell.as_raw_fd())
     }
 
-    /// Everything that has come back: futures with their values, or with their errors.
-    fn drain(&self, py: Python<'_>) -> PyResult<Vec<Row>> {
+    /// What has come back: futures with their values or errors; and lines for the log with their levels.
+    fn drain(&self, py: Python<'_>) -> PyResult<(Vec<Row>, Vec<Line>)> {
         let inner = self.0.get()?;
         // Nothing there: the ring was taken by an earlier call.
         let _ = (&inner.bell).read(&mut [0; 16]);
-        let mut finished = Vec::new();
+        let (mut finished, mut lines) = (Vec::new(), Vec::new());
         let mut finish = |token: Token, (value, error): Finished| {
             let mut state = inner.state();
             state.free.push(token);
@@ -104,6 +113,7 @@ impl Bridge {
         };
         for done in inner.queue.drain() {
             match done {
+                Done::Logged(level, line) => lines.push((level, line)),
                 Done::Called(token, convert) => finish(token, convert(py)?),
                 Done::Published(results) => {
                     inner.state().under_way -= results.len();
@@ -116,7 +126,7 @@ impl Bridge {
                 }
             }
         }
-        Ok(finished)
+        Ok((finished, lines))
     }
 
     /// Sends the publishes that wait for the end of the tick.

@@ -21,6 +21,10 @@ pub(crate) fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
 }
 
+pub(crate) fn forks() -> u32 {
+    FORKS.load(Ordering::Relaxed)
+}
+
 /// A value of one process.
 pub(crate) struct Owned<T> {
     /// Always there; an option only so that it can be forgotten.
@@ -31,7 +35,7 @@ pub(crate) struct Owned<T> {
 
 impl<T> Owned<T> {
     pub(crate) fn new(host: &'static Host, value: T) -> Self {
-        Self { value: Some(value), host, forks: FORKS.load(Ordering::Relaxed) }
+        Self { value: Some(value), host, forks: forks() }
     }
 
     /// The value, or `ForkedError` in another process.
@@ -43,7 +47,7 @@ impl<T> Owned<T> {
     }
 
     fn is_ours(&self) -> bool {
-        self.forks == FORKS.load(Ordering::Relaxed)
+        self.forks == forks()
     }
 
     pub(crate) fn host(&self) -> &'static Host {

@@ -15,6 +15,7 @@ mod envelope;
 mod error;
 mod fork;
 mod info;
+mod log;
 mod publisher;
 mod receipt;
 mod settings;
@@ -25,7 +26,7 @@ use pyo3::pymodule;
 
 #[pymodule(gil_used = false)]
 mod _native {
-    use pyo3::pyfunction;
+    use pyo3::prelude::*;
 
     #[pymodule_export]
     use super::bridge::Bridge;
@@ -49,6 +50,14 @@ mod _native {
     use super::publisher::Publisher;
     #[pymodule_export]
     use super::receipt::Receipt;
+
+    /// Takes down what the core logs, from the import on.
+    #[pymodule_init]
+    #[allow(clippy::unnecessary_wraps)] // the form of such a function
+    fn init(_module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::log::start();
+        Ok(())
+    }
 
     /// The version that all packages of stargazer share.
     #[pyfunction]

@@ -41,8 +41,11 @@ class Bridge:
         """The file that is readable when there is something to drain."""
     def drain(
         self,
-    ) -> list[tuple[Future[Any], Any, BaseException | tuple[str, str, dict[str, str]] | None]]:
-        """Everything that has come back: futures with their values, or with their errors."""
+    ) -> tuple[
+        list[tuple[Future[Any], Any, BaseException | tuple[str, str, dict[str, str]] | None]],
+        list[tuple[int, str]],
+    ]:
+        """What has come back: futures with their values or errors; and lines for the log with their levels."""
     def flush(self) -> None:
         """Sends the publishes that wait for the end of the tick."""
 

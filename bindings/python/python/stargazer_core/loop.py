@@ -8,6 +8,7 @@ thread.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import select
 import threading
@@ -20,6 +21,8 @@ from stargazer_core import _native
 from stargazer_core.errors import exception
 
 __all__ = ["ask", "publish"]
+
+_log = logging.getLogger("stargazer_core")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -63,7 +66,10 @@ class _Bridge:
             threading.Thread(target=_watch, args=watch, name="stargazer-bell", daemon=True).start()
 
     def drain(self) -> None:
-        for future, value, error in self.native.drain():
+        finished, lines = self.native.drain()
+        for level, line in lines:
+            _log.log(level, "%s", line)
+        for future, value, error in finished:
             # Cancelled by whoever awaited it: what was sent stays sent.
             if future.done():
                 continue
