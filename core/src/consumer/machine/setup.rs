@@ -63,7 +63,8 @@ impl Machine {
         match answer {
             Ok(made) => {
                 self.succeeded();
-                if let Some(from) = made {
+                // Making a group that we never were in is how a consumer starts, not a loss.
+                if let Some(from) = made.filter(|_| self.next_key > 0) {
                     self.out.push(Action::Tell(Notice::GroupRecreated { from }));
                 }
                 self.setup = Setup::Register { at: now.mono };
