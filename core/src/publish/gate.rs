@@ -31,7 +31,7 @@ impl Gates {
     }
 
     /// Streams of the batch that are at their cap.
-    pub(super) fn refused(&self, batch: &[(usize, Append)], config: &BusConfig, _now: Duration) -> HashSet<Name> {
+    pub(super) fn refused(&self, batch: &[(usize, Append)], config: &BusConfig) -> HashSet<Name> {
         let Retention::Acked { cap } = config.retention else { return HashSet::new() };
         self.with(|gates| {
             let full = |append: &Append| {

@@ -136,7 +136,7 @@ impl Publisher {
         let give_up = self.inner.clock.now() + self.inner.config.publish_timeout;
         let mut pause = Duration::from_millis(10);
         while !open.is_empty() {
-            let refused = self.inner.gates.refused(&open, &self.inner.config, self.inner.clock.now());
+            let refused = self.inner.gates.refused(&open, &self.inner.config);
             let (blocked, mut ready): (Vec<_>, Vec<_>) =
                 open.into_iter().partition(|(_, append)| refused.contains(&append.stream));
             open = blocked;

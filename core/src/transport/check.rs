@@ -1,6 +1,6 @@
 //! What is refused before anybody is asked, by every transport in the same words.
 
-use super::types::{Append, Fetch, MAX_BATCH, Settle, Verdict};
+use super::{Append, Fetch, MAX_BATCH, Settle, Verdict};
 use crate::error::{Error, Result, Stored};
 
 /// A batch that one call may carry.

@@ -4,8 +4,12 @@
 //! Nothing here waits for more than one round trip except [`Transport::wait`]; nothing here retries. An error
 //! means that the request may or may not have been carried out: every operation may be repeated unchanged.
 
+mod append;
 pub(crate) mod check;
-mod types;
+mod entry;
+mod info;
+mod session;
+mod work;
 
 use std::time::Duration;
 
@@ -14,7 +18,11 @@ use bytes::Bytes;
 
 use crate::error::Result;
 use crate::topology::Name;
-pub use types::*;
+pub use append::*;
+pub use entry::*;
+pub use info::*;
+pub use session::*;
+pub use work::*;
 
 /// A stream server.
 ///

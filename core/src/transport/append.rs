@@ -1,0 +1,68 @@
+//! What is appended, under which conditions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{EntryId, Fence, Fields};
+use crate::topology::Name;
+
+/// A message id and how long it is remembered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dedupe {
+    /// Key of the marker.
+    pub key: Name,
+    /// How long.
+    pub window: Duration,
+}
+
+/// One entry to append.
+#[derive(Debug, Clone)]
+pub struct Append {
+    /// Stream; made when missing.
+    pub stream: Name,
+    /// Fields.
+    pub fields: Fields,
+    /// Trim with `MAXLEN ~` while appending (retention `capped`).
+    pub max_len: Option<u64>,
+    /// Refuse with `Full` when the stream already holds this many entries (checked in the same step).
+    pub strict_cap: Option<u64>,
+    /// Do not store the message id twice.
+    pub dedupe: Option<Dedupe>,
+    /// Refuse with `Stale` when this session is not in force.
+    pub fence: Option<Arc<Fence>>,
+    /// A big body, stored under its own key before the entry.
+    pub body: Option<(Name, Bytes)>,
+    /// Also answer the stream's length.
+    pub measure: bool,
+}
+
+impl Append {
+    /// A plain entry.
+    pub fn new(stream: Name, fields: Fields) -> Self {
+        Self { stream, fields, max_len: None, strict_cap: None, dedupe: None, fence: None, body: None, measure: false }
+    }
+
+    /// Whether it is appended without conditions, and nothing is stored beside it.
+    pub fn is_plain(&self) -> bool {
+        self.fence.is_none() && self.dedupe.is_none() && self.strict_cap.is_none() && self.body.is_none()
+    }
+
+    /// Bytes of its fields and of the body beside it.
+    pub fn size(&self) -> usize {
+        let fields: usize = self.fields.iter().map(|(name, value)| name.len() + value.len()).sum();
+        fields + self.body.as_ref().map_or(0, |(_, body)| body.len())
+    }
+}
+
+/// A stored entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Appended {
+    /// Its id; the first one's when it was a duplicate.
+    pub id: EntryId,
+    /// The message id had been stored before; nothing was added.
+    pub duplicate: bool,
+    /// Length of the stream afterwards, if asked for.
+    pub len: Option<u64>,
+}

@@ -1,0 +1,132 @@
+//! Handing out and settling.
+
+use std::time::Duration;
+
+use super::{EntryId, Fields, Lane};
+use crate::topology::Name;
+
+/// The most entries one settle or begin may carry.
+pub const MAX_BATCH: usize = 1000;
+
+/// What to fetch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fetch {
+    /// The largest id the caller has received for this identity.
+    pub cursor: EntryId,
+    /// At most this many entries, 1 to [`MAX_BATCH`].
+    pub count: usize,
+    /// Stop once this many bytes of fields were collected (the first entry always passes).
+    pub max_bytes: usize,
+    /// Whether new entries are wanted, too; an adopted identity reads nothing new.
+    pub new: bool,
+}
+
+/// How often an entry was started. Lives in `tries` as `starts:flags:due`, due in milliseconds of the server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Record {
+    /// Starts so far, the current one included.
+    pub starts: u32,
+    /// The last start has no outcome yet.
+    pub running: bool,
+    /// Some start ended without an outcome: its process died.
+    pub crashed: bool,
+    /// The last start ran with no other handler beside it.
+    pub alone: bool,
+    /// Not to be started again before this much time has passed (in an answer: what is left of it).
+    pub due_in: Duration,
+}
+
+impl Record {
+    /// The flags as text: `r` running, `c` crashed, `a` alone.
+    pub fn flags(&self) -> String {
+        [(self.running, 'r'), (self.crashed, 'c'), (self.alone, 'a')]
+            .into_iter()
+            .filter_map(|(on, c)| on.then_some(c))
+            .collect()
+    }
+
+    /// `starts:flags` back into a record.
+    pub fn parse(starts: u32, flags: &str, due_in: Duration) -> Self {
+        Self { starts, running: flags.contains('r'), crashed: flags.contains('c'), alone: flags.contains('a'), due_in }
+    }
+}
+
+/// An entry handed to a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Handed {
+    /// Its id.
+    pub id: EntryId,
+    /// Its fields; `None` when it was deleted while it was pending.
+    pub fields: Option<Fields>,
+    /// Its lane, as the server routed it; none in mode `none`, for unaddressed and for malformed ones.
+    pub lane: Option<Lane>,
+    /// It came from the pending list.
+    pub history: bool,
+    /// Its record of starts, if it has one (only looked up for the pending list).
+    pub record: Option<Record>,
+}
+
+/// What an empty-handed consumer should do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hint {
+    /// Block on the stream for entries after this id, at most a second.
+    Watch(EntryId),
+    /// Wait for a bell, or poll.
+    Rest,
+}
+
+/// The answer to a fetch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// Entries in id order: first the pending list's, then new ones.
+    pub entries: Vec<Handed>,
+    /// Set when nothing was left to read: how to wait.
+    pub hint: Option<Hint>,
+}
+
+/// How one entry ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// Done.
+    Ack,
+    /// Again after `record.due_in`; the lane is kept.
+    Retry(Record),
+    /// To the dead letters with these fields, then done.
+    Dead {
+        /// Stream of the dead letters.
+        stream: Name,
+        /// Fields of the dead letter.
+        fields: Fields,
+    },
+}
+
+/// One outcome to report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settle {
+    /// Entry.
+    pub id: EntryId,
+    /// Its lane as handed out.
+    pub lane: Option<Lane>,
+    /// Outcome.
+    pub verdict: Verdict,
+    /// Key of its big body, removed together with the entry.
+    pub body: Option<Name>,
+}
+
+/// What became of one outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SettleResult {
+    /// Recorded, or it had been recorded before.
+    Done,
+    /// Not ours any more: nothing was changed.
+    Stale,
+}
+
+/// The answer to a settle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settled {
+    /// One for each outcome, in order.
+    pub results: Vec<SettleResult>,
+    /// Lanes of the batch that still have unsettled entries with us, and how many.
+    pub lanes: Vec<(Lane, u64)>,
+}
