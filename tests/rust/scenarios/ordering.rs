@@ -153,3 +153,29 @@ pub(super) async fn tools_run_in_no_order(lab: Lab) {
     tools.idle().await.unwrap();
     bus.close().await.unwrap();
 }
+
+/// On virtual time: paused, it moves only when nothing else can happen.
+#[tokio::test(start_paused = true)]
+async fn a_hundred_lanes_keep_the_handlers_busy() {
+    let bus = stargazer_core::Bus::connect("memory://").role(stargazer_core::Role::Worker).await.unwrap();
+    for n in 0..1000 {
+        say(&bus, &format!("c{}", n % 100), &format!("{n:04}")).await;
+    }
+    let inbox = bus.consume_inbound().concurrency(64).open().await.unwrap();
+    let seen = Seen::default();
+    let log = seen.clone();
+    let started = tokio::time::Instant::now();
+    let handler = move |d: Delivery<Inbound>| {
+        let log = log.clone();
+        async move {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            note(&log, &d);
+            Ok(())
+        }
+    };
+    inbox.run_until_idle(handler).await.unwrap();
+    // 1000 handlers of 50 ms, 64 at a time: 16 rounds.
+    assert!(started.elapsed() <= Duration::from_millis(800 + 250), "{:?}", started.elapsed());
+    let seen = seen.lock().unwrap();
+    assert!(seen.len() == 100 && seen.values().all(|texts| texts.len() == 10 && texts.is_sorted()), "{seen:?}");
+}
