@@ -9,6 +9,8 @@ pub mod envelope;
 pub mod error;
 pub mod host;
 mod inspect;
+#[doc(hidden)]
+pub mod mutant;
 pub mod policy;
 mod provision;
 pub mod publish;

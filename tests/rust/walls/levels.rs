@@ -4,7 +4,7 @@ use super::source::Source;
 
 /// Modules of `core/src`, by level. A new module gets its place here, and in ARCHITECTURE.md.
 const LEVELS: &[&[&str]] = &[
-    &["error", "topology", "clock", "policy"],
+    &["error", "topology", "clock", "policy", "mutant"],
     &["transport", "store", "envelope", "config"],
     // A delivery carries a fenced publisher, so publishing stands below consuming.
     &["lock", "trace", "redis", "engine", "publish"],

@@ -1,0 +1,7 @@
+//! The proof of the delivery promises.
+//!
+//! Every actor of a run (producers, handlers, settles, dead letters, faults) appends records to a history of its own;
+//! a checker reads them all and decides whether the promises held. The same records come from the simulation, where
+//! time is virtual, and from real processes over real servers.
+
+pub mod history;

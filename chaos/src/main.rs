@@ -1,0 +1,3 @@
+//! The program `sg-chaos`.
+
+fn main() {}
