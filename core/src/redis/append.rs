@@ -1,7 +1,7 @@
 //! Appending: the whole batch leaves as one write, in order.
 //!
-//! An entry without conditions is a bare `XADD`. One with a fence, a message id, a strict cap or a body beside it
-//! is a script, so that the condition and the entry are one step.
+//! An entry without conditions is a bare `XADD`. One with a fence, a message id, a strict cap, a body beside it or an
+//! old place is a script, so that the condition and the entry are one step.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::link::{Failure, Link, is_noscript, load, unwrapped};
 use super::parse::{self, Answer};
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result, Stored};
-use crate::transport::{Append, Appended, check};
+use crate::transport::{Append, Appended, EntryId, check};
 
 /// The most names and values one scripted entry may have: Lua cannot spread more.
 pub(super) const MAX_TEXTS: usize = 7000;
@@ -83,10 +83,11 @@ fn plain(entry: &Append) -> Cmd {
 
 fn scripted(entry: &Append, by_text: bool) -> Cmd {
     let mut keys: Vec<&str> = vec![&entry.stream];
-    let [consumers, marker, body] = [
+    let [consumers, marker, body, old] = [
         entry.fence.as_ref().map(|fence| &*fence.consumers),
         entry.dedupe.as_ref().map(|dedupe| &*dedupe.key),
         entry.body.as_ref().map(|(key, _)| &**key),
+        entry.from.as_ref().map(|(stream, _)| &**stream),
     ]
     .map(|key: Option<&str>| {
         key.map_or(0, |key| {
@@ -108,7 +109,9 @@ fn scripted(entry: &Append, by_text: bool) -> Cmd {
         .arg(entry.body.as_ref().map_or(&[][..], |(_, body)| &body[..]))
         .arg(entry.strict_cap.unwrap_or(0))
         .arg(entry.max_len.unwrap_or(0))
-        .arg(u8::from(entry.measure));
+        .arg(u8::from(entry.measure))
+        .arg(old)
+        .arg(entry.from.as_ref().map_or(EntryId::ZERO, |(_, id)| *id).to_string());
     for (name, value) in &entry.fields {
         cmd.arg(&name[..]).arg(&value[..]);
     }
@@ -172,6 +175,7 @@ fn decided(link: &Link, reply: Result<Value, RedisError>, entry: &Append) -> Res
             Ok(Appended { id, duplicate, len: parse::number(&answer.next()).ok() })
         }
         "full" => Err(full(&entry.stream, parse::number(&answer.next()).unwrap_or_default())),
+        "moved" => Err(moved(entry)),
         "stale" | "forgotten" => Err(Error::new(
             ErrorKind::Stale,
             "this delivery is no longer ours, so nothing is published for it; stop working on it",
@@ -179,6 +183,15 @@ fn decided(link: &Link, reply: Result<Value, RedisError>, entry: &Append) -> Res
         .with_stored(Stored::No)),
         _ => answer.unexpected().map_err(|e| e.with_stored(Stored::Unknown)),
     }
+}
+
+fn moved(entry: &Append) -> Error {
+    let (stream, id) =
+        entry.from.as_ref().map_or_else(|| (&*entry.stream, EntryId::ZERO), |(stream, id)| (stream, *id));
+    Error::new(ErrorKind::NotFound, "the entry that was to be moved is not there; perhaps it has been moved before")
+        .with_context("stream", stream)
+        .with_context("id", id)
+        .with_stored(Stored::No)
 }
 
 fn full(stream: &str, length: u64) -> Error {

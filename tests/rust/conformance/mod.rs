@@ -37,6 +37,7 @@ cases! {
         appended_entries_are_read_back_in_order,
         one_batch_spans_streams_and_fails_singly,
         a_message_id_is_stored_once_inside_its_window,
+        a_moved_entry_leaves_its_old_place_and_takes_the_message_id_along,
         a_message_id_is_forgotten_after_its_window,
         a_stale_session_publishes_nothing,
         a_strict_cap_refuses_and_stores_nothing,

@@ -6,30 +6,101 @@ use super::super::lab::Dice;
 /// One thing to do. Numbers are places, taken modulo what there is.
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    Publish { stream: usize, lane: Lane, dedupe: Option<usize>, full: bool, fence: Option<usize>, body: bool },
-    Burst { stream: usize, lanes: usize, count: usize, size: usize },
-    Join { group: usize, conflicting: bool },
-    JoinAgain { seat: usize, other_suffix: bool },
-    Fetch { seat: usize, count: usize, max_bytes: usize, new: bool, rewind: bool, lost: bool },
-    Settle { seat: usize, other: usize, picks: Vec<Pick> },
-    Begin { seat: usize, picks: Vec<usize>, starts: u32 },
-    Renew { seats: Vec<usize> },
-    Signs { group: usize },
-    Adopt { seat: usize, outdated: bool, repeat: bool },
-    Retire { seat: usize },
-    Stop { seats: Vec<usize> },
-    Recreate { group: usize },
-    Held { seat: usize, count: usize },
-    Sweep { group: usize },
-    Read { stream: usize, picks: Vec<usize> },
-    Range { stream: usize, count: usize },
-    Info { stream: usize },
-    Pending { group: usize },
-    Inspect { group: usize },
-    Delete { stream: usize, pick: usize },
+    Publish {
+        stream: usize,
+        lane: Lane,
+        dedupe: Option<usize>,
+        full: bool,
+        fence: Option<usize>,
+        body: bool,
+        /// Stream and place there, counted from the last, that it is moved from.
+        from: Option<(usize, usize)>,
+    },
+    Burst {
+        stream: usize,
+        lanes: usize,
+        count: usize,
+        size: usize,
+    },
+    Join {
+        group: usize,
+        conflicting: bool,
+    },
+    JoinAgain {
+        seat: usize,
+        other_suffix: bool,
+    },
+    Fetch {
+        seat: usize,
+        count: usize,
+        max_bytes: usize,
+        new: bool,
+        rewind: bool,
+        lost: bool,
+    },
+    Settle {
+        seat: usize,
+        other: usize,
+        picks: Vec<Pick>,
+    },
+    Begin {
+        seat: usize,
+        picks: Vec<usize>,
+        starts: u32,
+    },
+    Renew {
+        seats: Vec<usize>,
+    },
+    Signs {
+        group: usize,
+    },
+    Adopt {
+        seat: usize,
+        outdated: bool,
+        repeat: bool,
+    },
+    Retire {
+        seat: usize,
+    },
+    Stop {
+        seats: Vec<usize>,
+    },
+    Recreate {
+        group: usize,
+    },
+    Held {
+        seat: usize,
+        count: usize,
+    },
+    Sweep {
+        group: usize,
+    },
+    Read {
+        stream: usize,
+        picks: Vec<usize>,
+    },
+    Range {
+        stream: usize,
+        count: usize,
+    },
+    Info {
+        stream: usize,
+    },
+    Pending {
+        group: usize,
+    },
+    Inspect {
+        group: usize,
+    },
+    Delete {
+        stream: usize,
+        pick: usize,
+    },
     Destroy,
     DropStream,
-    DeleteStream { stream: usize },
+    DeleteStream {
+        stream: usize,
+    },
     Flush,
     Pause,
 }
@@ -139,6 +210,7 @@ fn publish(dice: &mut Dice) -> Command {
         full: dice.below(20) == 0,
         fence: (dice.below(8) == 0).then(|| dice.below(1000)),
         body: dice.below(6) == 0,
+        from: (dice.below(16) == 0).then(|| (dice.below(STREAMS + 1), dice.below(4))),
     }
 }
 

@@ -15,7 +15,7 @@ use super::side::{Side, in_words, said};
 
 impl Side {
     pub(super) async fn publish(&mut self, command: &Command) -> String {
-        let Command::Publish { stream, lane, dedupe, full, fence, body } = command else { return String::new() };
+        let Command::Publish { stream, lane, dedupe, full, fence, body, from } = command else { return String::new() };
         self.published += 1;
         let name = self.streams[*stream].clone();
         let text = |text: String| Bytes::from(text);
@@ -48,6 +48,12 @@ impl Side {
             let consumers = self.groups[seat.group].keys.consumers.clone();
             Fence { consumers, session: seat.session.clone() }.into()
         });
+        if let Some((old, pick)) = from
+            && let Some(id) = self.seen[*old].iter().rev().nth(*pick)
+        {
+            self.tampered[*old] = true;
+            entry.from = Some((self.streams[*old].clone(), *id));
+        }
         match self.lab.transport.append(vec![entry]).await.remove(0) {
             Ok(stored) => {
                 format!("{} duplicate {} of {:?}", self.tag(*stream, stored.id), stored.duplicate, stored.len)
