@@ -4,4 +4,6 @@
 //! a checker reads them all and decides whether the promises held. The same records come from the simulation, where
 //! time is virtual, and from real processes over real servers.
 
+pub mod actor;
 pub mod history;
+pub mod real;

@@ -1,0 +1,207 @@
+//! What workers and gateways share: connecting until it works, keeping the history of a handler's run, and ending.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal, setrlimit};
+use stargazer_core::config::BusConfig;
+use stargazer_core::envelope::Envelope;
+use stargazer_core::transport::EntryId;
+use stargazer_core::{Bus, Consumer, ConsumerBuilder, Delivery, ErrorKind, HandlerResult, Notice, Outcome};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Failure;
+use super::options::ActorOptions;
+use super::pen::{Pen, fnv1a};
+use crate::history::{Kind, Record};
+
+/// The history of one process that handles, and what it remembers to tie notices to messages.
+#[derive(Debug)]
+pub(super) struct Diary {
+    pub(super) pen: Pen,
+    recent: Mutex<VecDeque<(EntryId, u64, u32)>>,
+}
+
+/// Entries that are remembered by their id.
+const REMEMBERED: usize = 4096;
+
+impl Diary {
+    /// Begins the history; from here on the process ends with the one that started it.
+    pub(super) fn begin(options: &ActorOptions) -> Result<Arc<Self>, Failure> {
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+        let most = Some(options.memory << 20);
+        setrlimit(Resource::As, Rlimit { current: most, maximum: most })?;
+        // What a message kills leaves no core behind.
+        setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+        let pen = Pen::open(&options.history, options.actor)?;
+        pen.write(&pen.record(Kind::ActorStart))?;
+        Ok(Arc::new(Self { pen, recent: Mutex::default() }))
+    }
+
+    /// A handler starts.
+    pub(super) fn run<T>(self: &Arc<Self>, delivery: &Delivery<T>, message: u64, lane: u32) -> io::Result<Run> {
+        let record = Record {
+            detail: u8::from(delivery.redelivered()),
+            attempt: u16::try_from(delivery.attempt()).unwrap_or(u16::MAX),
+            message,
+            lane,
+            entry: pair(delivery.id()),
+            token: self.pen.token(),
+            hash: fnv1a(&delivery.raw()),
+            ..self.pen.record(Kind::HandlerStart)
+        };
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.push_back((delivery.id(), message, lane));
+        if recent.len() > REMEMBERED {
+            recent.pop_front();
+        }
+        drop(recent);
+        self.pen.write(&record)?;
+        Ok(Run { diary: self.clone(), start: record, ended: false })
+    }
+
+    fn note(&self, notice: &Notice) -> io::Result<()> {
+        let (kind, id) = match notice {
+            Notice::StaleOutcome { id } => (Kind::SettleStale, *id),
+            Notice::Vanished { id } => (Kind::Vanished, *id),
+            Notice::GroupRecreated { from } => (Kind::GroupRecreated, *from),
+            _ => return Ok(()),
+        };
+        let mut record = Record { entry: pair(id), ..self.pen.record(kind) };
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, message, lane)) = recent.iter().rev().find(|(known, ..)| *known == id) {
+            (record.message, record.lane) = (*message, *lane);
+        }
+        drop(recent);
+        self.pen.write(&record)
+    }
+
+    pub(super) fn end(&self) -> io::Result<()> {
+        self.pen.write(&self.pen.record(Kind::ActorEnd))
+    }
+}
+
+/// A handler that runs. Dropped before its end, it was cancelled.
+#[derive(Debug)]
+pub(super) struct Run {
+    diary: Arc<Diary>,
+    start: Record,
+    ended: bool,
+}
+
+impl Run {
+    /// A record about this run.
+    pub(super) fn record(&self, kind: Kind) -> Record {
+        let now = self.diary.pen.record(kind);
+        Record { kind, time: now.time, detail: 0, ..self.start }
+    }
+
+    pub(super) fn write(&self, record: &Record) -> io::Result<()> {
+        self.diary.pen.write(record)
+    }
+
+    /// The handler has decided.
+    pub(super) fn end(mut self, outcome: Outcome) -> HandlerResult<Outcome> {
+        let detail = match outcome {
+            Outcome::Ack => 0,
+            Outcome::Retry { .. } => 1,
+            Outcome::Reject { .. } => 2,
+            Outcome::Release => 3,
+        };
+        self.ended = true;
+        self.write(&Record { detail, ..self.record(Kind::HandlerEnd) })?;
+        Ok(outcome)
+    }
+
+    /// It is about to panic, which counts as asking for another attempt.
+    pub(super) fn panics(mut self) -> io::Result<()> {
+        self.ended = true;
+        self.write(&Record { detail: 1, ..self.record(Kind::HandlerEnd) })
+    }
+}
+
+impl Drop for Run {
+    fn drop(&mut self) {
+        if !self.ended {
+            // The disk being full is found out by the next record; a drop has nobody to tell.
+            let _ = self.write(&self.record(Kind::HandlerCancel));
+        }
+    }
+}
+
+/// Milliseconds and sequence number of an id.
+pub(super) fn pair(id: EntryId) -> (u64, u64) {
+    (id.ms, id.seq)
+}
+
+/// Connects, however long it takes: a server that is away is what these processes are for.
+pub(super) async fn connect(url: &str) -> Result<Bus, Failure> {
+    let mut config = BusConfig::default();
+    config.publish_timeout = Duration::from_secs(3);
+    loop {
+        match Bus::connect(url).config(config.clone()).await {
+            Ok(bus) => return Ok(bus),
+            Err(error) if passes(error.kind()) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether trouble of this kind ends when the fault does.
+pub(super) fn passes(kind: ErrorKind) -> bool {
+    kind.retryable() || kind == ErrorKind::Auth
+}
+
+/// Opens a consumer, however long it takes, runs the handler until told to end, and closes.
+pub(super) async fn serve<T, H, F>(
+    builder: ConsumerBuilder<T>,
+    bus: Bus,
+    diary: Arc<Diary>,
+    handler: H,
+) -> Result<(), Failure>
+where
+    T: Envelope + 'static,
+    H: Fn(Delivery<T>) -> F + Send + Sync + 'static,
+    F: Future<Output = HandlerResult<Outcome>> + Send + 'static,
+{
+    let mut told = signal(SignalKind::terminate())?;
+    let consumer = tokio::select! {
+        consumer = open(builder) => consumer?,
+        _ = told.recv() => return Ok(diary.end()?),
+    };
+    let mut notices = consumer.notices();
+    let listener = diary.clone();
+    let listening = tokio::spawn(async move {
+        while let Ok(notice) = notices.recv().await {
+            if listener.note(&notice).is_err() {
+                std::process::abort();
+            }
+        }
+    });
+    let consumer = Arc::new(consumer);
+    let closing = consumer.clone();
+    let closed = tokio::spawn(async move {
+        told.recv().await;
+        closing.close().await
+    });
+    let result = consumer.run(handler).await;
+    if result.is_ok() {
+        closed.await??;
+        bus.close().await?;
+        diary.end()?;
+    }
+    listening.abort();
+    Ok(result?)
+}
+
+async fn open<T: Envelope>(builder: ConsumerBuilder<T>) -> Result<Consumer<T>, Failure> {
+    loop {
+        match builder.clone().open().await {
+            Ok(consumer) => return Ok(consumer),
+            Err(error) if passes(error.kind()) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

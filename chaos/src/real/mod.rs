@@ -1,0 +1,5 @@
+//! Faults on real servers.
+
+mod kind;
+
+pub use kind::{FaultKind, Phase};
