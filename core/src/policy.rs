@@ -6,6 +6,8 @@ pub enum Ordering {
     /// Sticky lanes: entries of a lane run one at a time, in stream order.
     #[default]
     Lanes,
+    /// One consumer at a time reads the stream and keeps its lanes in its process; the others stand by.
+    Exclusive,
     /// No order: every entry goes to whoever reads it.
     None,
 }
@@ -15,8 +17,24 @@ impl Ordering {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Lanes => "lanes",
+            Self::Exclusive => "exclusive",
             Self::None => "none",
         }
+    }
+
+    /// Whether the server itself decides, entry by entry, whose turn a lane is.
+    pub const fn routes(self) -> bool {
+        matches!(self, Self::Lanes)
+    }
+
+    /// Whether one session at a time reads what is new.
+    pub const fn has_holder(self) -> bool {
+        matches!(self, Self::Exclusive)
+    }
+
+    /// Whether a consumer keeps the entries of a lane one at a time.
+    pub const fn keeps_lanes(self) -> bool {
+        matches!(self, Self::Lanes | Self::Exclusive)
     }
 }
 

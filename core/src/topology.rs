@@ -135,7 +135,7 @@ pub fn encode(id: &str) -> String {
 /// The keys of one group, all of them next to the stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupKeys {
-    /// Hash: identity to fence, and `#mode`.
+    /// Hash: identity to fence, `#mode` and `#holder`.
     pub consumers: Name,
     /// Hash: identity to a number that each renewal raises.
     pub beats: Name,
@@ -168,6 +168,9 @@ impl GroupKeys {
 
     /// The field of `consumers` that holds ordering mode, retention and layout.
     pub const MODE_FIELD: &'static str = "#mode";
+
+    /// The field of `consumers` that names the identity which alone reads what is new (mode `exclusive`).
+    pub const HOLDER_FIELD: &'static str = "#holder";
 }
 
 /// Hash of a stream: the groups that count for safe trimming, with their last sign of life.

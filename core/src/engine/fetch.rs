@@ -1,4 +1,5 @@
-//! Fetching: the own pending list first, then new entries, each routed to the owner of its lane.
+//! Fetching: the own pending list first, then new entries, each routed to the owner of its lane, or all of them to
+//! the one session that holds the stream.
 
 use std::ops::Bound::{Excluded, Unbounded};
 
@@ -55,10 +56,15 @@ pub(super) fn fetch(
     };
     let complete = reader.history(request)?;
     let history = reader.answer.len();
-    let dry = complete && request.new && reader.fresh()?;
+    let ordering = group.ordering;
+    let stands_by = request.new && ordering.has_holder() && !reader.routing.hold(&session.identity);
+    let dry = complete && request.new && !stands_by && reader.fresh()?;
     let hint = if !reader.answer.is_empty() {
         reader.routing.work(&session.identity);
         None
+    } else if stands_by {
+        reader.routing.stand_by(&session.identity, now.mono);
+        Some(Hint::Rest)
     } else if !request.new {
         Some(Hint::Rest)
     } else if dry {
@@ -67,7 +73,7 @@ pub(super) fn fetch(
         None
     };
     let entries = reader.answer;
-    if !dry && entries.len() > history {
+    if !dry && entries.len() > history && !ordering.has_holder() {
         reader.routing.ring_one();
     }
     Ok(Fetched { entries, hint })
@@ -146,7 +152,8 @@ impl Reader<'_> {
         for (id, fields) in page {
             self.weigh(&fields);
             let lane = lane_of(self.group, &fields);
-            let owner = lane.as_ref().and_then(|lane| self.routing.route(lane, self.identity));
+            let routed = lane.as_ref().filter(|_| self.group.ordering.routes());
+            let owner = routed.and_then(|lane| self.routing.route(lane, self.identity));
             let pending = self.stream.group(&self.group.name)?;
             pending.deliver(id, self.identity, self.now.mono);
             match owner {

@@ -6,12 +6,9 @@
 use bytes::Bytes;
 
 use crate::envelope;
-use crate::transport::{Group, Lane, Ordering};
+use crate::transport::{Group, Lane};
 
 /// The lane of an entry in a group.
 pub(super) fn lane_of(group: &Group, fields: &[(Bytes, Bytes)]) -> Option<Lane> {
-    match group.ordering {
-        Ordering::None => None,
-        Ordering::Lanes => envelope::lane_of(fields, group.order_unaddressed).ok().flatten(),
-    }
+    group.ordering.keeps_lanes().then(|| envelope::lane_of(fields, group.order_unaddressed).ok().flatten()).flatten()
 }

@@ -55,6 +55,8 @@ pub(super) struct Routing {
     pub(super) mode: Option<String>,
     /// Registered identities.
     pub(super) consumers: HashMap<Name, Registration>,
+    /// The identity that alone reads what is new (mode `exclusive`).
+    holder: Option<Name>,
     /// Everything before this id is finished.
     pub(super) mark: Option<EntryId>,
     lanes: HashMap<Lane, LaneState>,
@@ -66,6 +68,19 @@ pub(super) struct Routing {
 }
 
 impl Routing {
+    /// The registered identity that alone reads what is new.
+    pub(super) fn holder(&self) -> Option<&Name> {
+        self.holder.as_ref().filter(|holder| self.consumers.contains_key(*holder))
+    }
+
+    /// Asks to be the one that reads what is new; whether it is.
+    pub(super) fn hold(&mut self, identity: &Name) -> bool {
+        if self.holder().is_none() {
+            self.holder = Some(identity.clone());
+        }
+        self.holder.as_ref() == Some(identity)
+    }
+
     /// Whether a session is in force.
     pub(super) fn check(&self, session: &Session) -> Result<(), Refusal> {
         match self.consumers.get(&session.identity) {
@@ -169,6 +184,12 @@ impl Routing {
         watches
     }
 
+    /// Notes that a consumer has nothing to do and is not to watch the stream.
+    pub(super) fn stand_by(&mut self, identity: &Name, now: Duration) {
+        self.idle.insert(identity.clone(), Idle { since: now, watches: false });
+        self.bell(identity);
+    }
+
     /// Notes that a consumer is busy.
     pub(super) fn work(&mut self, identity: &Name) {
         self.idle.remove(identity);
@@ -202,11 +223,15 @@ impl Routing {
         }
     }
 
-    /// Forgets an identity; with the last one goes the mode.
+    /// Forgets an identity; with the last one goes the mode. If it held the stream, the others are rung.
     pub(super) fn unregister(&mut self, identity: &Name) {
         self.consumers.remove(identity);
         self.idle.remove(identity);
         self.bells.remove(identity);
+        if self.holder.as_ref() == Some(identity) {
+            self.holder = None;
+            self.ring_all();
+        }
         if self.consumers.is_empty() {
             self.mode = None;
         }

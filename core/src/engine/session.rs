@@ -66,6 +66,7 @@ pub(super) fn signs(state: &State, group: &Group) -> Vec<Sign> {
         identity: Arc::clone(identity),
         fence: registration.fence.clone(),
         beat: registration.beat,
+        holder: routing.holder() == Some(identity),
     };
     let mut signs: Vec<_> = routing.consumers.iter().map(sign).collect();
     signs.sort_by(|a, b| a.identity.cmp(&b.identity));

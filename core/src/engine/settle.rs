@@ -71,8 +71,13 @@ fn check(place: &mut Place<'_>, group: &Group, session: &Session, outcome: &Sett
         return Check::Done;
     };
     let held = pending.consumer == session.identity;
-    match outcome.lane.as_ref().and_then(|lane| place.routing.owner(lane)) {
-        Some(owner) if *owner == session.identity => Check::Ours { lane: true },
+    let owner = if group.ordering.has_holder() {
+        place.routing.holder()
+    } else {
+        outcome.lane.as_ref().filter(|_| group.ordering.routes()).and_then(|lane| place.routing.owner(lane))
+    };
+    match owner {
+        Some(owner) if *owner == session.identity => Check::Ours { lane: group.ordering.routes() },
         // Without a lane, or with one that is nobody's, it belongs to whoever holds it.
         None if held => Check::Ours { lane: false },
         Some(_) | None => Check::Stale,

@@ -6,9 +6,12 @@ use super::append::millis;
 use super::link::Link;
 use super::parse::{self, Answer};
 use super::script::{SCRIPTS, Script};
+use crate::envelope;
 use crate::error::Result;
 use crate::topology::field;
-use crate::transport::{EntryId, Fetch, Fetched, Group, Handed, Hint, Record, Refusal, Retention, Session, check};
+use crate::transport::{
+    EntryId, Fetch, Fetched, Fields, Group, Handed, Hint, Lane, Record, Refusal, Retention, Session, check,
+};
 
 /// A script call with its keys; arguments follow.
 pub(super) fn call(script: &Script, keys: &[&str]) -> Cmd {
@@ -64,6 +67,7 @@ pub(super) async fn fetch(
         let history = (entries.len() as u64) < history;
         let record = if history { parse::record(records.next().unwrap_or_default())? } else { None };
         let lane = match lane {
+            _ if !group.ordering.routes() => lane_of(group, fields.as_ref()),
             Value::Int(0) => None,
             Value::Int(_) => fields.as_deref().and_then(|f| crate::transport::field(f, field::KEY)).cloned(),
             named => Some(parse::bytes(named)?),
@@ -76,6 +80,12 @@ pub(super) async fn fetch(
         _ => None,
     };
     Ok(Ok(Fetched { entries, hint }))
+}
+
+/// The lane of an entry that the server did not route by it.
+fn lane_of(group: &Group, fields: Option<&Fields>) -> Option<Lane> {
+    let fields = fields.filter(|_| group.ordering.keeps_lanes())?;
+    envelope::lane_of(fields, group.order_unaddressed).ok().flatten()
 }
 
 /// Marks entries as started.

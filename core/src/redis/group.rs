@@ -99,13 +99,20 @@ pub(super) async fn signs(link: &Link, group: &Group) -> Result<Vec<Sign>> {
         numbers.insert(parse::text(pair[0].clone())?, parse::number(&pair[1])?);
     }
     let mut signs = Vec::with_capacity(consumers.len() / 2);
+    let mut holder = None;
     for pair in consumers.chunks_exact(2) {
-        let identity = parse::text(pair[0].clone())?;
-        if identity != GroupKeys::MODE_FIELD {
-            let beat = numbers.get(&identity).copied().unwrap_or_default();
-            let fence = FenceToken(parse::text(pair[1].clone())?.into());
-            signs.push(Sign { identity: identity.into(), fence, beat });
+        let (field, text) = (parse::text(pair[0].clone())?, parse::text(pair[1].clone())?);
+        match field.as_str() {
+            GroupKeys::MODE_FIELD => {}
+            GroupKeys::HOLDER_FIELD => holder = Some(text),
+            identity => {
+                let beat = numbers.get(identity).copied().unwrap_or_default();
+                signs.push(Sign { identity: identity.into(), fence: FenceToken(text.into()), beat, holder: false });
+            }
         }
+    }
+    if let Some(sign) = signs.iter_mut().find(|sign| holder.as_deref() == Some(&*sign.identity)) {
+        sign.holder = true;
     }
     signs.sort_by(|a, b| a.identity.cmp(&b.identity));
     Ok(signs)
@@ -128,7 +135,7 @@ pub(super) async fn adopt(link: &Link, group: &Group, seen: &Sign, suffix: &str)
 pub(super) async fn retire(link: &Link, group: &Group, session: &Session) -> Result<Result<bool, Refusal>> {
     let keys = &group.keys;
     let mut cmd = call(&SCRIPTS.retire, &[&group.stream, &keys.consumers, &keys.beats, &keys.idle]);
-    cmd.arg(&*group.name).arg(&*session.identity).arg(&*session.fence.0);
+    cmd.arg(&*group.name).arg(&*session.identity).arg(&*session.fence.0).arg(&*keys.bell);
     let answer = Answer::new(link.script(&SCRIPTS.retire, &cmd).await?)?;
     match answer.word.as_str() {
         "ok" => Ok(Ok(true)),

@@ -52,7 +52,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     begin: Script::new("begin", &[LIB, include_str!("scripts/begin.lua")]),
     renew: Script::new("renew", &[LIB, include_str!("scripts/renew.lua")]),
     adopt: Script::new("adopt", &[LIB, include_str!("scripts/adopt.lua")]),
-    retire: Script::new("retire", &[LIB, include_str!("scripts/retire.lua")]),
+    retire: Script::new("retire", &[LIB, BELL, include_str!("scripts/retire.lua")]),
     stop: Script::new("stop", &[LIB, BELL, include_str!("scripts/stop.lua")]),
     recreate: Script::new("recreate", &[LIB, IDS, include_str!("scripts/recreate.lua")]),
     sweep: Script::new("sweep", &[LIB, IDS, include_str!("scripts/sweep.lua")]),

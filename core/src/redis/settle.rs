@@ -16,6 +16,9 @@ use crate::transport::{EntryId, Group, Lane, Refusal, Session, Settle, SettleRes
 /// How many keys every settle has; those of dead letters and bodies follow.
 const FIXED_KEYS: usize = 6;
 
+/// The lane that a whole stream is.
+static NO_LANE: Lane = Lane::from_static(b"");
+
 /// Records outcomes.
 pub(super) async fn settle(
     link: &Link,
@@ -92,8 +95,14 @@ impl<'a> Plan<'a> {
         };
         let mut numbers = HashMap::new();
         let mut seen = HashSet::with_capacity(batch.len());
+        // A stream that is held as a whole is one lane; where nothing is routed by lanes none is told.
+        let held = group.ordering.has_holder();
+        if held {
+            plan.lanes.push(&NO_LANE);
+        }
         for (place, settle) in batch.iter().enumerate() {
-            let lane = settle.lane.as_ref().map_or(0, |lane| {
+            let routed = settle.lane.as_ref().filter(|_| group.ordering.routes());
+            let lane = routed.map_or(usize::from(held), |lane| {
                 *numbers.entry(lane).or_insert_with(|| {
                     plan.lanes.push(lane);
                     plan.lanes.len()
@@ -145,7 +154,8 @@ impl<'a> Plan<'a> {
             .arg(self.others.len())
             .arg(low.to_string())
             .arg(high.to_string())
-            .arg(looked_up);
+            .arg(looked_up)
+            .arg(flag(group.ordering.has_holder()));
         for lane in &self.lanes {
             cmd.arg(&lane[..]);
         }

@@ -42,7 +42,8 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
     async fn register(&self, group: &Group, identity: &Name, suffix: &str) -> Result<Result<Session, Refusal>>;
 
     /// First the session's own pending list after the cursor in id order, then (if asked) new entries, routing each
-    /// to the owner of its lane.
+    /// to the owner of its lane. In mode `exclusive` new entries go to one session only: the first that asks for them
+    /// holds the stream until it retires, whoever acts for it; the others are told to rest.
     async fn fetch(&self, group: &Group, session: &Session, request: &Fetch) -> Result<Result<Fetched, Refusal>>;
 
     /// Reports outcomes, at most [`MAX_BATCH`] a call, at most one call under way per session, repeated unchanged
@@ -66,7 +67,8 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
     /// Takes an identity over: compare-and-set on fence and beat as seen. `None`: it moved, nothing was changed.
     async fn adopt(&self, group: &Group, seen: &Sign, suffix: &str) -> Result<Option<Session>>;
 
-    /// Removes a session and its consumer if its pending list is empty; `false`: it is not.
+    /// Removes a session and its consumer if its pending list is empty; `false`: it is not. If it held the stream,
+    /// the resting consumers are rung.
     async fn retire(&self, group: &Group, session: &Session) -> Result<Result<bool, Refusal>>;
 
     /// Gives identities up: raises their fences, marks them as left, rings the resting consumers. Sessions whose

@@ -106,6 +106,8 @@ pub struct Sign {
     pub fence: FenceToken,
     /// Beat.
     pub beat: u64,
+    /// It alone reads what is new (mode `exclusive`).
+    pub holder: bool,
 }
 
 /// What [`crate::transport::Transport::recreate`] found.

@@ -58,7 +58,7 @@ pub struct Handed {
     pub id: EntryId,
     /// Its fields; `None` when it was deleted while it was pending.
     pub fields: Option<Fields>,
-    /// Its lane, as the server routed it; none in mode `none`, for unaddressed and for malformed ones.
+    /// Its lane; none in mode `none`, for unaddressed and for malformed ones.
     pub lane: Option<Lane>,
     /// It came from the pending list.
     pub history: bool,

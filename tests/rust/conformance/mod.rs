@@ -3,6 +3,7 @@
 //! A case is an async function over a [`lab::Lab`]; the list below makes a test of it for each transport. The engine
 //! runs on a clock that stands still until a case moves it, the server on its own.
 
+mod exclusive;
 mod groups;
 mod keeping;
 mod lab;
@@ -75,6 +76,15 @@ cases! {
         many_consumers_keep_every_lane_in_order,
         concurrent_connections_keep_every_lane_in_order,
         without_order_everything_goes_to_whoever_reads;
+    exclusive:
+        the_first_to_ask_holds_the_stream,
+        lanes_are_told_as_where_they_are_routed,
+        a_standby_settles_nothing_of_the_holder,
+        who_acts_for_the_holder_reads_on,
+        the_place_is_free_when_the_holder_has_retired,
+        a_holder_that_was_forgotten_holds_nothing,
+        a_batch_is_settled_as_a_whole,
+        a_retiring_holder_rings_those_who_rest;
     settle:
         an_ack_finishes,
         a_settle_repeated_is_done_once,

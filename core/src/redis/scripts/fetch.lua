@@ -1,5 +1,6 @@
 -- Hands entries to a session: first its own pending list after the cursor, then new ones, each routed to the owner
--- of its lane. Repeatable: with the same cursor it answers the same entries again.
+-- of its lane, or all of them to the one session that holds the stream. Repeatable: with the same cursor it answers
+-- the same entries again.
 -- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 idle
 -- ARGV: 1 group, 2 identity, 3 fence, 4 cursor, 5 count, 6 max bytes, 7 new (1), 8 ordering, 9 order unaddressed (1),
 --       10 bell channel prefix
@@ -12,7 +13,8 @@ local WATCH_AGE, REST_AGE = 3000, 60000
 local stream, consumers, lanes, tries, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local group, identity, fence = ARGV[1], ARGV[2], ARGV[3]
 local count, max_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
-local want_new, ordered, order_unaddressed = ARGV[7] == '1', ARGV[8] == 'lanes', ARGV[9] == '1'
+local want_new, order_unaddressed = ARGV[7] == '1', ARGV[9] == '1'
+local ordered, exclusive = ARGV[8] == 'lanes', ARGV[8] == 'exclusive'
 local bell = ARGV[10]
 
 local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', tries, 'hash', idle, 'zset')
@@ -78,6 +80,20 @@ if history > 0 then
   for i = 1, history do
     local start, due = string.match(found[i] or '', '^(%d+:%a*:)(%d+)$')
     records[i] = start and start .. whole(math.max(0, due - time)) or 0
+  end
+end
+
+-- Whose new entries are, in mode `exclusive`: the first session that asks for them takes the place and keeps it until
+-- it retires, whoever acts for it, so that what it left behind is finished before the next one reads on. (Not before
+-- the pending list was read: only a first write is refused at full memory, and that read counts as one.)
+local stands_by = false
+if exclusive and want_new then
+  local holder = redis.pcall('HGET', consumers, HOLDER)
+  if not holder or (holder ~= identity and redis.pcall('HEXISTS', consumers, holder) == 0) then
+    bad = failed(redis.pcall('HSET', consumers, HOLDER, identity))
+    if bad then return bad end
+  elseif holder ~= identity then
+    stands_by, want_new = true, false
   end
 end
 
@@ -183,6 +199,7 @@ if trouble then return trouble end
 local hint, from = '', ''
 if n == 0 and not want_new then
   hint = 'rest'
+  if stands_by then redis.pcall('ZADD', idle, whole(now_ms()), identity) end
 elseif n == 0 and drained then
   local time, watches = now_ms(), true
   if redis.pcall('ZCARD', idle) >= WATCHERS then
@@ -197,6 +214,6 @@ elseif n == 0 and drained then
   if watches then from = row_of(redis.pcall('XINFO', 'GROUPS', stream), group)['last-delivered-id'] end
 elseif n > 0 and redis.pcall('ZCARD', idle) > 0 then
   redis.pcall('ZREM', idle, identity)
-  if n > history and not drained then ring_one(idle, bell) end
+  if n > history and not drained and not exclusive then ring_one(idle, bell) end
 end
 return { 'ok', history, entries, lane_names, records, hint, from }

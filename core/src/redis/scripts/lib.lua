@@ -2,6 +2,9 @@
 --   ok · stale · forgotten · lost (no stream or group) · type (key, found, wanted) · fail (message of the server)
 -- Everything that may refuse is looked at before the first write; after it only `pcall` is used.
 
+-- Fields of `consumers` beside the identities: the mode, and who alone reads what is new.
+local MODE, HOLDER = '#mode', '#holder'
+
 local SIZE = { stream = 'XLEN', hash = 'HLEN', zset = 'ZCARD', string = 'STRLEN' }
 
 -- Pairs of key and kind; the answer for the first key that holds something else. Asking for the size costs half of

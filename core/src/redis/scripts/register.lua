@@ -8,13 +8,13 @@ if bad then return bad end
 bad = failed(redis.pcall('XPENDING', stream, ARGV[1], '-', '+', 1))
 if bad then return bad end
 
-local mode = redis.call('HGET', consumers, '#mode')
+local mode = redis.call('HGET', consumers, MODE)
 if mode and mode ~= ARGV[4] then return { 'conflict', mode } end
 local held = redis.call('HGET', consumers, ARGV[2])
 if held and held ~= ARGV[3] then return { 'taken' } end
 local time = whole(now_ms())
 if not held then
-  bad = failed(redis.pcall('HSET', consumers, '#mode', ARGV[4], ARGV[2], ARGV[3]))
+  bad = failed(redis.pcall('HSET', consumers, MODE, ARGV[4], ARGV[2], ARGV[3]))
   if bad then return bad end
   redis.pcall('HSET', beats, ARGV[2], 0)
 end

@@ -1,6 +1,7 @@
--- Removes a session whose pending list is empty, with its consumer. The mode goes with the last registration.
+-- Removes a session whose pending list is empty, with its consumer. The mode goes with the last registration. If the
+-- session held the stream, the others are rung.
 -- KEYS: 1 stream, 2 consumers, 3 beats, 4 idle
--- ARGV: 1 group, 2 identity, 3 fence
+-- ARGV: 1 group, 2 identity, 3 fence, 4 bell channel prefix
 -- Answer: ok · kept (something is pending)
 local stream, consumers, beats, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local group, identity = ARGV[1], ARGV[2]
@@ -16,5 +17,9 @@ if removed then return removed end
 redis.pcall('HDEL', consumers, identity)
 redis.pcall('HDEL', beats, identity)
 redis.pcall('ZREM', idle, identity)
-if redis.pcall('HLEN', consumers) == 1 then redis.pcall('HDEL', consumers, '#mode') end
+if redis.pcall('HGET', consumers, HOLDER) == identity then
+  redis.pcall('HDEL', consumers, HOLDER)
+  ring_all(idle, ARGV[4])
+end
+if redis.pcall('HLEN', consumers) == 1 then redis.pcall('HDEL', consumers, MODE) end
 return { 'ok' }

@@ -2,8 +2,8 @@
 -- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 mark, 6 groups, 7.. streams of dead letters, then bodies
 -- ARGV: 1 group, 2 identity, 3 fence, 4 acked (1), 5 number of dead-letter streams, 6 number of lanes,
 --       7 number of acks without lane, 8 number of acks in all, 9 number of other outcomes, 10 and 11 lowest and
---       highest id of those to be looked up, 12 how many those are, 13.. lanes, then how many acks each lane has,
---       then the ids of the acks (without lane first, then lane by lane), then for each other outcome:
+--       highest id of those to be looked up, 12 how many those are, 13 whether the stream is held as a whole (1; then
+--       it is the one lane, without a name), 14.. lanes, then how many acks each lane has, then the ids of the acks (without lane first, then lane by lane), then for each other outcome:
 --       id, lane (its number or 0), body (place in KEYS or 0), and
 --         a · r starts flags due-in-ms · d place-in-KEYS number-of-texts field value ...
 -- Answer: ok stale-acks results counts
@@ -21,8 +21,10 @@ if bad then return bad end
 local alone, any_tries = acked and redis.call('HLEN', groups) <= 1, redis.call('HLEN', tries) > 0
 
 local owner, held = {}, {}
-local first_lane = 13
-if lane_count > 0 then
+local first_lane = 14
+if ARGV[13] == '1' then
+  owner[1] = redis.call('HGET', consumers, HOLDER)
+elseif lane_count > 0 then
   local found = redis.call('HMGET', lanes, unpack(ARGV, first_lane, first_lane + lane_count - 1))
   for i = 1, lane_count do
     local bar = found[i] and string.find(found[i], '|', 1, true)
@@ -139,7 +141,7 @@ local function count_down(l, gone)
     trouble = refusal
   else
     removed = removed + gone
-    if l > 0 and gone > 0 then
+    if held[l] and gone > 0 then
       held[l] = math.max(0, held[l] - gone)
       changed[l] = true
     end

@@ -131,9 +131,9 @@ pub(super) enum Outcome {
 }
 
 /// Streams that commands use; the dead letters' comes after them.
-pub(super) const STREAMS: usize = 3;
-/// Groups: one on the first stream, two on the second, one without order on the third.
-pub(super) const GROUPS: usize = 4;
+pub(super) const STREAMS: usize = 4;
+/// Groups: one on the first stream, two on the second, one without order on the third, an exclusive one on the fourth.
+pub(super) const GROUPS: usize = 5;
 
 /// A sequence that starts with two sessions in every group.
 pub(super) fn sequence(seed: u64, len: usize) -> Vec<Command> {

@@ -58,7 +58,7 @@ pub(super) struct Side {
 impl Side {
     /// Starts with nothing.
     pub(super) fn new(lab: Lab) -> Self {
-        let streams: Vec<Name> = ["s0", "s1", "s2", "dead"].map(Name::from).into();
+        let streams: Vec<Name> = ["s0", "s1", "s2", "s3", "dead"].map(Name::from).into();
         let group = |stream: usize, name: &str, ordering, retention| {
             Group::new(streams[stream].clone(), name.into(), ordering, retention)
         };
@@ -67,6 +67,7 @@ impl Side {
             group(1, "g", Ordering::Lanes, ACKED),
             Group { order_unaddressed: true, ..group(1, "h", Ordering::Lanes, ACKED) },
             group(2, "g", Ordering::None, Retention::Forever),
+            group(3, "g", Ordering::Exclusive, ACKED),
         ];
         assert_eq!((groups.len(), streams.len()), (GROUPS, STREAMS + 1));
         Self {
