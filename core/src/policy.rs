@@ -32,6 +32,11 @@ impl Ordering {
         matches!(self, Self::Exclusive)
     }
 
+    /// Whether the entries of a lane start in stream order over all consumers.
+    pub const fn keeps_order(self) -> bool {
+        matches!(self, Self::Lanes | Self::Exclusive)
+    }
+
     /// Whether a consumer keeps the entries of a lane one at a time.
     pub const fn keeps_lanes(self) -> bool {
         matches!(self, Self::Lanes | Self::Exclusive)

@@ -14,6 +14,8 @@ use crate::transport::{EntryId, Hint, MAX_BATCH, Record};
 pub(super) struct Wait {
     pub hint: Option<Hint>,
     pub under_way: bool,
+    /// Who waits, or did so last.
+    of: Option<SessionKey>,
     /// When the wait under way ends by itself.
     until: Duration,
     /// The last wait ended before its time.
@@ -45,17 +47,18 @@ impl Machine {
             if held.fetching || held.fetch_at > now.mono || held.expired {
                 continue;
             }
-            let primary = Some(*key) == self.primary;
-            let waiting = self.wait.under_way || self.wait.hint.is_some();
-            let wants_new = primary && worth && (!waiting || (self.probing && !self.quiet && self.tickets.is_empty()));
+            // What was taken over is read to its end before anything new.
+            let new = Some(*key) == self.primary && held.horizon.is_some();
+            let waiting = self.wait.hint.is_some() || (self.wait.under_way && self.wait.of == Some(*key));
+            let wants_new = new && worth && (!waiting || (self.probing && !self.quiet && self.tickets.is_empty()));
             let wants_held = held.fetch_again && room > 0;
             if !wants_new && !wants_held {
                 continue;
             }
-            let count = if primary { room } else { room.min(ADOPTED_PAGE) }.min(MAX_BATCH);
+            let count = if new { room } else { room.min(ADOPTED_PAGE) }.min(MAX_BATCH);
             held.fetching = true;
             held.fetch_again = false;
-            asks.push((*key, held.session.clone(), held.cursor, count, primary));
+            asks.push((*key, held.session.clone(), held.cursor, count, new));
         }
         let max_bytes = self.policy.prefetch_bytes.saturating_sub(self.bytes).clamp(1, 1024 * 1024);
         for (key, session, cursor, count, new) in asks {
@@ -78,6 +81,7 @@ impl Machine {
         }
         let Some(hint) = self.wait.hint.take() else { return };
         self.wait.under_way = true;
+        self.wait.of = self.primary;
         self.wait.turns += 1;
         let poll = self.policy.idle_poll;
         let timeout = match hint {
@@ -97,6 +101,7 @@ impl Machine {
     pub(super) fn fetched(&mut self, key: SessionKey, answer: Answer<(Vec<Arrived>, Option<Hint>)>, now: Now) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.fetching = false;
+        let asked_for_new = self.primary == Some(key) && held.horizon.is_some();
         let retry = |held: &mut Held, at| {
             held.fetch_at = at;
             held.fetch_again = true;
@@ -107,7 +112,6 @@ impl Machine {
         for entry in entries {
             self.arrived(key, entry, now);
         }
-        let primary = self.primary == Some(key);
         let Some(held) = self.sessions.get_mut(&key) else { return };
         // The pending list may go on where a full page ended.
         if got > 0 && history == got {
@@ -115,7 +119,7 @@ impl Machine {
         } else if held.horizon.is_none() {
             held.horizon = Some(held.cursor);
         }
-        if primary {
+        if asked_for_new {
             self.wait.hint = if got == 0 { hint } else { None };
             if std::mem::take(&mut self.wait.early) && got == 0 {
                 self.lookout.rung(now.mono);

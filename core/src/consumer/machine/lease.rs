@@ -16,8 +16,8 @@ use crate::transport::{EntryId, FenceToken, Refusal, Session, Sign};
 pub(super) struct Lookout {
     look_at: Duration,
     looking: bool,
-    /// Set while an adoption is under way.
-    adopting: Option<Gone>,
+    /// Set while an adoption is under way: how the other went, and whether it held the stream.
+    adopting: Option<(Gone, bool)>,
     last: Option<Duration>,
     /// Looks that were sent, and the last of them that found nobody who had left.
     sent: u64,
@@ -209,13 +209,15 @@ impl Machine {
         let mut seen = std::mem::take(&mut self.lookout.seen);
         let mut next = HashMap::with_capacity(signs.len());
         let mut candidate: Option<(Duration, Sign)> = None;
+        // Whoever holds the stream holds up everybody else.
+        let before = |sign: &Sign, silence, than: &(Duration, Sign)| (sign.holder, silence) > (than.1.holder, than.0);
         for sign in signs.into_iter().filter(|sign| !ours(&sign.identity)) {
             let silence = match seen.remove(&sign.identity) {
                 Some(before) if before.fence == sign.fence && before.beat == sign.beat => before.silence + interval,
                 _ => Duration::ZERO,
             };
             next.insert(sign.identity.clone(), Seen { fence: sign.fence.clone(), beat: sign.beat, silence });
-            if self.may_adopt(&sign, silence) && candidate.as_ref().is_none_or(|(most, _)| silence > *most) {
+            if self.may_adopt(&sign, silence) && candidate.as_ref().is_none_or(|best| before(&sign, silence, best)) {
                 candidate = Some((silence, sign));
             }
         }
@@ -232,7 +234,8 @@ impl Machine {
         if let Some((_, seen)) = candidate
             && self.phase == Phase::Working
         {
-            self.lookout.adopting = Some(if seen.fence.has_left() { Gone::Left } else { Gone::Silent });
+            let gone = if seen.fence.has_left() { Gone::Left } else { Gone::Silent };
+            self.lookout.adopting = Some((gone, seen.holder));
             self.out.push(Action::Adopt { seen });
         }
     }
@@ -255,13 +258,33 @@ impl Machine {
                 self.lookout.seen.remove(&session.identity);
                 let compare_at = now.mono + Duration::from_secs(60);
                 let mut held = Held::new(session, false, now.mono, compare_at);
-                held.orderly = gone == Some(Gone::Left);
+                held.orderly = gone.is_some_and(|(gone, _)| gone == Gone::Left);
                 self.sessions.insert(key, held);
+                if gone.is_some_and(|(_, held_the_stream)| held_the_stream) {
+                    self.read_on_as(key);
+                }
             }
             Err(error) => {
                 let _ = self.failed(error, now);
             }
         }
+    }
+
+    /// The place of the one that reads what is new goes with its identity, so that what it left behind and what is
+    /// new meet in one queue for each lane. The identity that stood by holds nothing and retires.
+    fn read_on_as(&mut self, key: SessionKey) {
+        let Some(standby) = self.primary.replace(key) else {
+            // We have none to compare with: it is emptied and retires, and the place is free.
+            self.primary = None;
+            return;
+        };
+        if let Some(held) = self.sessions.get_mut(&standby) {
+            held.own = false;
+        }
+        if let Some(held) = self.sessions.get_mut(&key) {
+            held.own = true;
+        }
+        self.wait.hint = None;
     }
 
     /// An adopted identity with nothing left goes.

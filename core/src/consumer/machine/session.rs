@@ -13,7 +13,8 @@ use crate::transport::{EntryId, Record, Session, Settle};
 #[allow(clippy::struct_excessive_bools)] // one per request that may be under way, independent of each other
 pub(super) struct Held {
     pub session: Session,
-    /// Registered by us, not adopted: reads new entries.
+    /// Reads new entries: registered by us, or taken over from the one that held the stream. What does not, retires
+    /// once it holds nothing.
     pub own: bool,
     /// The largest id received for this identity.
     pub cursor: EntryId,

@@ -1,5 +1,6 @@
 //! The consumer end to end on the in-process engine, with paused time.
 
+mod exclusive;
 mod faulty;
 mod poison;
 mod schedules;

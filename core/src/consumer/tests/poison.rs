@@ -82,3 +82,8 @@ async fn a_poison_in_a_lane_is_given_up_and_its_neighbours_are_not() {
 async fn a_poison_without_lane_is_given_up_and_its_neighbours_are_not() {
     only_the_poison_is_given_up(Ordering::None).await;
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_in_a_stream_that_is_held_is_given_up_and_its_neighbours_are_not() {
+    only_the_poison_is_given_up(Ordering::Exclusive).await;
+}
