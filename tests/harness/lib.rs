@@ -10,10 +10,12 @@ use std::path::{Path, PathBuf};
 
 mod find;
 mod resp;
+mod sentinels;
 mod server;
 
 pub use find::{Program, find};
 pub use resp::{Reply, command};
+pub use sentinels::{SERVICE, Sentinels};
 pub use server::{Options, Server};
 
 /// The root of the repository.

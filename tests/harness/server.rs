@@ -31,13 +31,15 @@ pub struct Options {
     pub appendonly: bool,
     /// Further arguments of the program, `["--maxmemory", "4mb"]`.
     pub arguments: Vec<String>,
+    /// Be a sentinel with these lines in its file, not a server that holds data.
+    pub sentinel: Option<Vec<String>>,
 }
 
 /// A running server; ends when dropped.
 #[derive(Debug)]
 pub struct Server {
     program: Program,
-    options: Options,
+    options: Box<Options>,
     port: u16,
     folder: PathBuf,
     running: Option<Running>,
@@ -65,7 +67,7 @@ impl Server {
     pub fn start_with(options: Options) -> io::Result<Self> {
         let program = find()?;
         let folder = temporary_folder()?;
-        let mut server = Self { program, options, port: 0, folder, running: None };
+        let mut server = Self { program, options: Box::new(options), port: 0, folder, running: None };
         // Between our choice of a port and the server's bind somebody else may take it.
         let mut attempts = 5;
         loop {
@@ -96,6 +98,11 @@ impl Server {
     /// The port it listens on; the same over restarts.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// The file that its log goes to.
+    pub fn log(&self) -> PathBuf {
+        self.folder.join("log")
     }
 
     /// The program that runs.
@@ -165,10 +172,6 @@ impl Server {
         self.folder.join("s")
     }
 
-    fn log(&self) -> PathBuf {
-        self.folder.join("log")
-    }
-
     fn launch(&mut self) -> io::Result<()> {
         let child = self.spawn()?;
         let watch_dog = match watch(child.id()) {
@@ -189,7 +192,17 @@ impl Server {
     fn spawn(&self) -> io::Result<Child> {
         let log = fs::File::create(self.log())?;
         let mut command = Command::new(&self.program.path);
-        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--save", "", "--daemonize", "no"]);
+        if let Some(lines) = &self.options.sentinel {
+            // It keeps what it learns in its file; started again, it reads that.
+            let file = self.folder.join("sentinel.conf");
+            if !file.exists() {
+                fs::write(&file, lines.join("\n"))?;
+            }
+            command.arg(file).arg("--sentinel");
+        } else {
+            command.args(["--save", ""]);
+        }
+        command.args(["--bind", "127.0.0.1", "--port", &self.port.to_string(), "--daemonize", "no"]);
         command.arg("--dir").arg(&self.folder);
         if self.options.appendonly {
             command.args(["--appendonly", "yes", "--appendfsync", "always"]);

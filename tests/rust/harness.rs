@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use stargazer_tests::{Options, Reply, Server};
+use stargazer_tests::{Options, Reply, SERVICE, Sentinels, Server};
 
 /// Waits until `condition` holds, at most ten seconds.
 fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
@@ -47,6 +47,20 @@ fn a_password_and_a_unix_socket_are_set_up() {
     let url = server.unix_url().unwrap();
     let path = url.strip_prefix("unix://").and_then(|rest| rest.strip_suffix("?pass=secret")).unwrap();
     assert!(std::os::unix::net::UnixStream::connect(path).is_ok());
+}
+
+#[test]
+fn sentinels_replace_a_primary_and_the_old_one_comes_back_as_a_replica() {
+    let mut rig = Sentinels::start().unwrap();
+    assert!(rig.url().starts_with("redis+sentinel://127.0.0.1:") && rig.url().ends_with(&format!("/{SERVICE}")));
+    let before = rig.kill_primary().unwrap();
+    let after = rig.wait_for_another(before).unwrap();
+    assert_ne!(before, after);
+    rig.heal().unwrap();
+    assert_eq!(rig.primary().unwrap(), after);
+    let role = |n: usize| rig.servers()[n].command(&["INFO", "replication"]).unwrap().text();
+    assert!(role(before).contains("role:slave"));
+    assert!(role(after).contains("connected_slaves:2"));
 }
 
 #[test]

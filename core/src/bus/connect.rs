@@ -85,7 +85,8 @@ async fn open(
         let engine: Arc<dyn Transport> = if name.is_empty() { Engine::new(clock) } else { Engine::shared(name) };
         return Ok((engine, url.into(), Durability::Memory));
     }
-    if !["redis://", "rediss://", "unix://"].iter().any(|scheme| url.starts_with(scheme)) {
+    let schemes = ["redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://"];
+    if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
         return Err(unknown_scheme(url));
     }
     let options =

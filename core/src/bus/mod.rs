@@ -39,8 +39,8 @@ pub struct Bus {
 }
 
 impl Bus {
-    /// Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://` or
-    /// `unix://`. Await the builder.
+    /// Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://`, `unix://`, or
+    /// to the primary that sentinels name: `redis+sentinel://host:port,host:port/service`. Await the builder.
     pub fn connect(url: impl Into<String>) -> ConnectBuilder {
         ConnectBuilder::new(url.into())
     }
@@ -135,6 +135,8 @@ impl Deref for Bus {
 
 fn unknown_scheme(url: &str) -> Error {
     let scheme = url.split(':').next().unwrap_or_default();
-    Error::invalid(format!("an address begins with memory://, redis://, rediss:// or unix://, not with {scheme:?}"))
-        .with_context("field", "url")
+    Error::invalid(format!(
+        "an address begins with memory://, redis://, rediss://, unix:// or redis+sentinel://, not with {scheme:?}"
+    ))
+    .with_context("field", "url")
 }

@@ -1,18 +1,17 @@
-//! Addresses and settings: what `connect` is given, checked before anything is opened.
-//!
-//! A password never leaves this file except to the server: what is shown of an address is host and port.
+//! Settings of connections, and opening one.
 
 use std::fmt;
 use std::time::Duration;
 
 use ::redis::aio::{AsyncPushSender, MultiplexedConnection};
-use ::redis::{AsyncConnectionConfig, Client, IntoConnectionInfo, ProtocolVersion, RedisError, TlsCertificates};
+use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo, TlsCertificates};
 
+use super::address::Address;
 use super::error::by_client;
 use crate::error::{Error, Result};
 
 /// Settings of a connection to a server.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConnectOptions {
     /// How long `connect` waits for a server that cannot be reached; default 5 s.
@@ -98,8 +97,7 @@ impl ConnectOptions {
 
 /// A checked address with its settings.
 pub(super) struct Target {
-    client: Client,
-    shown: String,
+    pub(super) address: Address,
     pub(super) options: ConnectOptions,
 }
 
@@ -107,84 +105,65 @@ impl Target {
     /// Checks an address; opens nothing.
     pub(super) fn new(url: &str, options: ConnectOptions) -> Result<Self> {
         options.validate()?;
-        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
-        if !matches!(scheme, Some("redis" | "rediss" | "unix")) {
-            // Not even a part of the text is repeated: what is not an address may be a password.
-            return Err(Error::invalid(
-                "a Redis address is redis://[user:password@]host:port/db, rediss://… or unix:///path",
-            ));
-        }
-        if scheme == Some("rediss") {
+        let address = Address::parse(url)?;
+        if address.is_encrypted() {
             // Fails only when the process has chosen a provider itself, which then serves.
             let _ = rustls::crypto::ring::default_provider().install_default();
         }
-        let info = url.into_connection_info().map_err(|e| by_client(&e))?;
-        let shown = info.addr().to_string();
-        // With push messages: a lost connection is noticed before the next request, and bells are heard.
-        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-        let info = info.set_redis_settings(redis.set_lib_name("stargazer", env!("CARGO_PKG_VERSION")));
-        let client = match &options.root_certificates {
-            Some(pem) if scheme == Some("rediss") => {
-                Client::build_with_tls(info, TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) })
-            }
-            _ => Client::open(info),
-        }
-        .map_err(|e| by_client(&e).with_context("server", &shown))?;
-        Ok(Self { client, shown, options })
+        Ok(Self { address, options })
     }
 
-    /// Host and port, or the path of a socket.
+    /// Hosts and ports, or the path of a socket.
     pub(super) fn shown(&self) -> &str {
-        &self.shown
+        &self.address.shown
     }
 
-    /// Opens a connection. Push messages go to `hear`, the end of the connection as well.
-    pub(super) async fn open(
+    /// Opens a connection to one place. Push messages go to `hear`, the end of the connection as well.
+    pub(super) async fn dial(
         &self,
+        to: ConnectionInfo,
         response_timeout: Option<Duration>,
         hear: impl AsyncPushSender,
-    ) -> Result<MultiplexedConnection, RedisError> {
+    ) -> Result<MultiplexedConnection> {
+        let place = to.addr().to_string();
+        let client = match &self.options.root_certificates {
+            Some(pem) if self.address.is_encrypted() => {
+                Client::build_with_tls(to, TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) })
+            }
+            _ => Client::open(to),
+        };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.connect_timeout))
             .set_response_timeout(response_timeout)
             .set_pipeline_buffer_size(1024)
             .set_push_sender(hear);
-        self.client.get_multiplexed_async_connection_with_config(&config).await
+        let opened = match client {
+            Ok(client) => client.get_multiplexed_async_connection_with_config(&config).await,
+            Err(error) => Err(error),
+        };
+        opened.map_err(|error| by_client(&error).with_context("server", place))
     }
 }
 
 impl fmt::Debug for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Target").field("server", &self.shown).field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Target")
+            .field("server", &self.address.shown)
+            .field("options", &self.options)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::ErrorKind;
 
     #[test]
     fn a_password_is_never_shown() {
-        let target = Target::new("redis://me:s3cret@localhost:6390/2", ConnectOptions::default()).unwrap();
-        assert_eq!(target.shown(), "localhost:6390");
-        assert!(!format!("{target:?}").contains("s3cret"));
-        for url in ["me:s3cret@localhost", "http://me:s3cret@localhost", "redis://me:s3cret@local host:x"] {
-            let error = Target::new(url, ConnectOptions::default()).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Invalid, "{url}");
-            assert!(!format!("{error:?}").contains("s3cret"), "{url}: {error:?}");
-        }
-    }
-
-    #[test]
-    fn all_three_kinds_of_address_are_taken() {
-        for (url, shown) in [
-            ("redis://127.0.0.1:6399", "127.0.0.1:6399"),
-            ("redis://127.0.0.1", "127.0.0.1:6379"),
-            ("rediss://example.org:6380", "example.org:6380"),
-            ("unix:///run/redis.sock", "/run/redis.sock"),
-        ] {
-            assert_eq!(Target::new(url, ConnectOptions::default()).unwrap().shown(), shown);
+        for url in ["redis://me:s3cret@localhost:6390/2", "redis+sentinel://me:s3cret@localhost:6390/2"] {
+            let target = Target::new(url, ConnectOptions::default()).unwrap();
+            assert!(target.shown().starts_with("localhost:6390"));
+            assert!(!format!("{target:?} {:?}", target.address).contains("s3cret"));
         }
     }
 

@@ -95,6 +95,11 @@ fn io_kind(error: &RedisError) -> Option<std::io::ErrorKind> {
     source.downcast_ref::<std::io::Error>().map(std::io::Error::kind)
 }
 
+/// Whether a reply's code says that this is the wrong server: no primary (any more), or one that does not know us.
+pub(super) fn is_misplaced(code: &str) -> bool {
+    matches!(code, "READONLY" | "MASTERDOWN" | "UNBLOCKED" | "NOAUTH")
+}
+
 /// Whether the failure says that the request was not carried out.
 pub(super) fn was_refused(error: &RedisError) -> bool {
     matches!(error.kind(), ClientKind::Server(_) | ClientKind::Extension)

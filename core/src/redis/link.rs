@@ -1,10 +1,11 @@
 //! The connection for commands: one for all callers, made again when it breaks.
 //!
 //! Attempts to connect are shared: whoever needs the connection while one is under way waits for it and gets its
-//! result. Between two failing attempts lies a jittered, growing pause. A failure streak is logged once when it
-//! starts and once when it ends. An answer that did not come in time costs the connection, because one that was cut
-//! silently would never answer again.
+//! result. When and where they go is the [`Supervisor`]'s business. An answer that did not come in time costs the
+//! connection, because one that was cut silently would never answer again; so does one that says that this server is no
+//! primary (any more), or does not know us.
 
+use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,13 +15,11 @@ use ::redis::{Cmd, Pipeline, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::watch;
 
 use super::connect::Target;
-use super::error::{by_client, was_refused};
+use super::error::{by_client, by_text, is_misplaced, was_refused};
 use super::script::{SCRIPTS, Script};
+use super::supervisor::Supervisor;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result, Stored};
-
-/// The first pause after a failed attempt to connect.
-const FIRST_BACKOFF: Duration = Duration::from_millis(20);
 
 /// A failed request, and whether the server may have carried it out.
 #[derive(Debug, Clone)]
@@ -38,8 +37,10 @@ impl From<Failure> for Error {
 /// The connection for commands.
 #[derive(Debug)]
 pub(super) struct Link {
-    pub(super) target: Target,
+    pub(super) supervisor: Arc<Supervisor>,
     clock: Arc<dyn Clock>,
+    /// How long `open` waits for a server.
+    wait: Duration,
     state: Mutex<State>,
     /// Held by whoever connects.
     gate: tokio::sync::Mutex<()>,
@@ -55,42 +56,52 @@ struct State {
     attempts: u64,
     /// How the last attempt failed.
     failure: Option<Error>,
-    backoff: Duration,
-    not_before: Duration,
-    /// A failure has been logged and not its end.
-    failing: bool,
 }
 
-/// A connection, and whether it has ended since.
+/// A connection, the primary it goes to, and whether it has ended since.
 #[derive(Debug, Clone)]
 struct Live {
     connection: MultiplexedConnection,
+    primary: u64,
     ended: Arc<AtomicBool>,
 }
 
+/// A connection in use, with its number.
+struct Ready {
+    connection: MultiplexedConnection,
+    primary: u64,
+    generation: u64,
+}
+
 impl Link {
-    pub(super) fn new(target: Target, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(supervisor: Arc<Supervisor>, wait: Duration, clock: Arc<dyn Clock>) -> Self {
+        supervisor.enter();
         Self {
-            target,
+            supervisor,
             clock,
+            wait,
             state: Mutex::default(),
             gate: tokio::sync::Mutex::new(()),
             closed: watch::Sender::new(false),
         }
     }
 
+    pub(super) fn target(&self) -> &Target {
+        &self.supervisor.target
+    }
+
     /// Connects, waiting for a server that cannot be reached as long as the settings say.
     pub(super) async fn open(&self) -> Result<()> {
-        let wait = self.target.options.wait;
+        let wait = self.wait;
         let deadline = self.clock.now().saturating_add(wait);
         loop {
-            let Err(error) = self.connection().await else { return Ok(()) };
+            let Err(error) = self.connection(true).await else { return Ok(()) };
             let waits = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout);
             if !waits {
                 return Err(error);
             }
             if self.clock.now() >= deadline {
-                let shown = self.target.shown();
+                let shown = self.target().shown();
                 let waited = if wait.is_zero() { String::new() } else { format!(" within {wait:?}") };
                 return Err(Error::unavailable(format!(
                     "no Redis server answers at {shown}{waited}; start one, or correct the address"
@@ -103,34 +114,63 @@ impl Link {
 
     /// Runs one command.
     pub(super) async fn command(&self, cmd: &Cmd) -> Result<Value, Failure> {
-        let (mut connection, generation) = self.ready().await?;
-        let result = connection.send_packed_command(cmd).await;
-        result.and_then(unwrapped).map_err(|e| self.failed(generation, &e))
+        let mut ready = self.ready().await?;
+        let result = self.one(&mut ready, cmd).await;
+        result.map_err(|e| self.failed(&ready, &e))
     }
 
     /// Runs commands in their order, in one write; an error reply stands in its place.
     pub(super) async fn pipeline(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
-        let (mut connection, generation) = self.ready().await?;
-        let result = connection.send_packed_commands(pipeline, 0, pipeline.len()).await;
-        result.map_err(|e| self.failed(generation, &e))
+        let mut ready = self.ready().await?;
+        let primary = ready.primary;
+        let sent = ready.connection.send_packed_commands(pipeline, 0, pipeline.len());
+        let result = self.unless_moved(primary, sent).await;
+        let replies = result.map_err(|e| self.failed(&ready, &e))?;
+        if let Some(error) = replies.iter().find_map(misplaced) {
+            self.misplaced(ready.generation, &error);
+        }
+        Ok(replies)
     }
 
     /// Runs a script by its hash; loads it again when the server has forgotten it.
     pub(super) async fn script(&self, script: &Script, cmd: &Cmd) -> Result<Value> {
-        let (mut connection, generation) = self.ready().await?;
-        let mut result = connection.send_packed_command(cmd).await.and_then(unwrapped);
+        let mut ready = self.ready().await?;
+        let mut result = self.one(&mut ready, cmd).await;
         if result.as_ref().is_err_and(is_noscript) {
-            result = match connection.send_packed_command(&load(script)).await.and_then(unwrapped) {
-                Ok(_) => connection.send_packed_command(cmd).await.and_then(unwrapped),
+            result = match self.one(&mut ready, &load(script)).await {
+                Ok(_) => self.one(&mut ready, cmd).await,
                 Err(error) => Err(error),
             };
         }
-        result.map_err(|e| self.failed(generation, &e).error.with_context("script", script.name))
+        if let Some(error) = result.as_ref().ok().and_then(misplaced) {
+            self.misplaced(ready.generation, &error);
+        }
+        result.map_err(|e| self.failed(&ready, &e).error.with_context("script", script.name))
+    }
+
+    async fn one(&self, ready: &mut Ready, cmd: &Cmd) -> Result<Value, RedisError> {
+        let primary = ready.primary;
+        self.unless_moved(primary, ready.connection.send_packed_command(cmd)).await.and_then(unwrapped)
+    }
+
+    /// A request, given up when another primary is in force: the old one may never answer.
+    async fn unless_moved<T>(
+        &self,
+        primary: u64,
+        request: impl Future<Output = Result<T, RedisError>>,
+    ) -> Result<T, RedisError> {
+        tokio::select! {
+            biased;
+            answer = request => answer,
+            () = self.supervisor.moved_from(primary) => {
+                Err(std::io::Error::new(std::io::ErrorKind::ConnectionAborted, "another server is primary now").into())
+            }
+        }
     }
 
     /// What an error reply means; the address is added.
     pub(super) fn explain(&self, error: &RedisError) -> Error {
-        by_client(error).with_context("server", self.target.shown())
+        by_client(error).with_context("server", self.target().shown())
     }
 
     /// The clock that everything here runs on.
@@ -140,7 +180,9 @@ impl Link {
 
     /// Ends the connection for good.
     pub(super) fn close(&self) {
-        self.closed.send_replace(true);
+        if !self.closed.send_replace(true) {
+            self.supervisor.leave();
+        }
         self.state().connection = None;
     }
 
@@ -155,12 +197,12 @@ impl Link {
         let _ = self.closed.subscribe().wait_for(|closed| *closed).await;
     }
 
-    async fn ready(&self) -> Result<(MultiplexedConnection, u64), Failure> {
-        self.connection().await.map_err(|error| Failure { error, stored: Stored::No })
+    async fn ready(&self) -> Result<Ready, Failure> {
+        self.connection(false).await.map_err(|error| Failure { error, stored: Stored::No })
     }
 
     /// The connection, made if there is none.
-    async fn connection(&self) -> Result<(MultiplexedConnection, u64)> {
+    async fn connection(&self, eager: bool) -> Result<Ready> {
         self.check_open()?;
         let seen = match self.live() {
             Ok(live) => return Ok(live),
@@ -170,41 +212,41 @@ impl Link {
         if let Ok(live) = self.live() {
             return Ok(live);
         }
-        let not_before = {
+        {
             let state = self.state();
-            match &state.failure {
-                Some(failure) if state.attempts > seen => return Err(failure.clone()),
-                _ => state.not_before,
+            if let Some(failure) = state.failure.as_ref().filter(|_| state.attempts > seen) {
+                return Err(failure.clone());
             }
-        };
-        tokio::select! {
-            biased;
-            () = self.closed() => return Err(Error::closed("transport")),
-            () = self.clock.sleep_until(not_before) => {}
         }
         tokio::select! {
             biased;
             () = self.closed() => Err(Error::closed("transport")),
-            attempt = self.attempt() => self.ended(attempt),
+            attempt = self.attempt(eager) => self.ended(attempt),
         }
     }
 
     /// The connection if there is one, else how many attempts have ended so far.
-    fn live(&self) -> Result<(MultiplexedConnection, u64), u64> {
+    fn live(&self) -> Result<Ready, u64> {
         let mut state = self.state();
         match &state.connection {
-            Some(live) if !live.ended.load(Ordering::Acquire) => Ok((live.connection.clone(), state.generation)),
-            Some(_) => {
+            Some(live) if live.ended.load(Ordering::Acquire) => {
                 state.connection = None;
-                self.log_streak(&mut state, &Error::unavailable("the server has ended the connection"));
+                self.supervisor.broke(&Error::unavailable("the server has ended the connection"));
                 Err(state.attempts)
+            }
+            Some(live) if live.primary != self.supervisor.primary() => {
+                state.connection = None;
+                Err(state.attempts)
+            }
+            Some(live) => {
+                Ok(Ready { connection: live.connection.clone(), primary: live.primary, generation: state.generation })
             }
             None => Err(state.attempts),
         }
     }
 
     /// One attempt to connect, with all scripts loaded.
-    async fn attempt(&self) -> Result<Live, RedisError> {
+    async fn attempt(&self, eager: bool) -> Result<Live> {
         let ended = Arc::new(AtomicBool::new(false));
         let end = ended.clone();
         let hear = move |push: PushInfo| {
@@ -213,71 +255,62 @@ impl Link {
             }
             Ok::<(), Error>(())
         };
-        let mut connection = self.target.open(Some(self.target.options.response_timeout), hear).await?;
         let mut setup = ::redis::pipe();
         for script in SCRIPTS.all() {
             setup.add_command(load(script));
         }
-        for reply in connection.send_packed_commands(&setup, 0, setup.len()).await? {
-            unwrapped(reply)?;
-        }
-        Ok(Live { connection, ended })
+        let timeout = Some(self.target().options.response_timeout);
+        let opened = self.supervisor.open((eager, true), timeout, hear, &setup).await?;
+        Ok(Live { connection: opened.connection, primary: opened.primary, ended })
     }
 
     /// Notes how an attempt ended.
-    fn ended(&self, attempt: Result<Live, RedisError>) -> Result<(MultiplexedConnection, u64)> {
-        let now = self.clock.now();
+    fn ended(&self, attempt: Result<Live>) -> Result<Ready> {
         let mut state = self.state();
         state.attempts += 1;
-        match attempt {
-            Ok(live) => {
-                if state.failing {
-                    tracing::info!(server = self.target.shown(), "connected again");
-                }
-                state.generation += 1;
-                let connection = live.connection.clone();
-                state.connection = Some(live);
-                state.failure = None;
-                state.failing = false;
-                state.backoff = Duration::ZERO;
-                Ok((connection, state.generation))
-            }
-            Err(error) => {
-                let error = self.explain(&error);
-                let most = self.target.options.max_backoff;
-                state.backoff = (state.backoff * 2).clamp(FIRST_BACKOFF.min(most), most);
-                state.not_before = now + jittered(state.backoff);
-                state.failure = Some(error.clone());
-                self.log_streak(&mut state, &error);
-                Err(error)
-            }
-        }
+        state.failure = attempt.as_ref().err().cloned();
+        let live = attempt?;
+        state.generation += 1;
+        state.connection = Some(live.clone());
+        Ok(Ready { connection: live.connection, primary: live.primary, generation: state.generation })
     }
 
     /// Judges a failed request; a broken connection is given up.
-    fn failed(&self, generation: u64, error: &RedisError) -> Failure {
+    fn failed(&self, ready: &Ready, error: &RedisError) -> Failure {
         let explained = self.explain(error);
         if was_refused(error) {
+            if is_misplaced(error.code().unwrap_or_default()) {
+                self.misplaced(ready.generation, &explained);
+            }
             return Failure { error: explained, stored: Stored::No };
         }
-        let mut state = self.state();
-        if state.generation == generation && state.connection.take().is_some() {
-            self.log_streak(&mut state, &explained);
+        if self.give_up(ready.generation) {
+            self.supervisor.broke(&explained);
         }
         Failure { error: explained, stored: Stored::Unknown }
     }
 
-    fn log_streak(&self, state: &mut State, error: &Error) {
-        if state.failing {
-            tracing::debug!(server = self.target.shown(), %error, "the server still fails");
-        } else {
-            state.failing = true;
-            tracing::warn!(server = self.target.shown(), %error, "the server fails; trying again");
+    /// The server is not the one we want to talk to.
+    fn misplaced(&self, generation: u64, error: &Error) {
+        if self.give_up(generation) {
+            self.supervisor.misplaced(error);
         }
+    }
+
+    /// Drops the connection of that number, if it is still the one in use.
+    fn give_up(&self, generation: u64) -> bool {
+        let mut state = self.state();
+        state.generation == generation && state.connection.take().is_some()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.close();
     }
 }
 
@@ -301,10 +334,18 @@ pub(super) fn load(script: &Script) -> Cmd {
     cmd
 }
 
-/// A pause of 75 to 125 percent.
-fn jittered(pause: Duration) -> Duration {
-    let (_, random) = uuid::Uuid::new_v4().as_u64_pair();
-    #[allow(clippy::cast_possible_truncation)]
-    let percent = 75 + (random % 51) as u32;
-    pause * percent / 100
+/// The error of an answer that says that this is the wrong server, be it of a command or handed on by a script.
+fn misplaced(reply: &Value) -> Option<Error> {
+    match reply {
+        Value::ServerError(error) if is_misplaced(error.code()) => Some(by_client(&error.clone().into())),
+        Value::Array(items) => match &items[..] {
+            [Value::BulkString(word), Value::BulkString(text)] if word == b"fail" => {
+                let text = std::str::from_utf8(text).ok()?;
+                let code = text.trim_start_matches('-').split(' ').next()?;
+                is_misplaced(code).then(|| by_text(text))
+            }
+            _ => None,
+        },
+        _ => None,
+    }
 }

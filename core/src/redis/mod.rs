@@ -1,8 +1,10 @@
 //! The transport on Redis or Valkey, 6.2 or newer. The only folder that knows the client library.
 //!
 //! Every operation is one round trip; what must be one step is one script. Connections: one for commands
-//! ([`RedisTransport`] makes it again when it breaks), one for each identity that watches a stream, one for bells.
+//! ([`RedisTransport`] makes it again when it breaks), one for each identity that watches a stream, one for bells. One
+//! supervisor for each address opens them all, so that an outage is one streak of attempts in the whole process.
 
+mod address;
 mod append;
 mod connect;
 mod error;
@@ -12,7 +14,9 @@ mod inspect;
 mod link;
 mod parse;
 mod script;
+mod sentinel;
 mod settle;
+mod supervisor;
 mod wait;
 
 use std::sync::Arc;
@@ -22,8 +26,8 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::connect::ConnectOptions;
-use self::connect::Target;
 use self::link::Link;
+use self::supervisor::Supervisor;
 use self::wait::Waits;
 use crate::clock::Clock;
 use crate::error::{Error, Result, Stored};
@@ -44,12 +48,14 @@ pub struct RedisTransport {
 }
 
 impl RedisTransport {
-    /// Connects to `redis://`, `rediss://` or `unix://`.
+    /// Connects to `redis://`, `rediss://`, `unix://`, or to what sentinels name: `redis+sentinel://`.
     ///
     /// Waits for a server that cannot be reached as long as `options.wait` says, then fails with `Unavailable`. A
     /// wrong password is `Auth` at once, an address that cannot be used or a server that is too old `Invalid`.
     pub async fn connect(url: &str, options: ConnectOptions, clock: Arc<dyn Clock>) -> Result<Self> {
-        let transport = Self { link: Link::new(Target::new(url, options)?, clock), waits: Waits::default() };
+        let (wait, options) = (options.wait, options.with_wait(Duration::ZERO));
+        let supervisor = Supervisor::of(url, options)?;
+        let transport = Self { link: Link::new(supervisor, wait, clock), waits: Waits::default() };
         transport.link.open().await?;
         let server = inspect::ping(&transport.link).await?;
         if too_old(&server.version) {
@@ -57,7 +63,7 @@ impl RedisTransport {
                 "{} {} is too old; Redis {}.{} is needed",
                 server.name, server.version, OLDEST.0, OLDEST.1
             ))
-            .with_context("server", transport.link.target.shown()));
+            .with_context("server", transport.link.target().shown()));
         }
         Ok(transport)
     }
@@ -66,7 +72,7 @@ impl RedisTransport {
 impl RedisTransport {
     /// Host and port, or the path of a socket; never a password.
     pub fn server(&self) -> &str {
-        self.link.target.shown()
+        self.link.target().shown()
     }
 }
 

@@ -12,11 +12,11 @@ use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use ::redis::aio::MultiplexedConnection;
-use ::redis::{PushInfo, PushKind, RedisError, Value};
+use ::redis::{Pipeline, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::Notify;
 
 use super::link::{Link, unwrapped};
+use super::supervisor::Opened;
 use crate::error::{Error, Result};
 use crate::topology::Name;
 use crate::transport::{EntryId, Group, Hint};
@@ -46,7 +46,7 @@ impl std::fmt::Debug for Waits {
 
 #[derive(Default)]
 struct Watch {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Opened>,
     read: Option<Read>,
     /// When the read must have ended, unless its connection is dead.
     overdue: Duration,
@@ -54,7 +54,7 @@ struct Watch {
 
 #[derive(Default)]
 struct Subscriber {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Opened>,
     subscribed: HashSet<String>,
     /// Set by the connection when it ends.
     lost: Arc<std::sync::atomic::AtomicBool>,
@@ -112,7 +112,9 @@ impl Waits {
     async fn watch(&self, link: &Link, group: &Group, channel: &str, after: EntryId, timeout: Duration) -> Result<()> {
         let watch = locked(&self.watches).entry(channel.to_owned()).or_default().clone();
         let mut watch = watch.lock().await;
-        if watch.read.is_some() && link.clock().now() >= watch.overdue {
+        let moved = |opened: &Opened| opened.primary != link.supervisor.primary();
+        let overdue = watch.read.is_some() && link.clock().now() >= watch.overdue;
+        if overdue || watch.connection.as_ref().is_some_and(moved) {
             *watch = Watch::default();
         }
         let read = match watch.read.take() {
@@ -132,33 +134,34 @@ impl Waits {
     /// now on only.
     async fn subscribe(&self, link: &Link, channel: &str) -> bool {
         let mut subscriber = self.subscriber.lock().await;
-        if subscriber.lost.load(std::sync::atomic::Ordering::Acquire) {
+        let moved = subscriber.connection.as_ref().is_some_and(|opened| opened.primary != link.supervisor.primary());
+        if moved || subscriber.lost.load(std::sync::atomic::Ordering::Acquire) {
             *subscriber = Subscriber { not_before: subscriber.not_before, ..Subscriber::default() };
         }
         if subscriber.subscribed.contains(channel) || link.clock().now() < subscriber.not_before {
             return false;
         }
         let Err(error) = self.listen(link, &mut subscriber, channel).await else { return true };
-        let error = link.explain(&error);
         tracing::debug!(%error, "no bells for now; resting consumers poll");
         let not_before = link.clock().now() + PAUSE;
         *subscriber = Subscriber { not_before, ..Subscriber::default() };
         false
     }
 
-    async fn listen(&self, link: &Link, subscriber: &mut Subscriber, channel: &str) -> Result<(), RedisError> {
-        let mut connection = if let Some(connection) = &subscriber.connection {
-            connection.clone()
+    async fn listen(&self, link: &Link, subscriber: &mut Subscriber, channel: &str) -> Result<()> {
+        let mut connection = if let Some(opened) = &subscriber.connection {
+            opened.connection.clone()
         } else {
             let (bells, lost) = (self.bells.clone(), subscriber.lost.clone());
             let hear = move |push: PushInfo| {
                 heard(&bells, &lost, &push);
                 Ok::<(), Error>(())
             };
-            let timeout = link.target.options.response_timeout;
-            subscriber.connection.insert(link.target.open(Some(timeout), hear).await?).clone()
+            let timeout = Some(link.target().options.response_timeout);
+            let opened = link.supervisor.open((false, false), timeout, hear, &Pipeline::new()).await?;
+            subscriber.connection.insert(opened).connection.clone()
         };
-        connection.subscribe(channel).await?;
+        connection.subscribe(channel).await.map_err(|error| link.explain(&error))?;
         subscriber.subscribed.insert(channel.to_owned());
         // Channels of identities that have gone.
         let gone: Vec<String> = {
@@ -166,7 +169,7 @@ impl Waits {
             subscriber.subscribed.iter().filter(|known| !bells.contains_key(*known)).cloned().collect()
         };
         for known in gone {
-            connection.unsubscribe(&known).await?;
+            connection.unsubscribe(&known).await.map_err(|error| link.explain(&error))?;
             subscriber.subscribed.remove(&known);
         }
         Ok(())
@@ -176,18 +179,19 @@ impl Waits {
 impl Watch {
     /// Starts a blocking read for entries after an id.
     async fn start(&mut self, link: &Link, group: &Group, after: EntryId, block: Duration) -> Result<Read> {
-        let mut connection = if let Some(connection) = &self.connection {
-            connection.clone()
+        let mut connection = if let Some(opened) = &self.connection {
+            opened.connection.clone()
         } else {
             let deaf = |_: PushInfo| Ok::<(), Error>(());
-            let made = link.target.open(None, deaf).await;
-            self.connection.insert(made.map_err(|error| link.explain(&error))?).clone()
+            // No time limit of the client: the read ends by its own, and `overdue` looks after one that does not.
+            let opened = link.supervisor.open((false, false), None, deaf, &Pipeline::new()).await?;
+            self.connection.insert(opened).connection.clone()
         };
         let mut cmd = ::redis::cmd("XREAD");
         // Nothing would block for ever.
         let block_ms = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1);
         cmd.arg("COUNT").arg(1).arg("BLOCK").arg(block_ms).arg("STREAMS").arg(&*group.stream).arg(after.to_string());
-        self.overdue = link.clock().now() + block + link.target.options.response_timeout;
+        self.overdue = link.clock().now() + block + link.target().options.response_timeout;
         Ok(Box::pin(async move { connection.send_packed_command(&cmd).await }))
     }
 }

@@ -3,6 +3,7 @@
 
 mod connecting;
 mod lossy;
+mod sentinel;
 mod tls;
 mod trimming;
 mod trouble;
