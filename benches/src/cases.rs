@@ -94,6 +94,8 @@ fn rust() -> Vec<Case> {
     for (group, spread, share) in [(UNIFORM, Spread::Uniform, 5), (SKEWED, Spread::Skewed, 10)] {
         let ours = move |lab: &Lab, n| consume::ours(lab, n, spread, Ordering::Lanes);
         cases.push(Case::rust(group, "stargazer, lanes", 1, ours));
+        let ours = move |lab: &Lab, n| consume::ours(lab, n, spread, Ordering::Exclusive);
+        cases.push(Case::rust(group, "stargazer, exclusive", 1, ours));
         cases.push(Case::rust(group, "redis crate, batches, no order, not decoded", 1, raw::batches));
         cases.push(Case::rust(group, "redis crate, a lock per channel", share, move |lab, n| {
             lock::locks(lab, n, spread)

@@ -35,7 +35,7 @@ pub(crate) fn ours(lab: &Lab, messages: usize, spread: Spread, ordering: Orderin
         Ok::<_, Box<dyn std::error::Error>>(used)
     })?;
     let disorder = witness.lock().unwrap_or_else(PoisonError::into_inner).disorder()?;
-    if ordering == Ordering::Lanes {
+    if ordering.keeps_order() {
         expect("messages out of order in lanes", disorder, 0)?;
     }
     // Ours are removed once they are settled.

@@ -21,7 +21,7 @@ pub mod transport;
 pub use bus::{Bus, ConnectBuilder};
 pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Outcome};
 pub use error::{Error, ErrorKind, Result, Stored};
-pub use policy::{Ordering, Retention};
+pub use policy::{LockId, Ordering, Retention};
 pub use provision::Role;
 pub use publish::{Durability, Outgoing, PublishOptions, Publisher, Receipt, Target};
 

@@ -10,6 +10,9 @@ pub enum Ordering {
     Exclusive,
     /// No order: every entry goes to whoever reads it.
     None,
+    /// The original's lock of a channel, for groups in which its workers run, too. Weaker: no two handlers of a lane at
+    /// the same time, but no order over several consumers.
+    Lock,
 }
 
 impl Ordering {
@@ -19,8 +22,12 @@ impl Ordering {
             Self::Lanes => "lanes",
             Self::Exclusive => "exclusive",
             Self::None => "none",
+            Self::Lock => "lock",
         }
     }
+
+    /// All of them, the default first.
+    pub const ALL: [Self; 4] = [Self::Lanes, Self::Exclusive, Self::None, Self::Lock];
 
     /// Whether the server itself decides, entry by entry, whose turn a lane is.
     pub const fn routes(self) -> bool {
@@ -37,10 +44,42 @@ impl Ordering {
         matches!(self, Self::Lanes | Self::Exclusive)
     }
 
-    /// Whether a consumer keeps the entries of a lane one at a time.
+    /// Whether the entries of a lane run one at a time over all consumers.
     pub const fn keeps_lanes(self) -> bool {
-        matches!(self, Self::Lanes | Self::Exclusive)
+        !matches!(self, Self::None)
     }
+
+    /// Whether a lane needs the lock of its channel to run.
+    pub const fn locks(self) -> bool {
+        matches!(self, Self::Lock)
+    }
+}
+
+/// Which id the lock of a channel is named after (ordering mode `lock`): all workers of a group must agree, and the
+/// original's documentation does not say which one its workers use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum LockId {
+    /// The platform's id of the channel.
+    ChannelId,
+    /// The channel's key, `platform:channel_id`.
+    ChannelKey,
+    /// Both locks, the id's first: excludes a worker that takes either.
+    #[default]
+    Both,
+}
+
+impl LockId {
+    /// The word in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ChannelId => "channel_id",
+            Self::ChannelKey => "channel_key",
+            Self::Both => "both",
+        }
+    }
+
+    /// All of them, the default first.
+    pub const ALL: [Self; 3] = [Self::Both, Self::ChannelId, Self::ChannelKey];
 }
 
 /// What becomes of entries that were read, and how many may wait.

@@ -183,6 +183,11 @@ pub fn message_id_key(stream: &str, message_id: &str) -> Name {
     format!("{stream}:mid:{message_id}").into()
 }
 
+/// The original's lock of a channel, by the channel's id or key; holds the token of whoever runs the channel.
+pub fn channel_lock(id: &str) -> Name {
+    format!("sg:lock:channel:{id}").into()
+}
+
 /// Key that holds a body too big for its entry.
 pub fn body_key(stream: &str, message_id: &str) -> Name {
     format!("{stream}:body:{message_id}").into()
@@ -200,6 +205,7 @@ mod tests {
         assert_eq!(&*t.tools_reply_stream("worker-ab12cd34"), "sg:tools:reply:worker-ab12cd34");
         assert_eq!(&*t.named_stream("orders"), "sg:stream:orders");
         assert_eq!(&*t.named_stream("my:own"), "my:own");
+        assert_eq!(&*channel_lock("web:c1"), "sg:lock:channel:web:c1");
     }
 
     #[test]

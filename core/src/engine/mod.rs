@@ -10,6 +10,7 @@ mod faults;
 mod fetch;
 mod group;
 mod lane;
+mod lock;
 mod look;
 mod marker;
 mod routing;
@@ -187,6 +188,23 @@ impl Transport for Engine {
         let (mut state, now) = self.at()?;
         let more = upkeep::sweep(&mut state, group, now);
         Ok(more.then_some(cursor + 1))
+    }
+
+    async fn lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
+        check::lock(ttl)?;
+        let (mut state, now) = self.at()?;
+        Ok(state.locks.take(key, token, ttl, now.mono))
+    }
+
+    async fn renew_lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
+        check::lock(ttl)?;
+        let (mut state, now) = self.at()?;
+        Ok(state.locks.renew(key, token, ttl, now.mono))
+    }
+
+    async fn unlock(&self, key: &Name, token: &str) -> Result<bool> {
+        let (mut state, now) = self.at()?;
+        Ok(state.locks.release(key, token, now.mono))
     }
 
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::group::GroupState;
+use super::lock::Locks;
 use super::marker::Markers;
 use super::routing::Routing;
 use super::stream::Stream;
@@ -39,6 +40,8 @@ pub(super) struct State {
     pub(super) counting: HashMap<Name, BTreeMap<Name, u64>>,
     /// Message ids.
     pub(super) markers: Markers,
+    /// Locks.
+    pub(super) locks: Locks,
     /// Bodies beside their entries.
     pub(super) bodies: HashMap<Name, Bytes>,
 }

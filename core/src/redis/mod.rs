@@ -12,6 +12,7 @@ mod fetch;
 mod group;
 mod inspect;
 mod link;
+mod lock;
 mod parse;
 mod script;
 mod sentinel;
@@ -154,6 +155,18 @@ impl Transport for RedisTransport {
 
     async fn sweep(&self, group: &Group, cursor: u64) -> Result<Option<u64>> {
         group::sweep(&self.link, group, cursor).await
+    }
+
+    async fn lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
+        lock::lock(&self.link, key, token, ttl).await
+    }
+
+    async fn renew_lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
+        lock::renew(&self.link, key, token, ttl).await
+    }
+
+    async fn unlock(&self, key: &Name, token: &str) -> Result<bool> {
+        lock::unlock(&self.link, key, token).await
     }
 
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {

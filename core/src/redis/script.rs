@@ -36,6 +36,9 @@ pub(super) struct Scripts {
     pub(super) stop: Script,
     pub(super) recreate: Script,
     pub(super) sweep: Script,
+    pub(super) lock: Script,
+    pub(super) renew_lock: Script,
+    pub(super) unlock: Script,
 }
 
 const LIB: &str = include_str!("scripts/lib.lua");
@@ -56,11 +59,14 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     stop: Script::new("stop", &[LIB, BELL, include_str!("scripts/stop.lua")]),
     recreate: Script::new("recreate", &[LIB, IDS, include_str!("scripts/recreate.lua")]),
     sweep: Script::new("sweep", &[LIB, IDS, include_str!("scripts/sweep.lua")]),
+    lock: Script::new("lock", &[LIB, include_str!("scripts/lock.lua")]),
+    renew_lock: Script::new("renew_lock", &[LIB, include_str!("scripts/renew_lock.lua")]),
+    unlock: Script::new("unlock", &[LIB, include_str!("scripts/unlock.lua")]),
 });
 
 impl Scripts {
     /// Every script.
-    pub(super) fn all(&self) -> [&Script; 11] {
+    pub(super) fn all(&self) -> [&Script; 14] {
         [
             &self.append,
             &self.register,
@@ -73,6 +79,9 @@ impl Scripts {
             &self.stop,
             &self.recreate,
             &self.sweep,
+            &self.lock,
+            &self.renew_lock,
+            &self.unlock,
         ]
     }
 }

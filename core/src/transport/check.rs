@@ -1,5 +1,7 @@
 //! What is refused before anybody is asked, by every transport in the same words.
 
+use std::time::Duration;
+
 use super::{Append, Fetch, MAX_BATCH, Settle, Verdict};
 use crate::error::{Error, Result, Stored};
 
@@ -27,6 +29,14 @@ pub(crate) fn fetch(request: &Fetch) -> Result<()> {
         return Err(Error::invalid(format!("count is 1 to {MAX_BATCH}, not 0")));
     }
     batch(request.count)
+}
+
+/// A lock that lasts.
+pub(crate) fn lock(ttl: Duration) -> Result<()> {
+    if ttl < Duration::from_millis(1) {
+        return Err(Error::invalid("a lock lasts at least a millisecond"));
+    }
+    Ok(())
 }
 
 /// Outcomes that can be written.

@@ -91,6 +91,16 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
     /// at the end.
     async fn sweep(&self, group: &Group, cursor: u64) -> Result<Option<u64>>;
 
+    /// Takes a lock for as long as `ttl` if nobody holds it; whether it is held under this token afterwards. Taken
+    /// again under the same token it lasts `ttl` from now.
+    async fn lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool>;
+
+    /// Lets a lock that is held under this token last `ttl` from now; `false`: it is not held, or by somebody else.
+    async fn renew_lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool>;
+
+    /// Gives a lock up that is held under this token; `false`: it was not.
+    async fn unlock(&self, key: &Name, token: &str) -> Result<bool>;
+
     /// Entries by id; `None` for those that are no longer there.
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>>;
 

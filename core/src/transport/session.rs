@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::EntryId;
-pub use crate::policy::{Ordering, Retention};
+pub use crate::policy::{LockId, Ordering, Retention};
 use crate::topology::{GroupKeys, Name};
 
 /// A group on a stream, with what its consumers agreed on.
@@ -21,19 +21,22 @@ pub struct Group {
     pub retention: Retention,
     /// Whether unaddressed entries (field `ua`) have their lane nevertheless.
     pub order_unaddressed: bool,
+    /// What the locks of mode `lock` are named after.
+    pub lock_id: LockId,
 }
 
 impl Group {
     /// A group with ordered lanes.
     pub fn new(stream: Name, name: Name, ordering: Ordering, retention: Retention) -> Self {
         let keys = Arc::new(GroupKeys::new(&stream, &name));
-        Self { stream, name, keys, ordering, retention, order_unaddressed: false }
+        Self { stream, name, keys, ordering, retention, order_unaddressed: false, lock_id: LockId::default() }
     }
 
     /// What stands in `#mode`: consumers with another text may not join.
     pub fn mode_text(&self) -> String {
         let unaddressed = if self.order_unaddressed { "+ua" } else { "" };
-        format!("{}{unaddressed}/{}/1", self.ordering.as_str(), self.retention.as_str())
+        let locks = if self.ordering.locks() { format!(":{}", self.lock_id.as_str()) } else { String::new() };
+        format!("{}{locks}{unaddressed}/{}/1", self.ordering.as_str(), self.retention.as_str())
     }
 }
 

@@ -8,6 +8,7 @@ mod groups;
 mod keeping;
 mod lab;
 mod lanes;
+mod locks;
 mod order;
 mod player;
 mod publish;
@@ -85,6 +86,12 @@ cases! {
         a_holder_that_was_forgotten_holds_nothing,
         a_batch_is_settled_as_a_whole,
         a_retiring_holder_rings_those_who_rest;
+    locks:
+        a_lock_is_held_under_one_token,
+        a_lock_lapses_unless_it_is_renewed,
+        a_lock_lasts_a_while,
+        a_locking_group_reads_plainly_and_tells_the_lanes,
+        locks_of_another_name_are_a_conflict;
     settle:
         an_ack_finishes,
         a_settle_repeated_is_done_once,

@@ -166,6 +166,21 @@ impl Transport for Faulty {
         self.inner.sweep(group, cursor).await
     }
 
+    async fn lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
+        let (key, token) = (key.clone(), token.to_owned());
+        carried!(self, inner, inner.lock(&key, &token, ttl))
+    }
+
+    async fn renew_lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
+        let (key, token) = (key.clone(), token.to_owned());
+        carried!(self, inner, inner.renew_lock(&key, &token, ttl))
+    }
+
+    async fn unlock(&self, key: &Name, token: &str) -> Result<bool> {
+        let (key, token) = (key.clone(), token.to_owned());
+        carried!(self, inner, inner.unlock(&key, &token))
+    }
+
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {
         let (stream, ids) = (stream.clone(), ids.to_vec());
         carried!(self, inner, inner.read(&stream, &ids))

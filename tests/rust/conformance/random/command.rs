@@ -72,6 +72,11 @@ pub(super) enum Command {
         seat: usize,
         count: usize,
     },
+    Lock {
+        key: usize,
+        token: usize,
+        what: Locking,
+    },
     Sweep {
         group: usize,
     },
@@ -130,10 +135,19 @@ pub(super) enum Outcome {
     Dead,
 }
 
+/// What is done with a lock.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Locking {
+    Take,
+    Renew,
+    GiveUp,
+}
+
 /// Streams that commands use; the dead letters' comes after them.
-pub(super) const STREAMS: usize = 4;
-/// Groups: one on the first stream, two on the second, one without order on the third, an exclusive one on the fourth.
-pub(super) const GROUPS: usize = 5;
+pub(super) const STREAMS: usize = 5;
+/// Groups: one on the first stream, two on the second, one without order on the third, an exclusive one on the fourth, a
+/// locking one on the fifth.
+pub(super) const GROUPS: usize = 6;
 
 /// A sequence that starts with two sessions in every group.
 pub(super) fn sequence(seed: u64, len: usize) -> Vec<Command> {
@@ -192,6 +206,11 @@ fn command(dice: &mut Dice) -> Command {
         985..986 => Command::DropStream,
         986..987 => Command::DeleteStream { stream: dice.below(STREAMS) },
         987..988 => Command::Flush,
+        988..994 => Command::Lock {
+            key: dice.below(2),
+            token: dice.below(3),
+            what: [Locking::Take, Locking::Take, Locking::Renew, Locking::GiveUp][dice.below(4)],
+        },
         _ => Command::Pause,
     }
 }

@@ -1,8 +1,11 @@
 //! Sessions come and go, groups are made anew.
 
-use stargazer_core::topology::Name;
+use std::time::Duration;
+
+use stargazer_core::topology::{Name, channel_lock};
 use stargazer_core::transport::{EntryId, Recreated, Session, Sign};
 
+use super::command::Locking;
 use super::side::{Seat, Side, in_words, said};
 
 impl Side {
@@ -83,6 +86,16 @@ impl Side {
             });
         }
         text
+    }
+
+    pub(super) async fn lock(&mut self, key: usize, token: usize, what: Locking) -> String {
+        let (key, token, ttl) = (channel_lock(&key.to_string()), token.to_string(), Duration::from_secs(3600));
+        let held = match what {
+            Locking::Take => self.lab.transport.lock(&key, &token, ttl).await,
+            Locking::Renew => self.lab.transport.renew_lock(&key, &token, ttl).await,
+            Locking::GiveUp => self.lab.transport.unlock(&key, &token).await,
+        };
+        said(held, |held| format!("{what:?}: {held}"))
     }
 
     pub(super) async fn recreate(&mut self, group: usize) -> String {

@@ -58,7 +58,7 @@ pub(super) struct Side {
 impl Side {
     /// Starts with nothing.
     pub(super) fn new(lab: Lab) -> Self {
-        let streams: Vec<Name> = ["s0", "s1", "s2", "s3", "dead"].map(Name::from).into();
+        let streams: Vec<Name> = ["s0", "s1", "s2", "s3", "s4", "dead"].map(Name::from).into();
         let group = |stream: usize, name: &str, ordering, retention| {
             Group::new(streams[stream].clone(), name.into(), ordering, retention)
         };
@@ -68,6 +68,7 @@ impl Side {
             Group { order_unaddressed: true, ..group(1, "h", Ordering::Lanes, ACKED) },
             group(2, "g", Ordering::None, Retention::Forever),
             group(3, "g", Ordering::Exclusive, ACKED),
+            group(4, "g", Ordering::Lock, ACKED),
         ];
         assert_eq!((groups.len(), streams.len()), (GROUPS, STREAMS + 1));
         Self {
@@ -165,6 +166,7 @@ impl Side {
             Command::Stop { seats } => self.stop(seats).await,
             Command::Recreate { group } => self.recreate(*group).await,
             Command::Held { seat, count } => self.held(*seat, *count).await,
+            Command::Lock { key, token, what } => self.lock(*key, *token, *what).await,
             Command::Sweep { group } => self.sweep(*group).await,
             Command::Read { stream, picks } => self.read(*stream, picks).await,
             Command::Range { stream, count } => self.range(*stream, *count).await,
