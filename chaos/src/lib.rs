@@ -5,5 +5,6 @@
 //! time is virtual, and from real processes over real servers.
 
 pub mod actor;
+pub mod check;
 pub mod history;
 pub mod real;

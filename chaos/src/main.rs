@@ -1,11 +1,14 @@
-//! The program `sg-chaos`.
+//! The program `sg-chaos`: proves the delivery promises, or says where they broke.
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use stargazer_chaos::actor;
 
-/// Proves the delivery promises.
+mod command;
+
+/// Proves the delivery promises, or says where they broke.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -18,10 +21,19 @@ enum Command {
     /// One process of a run over a real server.
     #[command(flatten)]
     Actor(actor::Role),
+    /// Judge the history in a folder; exit code 1 if a promise was broken.
+    Check {
+        /// Holds `*.hist` and, where it says more than the defaults, `rules.json`.
+        folder: PathBuf,
+        /// Print the report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Actor(role) => actor::play(role),
+        Command::Check { folder, json } => command::check(&folder, json),
     }
 }

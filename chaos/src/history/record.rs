@@ -25,51 +25,68 @@ pub const NO_MESSAGE: u64 = u64::MAX;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
-    /// A producer is about to publish `message` in `lane` with `hash`.
+    /// A producer is about to publish `message` in `lane` with `hash`; `extra` is its [`Nature`], `attempt` counts the
+    /// publishes of this message.
     PublishCall = 1,
-    /// It was stored as the entry; `detail` is the durability level.
+    /// It was stored as the entry; `detail` is the durability level: 0 memory, 1 as the server persists, 2 confirmed by
+    /// replicas. `extra` is 1 when the receipt says that it had been stored before.
     PublishOk = 2,
     /// It was not stored.
     PublishRefused = 3,
     /// It may have been stored.
     PublishUnknown = 4,
-    /// A handler starts (`token` names this run); `detail` is 1 when the delivery was called redelivered.
+    /// A handler starts (`token` names this run); `detail` is 1 when the delivery was called redelivered, `extra` numbers
+    /// the session within the actor (0: not known), `hash` is of the body as it arrived.
     HandlerStart = 10,
-    /// It ended; `detail` is the outcome: 0 ack, 1 retry, 2 reject, 3 release.
+    /// It ended; `detail` is the outcome: 0 ack, 1 retry, 2 reject, 3 release, 4 none (it was dropped).
     HandlerEnd = 11,
-    /// It was told to end; `detail` is 0 lease lost, 1 time limit, 2 closing.
+    /// It was told to end; `detail` is 0 lease lost or not known, 1 time limit, 2 closing. Without a [`Kind::HandlerEnd`]
+    /// this is where it was dropped.
     HandlerCancel = 12,
-    /// Its outcome was recorded by the server.
+    /// Its outcome was recorded by the server: entry and, where known, the `token` of the run; `detail` is the outcome.
+    /// In the simulation the server writes this, once for what it really changed.
     SettleOk = 20,
     /// Its outcome was refused: the entry is somebody else's.
     SettleStale = 21,
-    /// What the handler published through its delivery was stored.
+    /// The request with its outcome left; written where it can be seen.
+    SettleSent = 22,
+    /// What the handler (`token`) published through its delivery was stored.
     EffectOk = 30,
     /// That was refused.
     EffectStale = 31,
+    /// What a run (`token`) published was found when the run of the proof was over: the entry is its place among all
+    /// effects, so it tells in which order the server took them.
+    EffectFound = 32,
     /// A dead letter was found: the original's `message`, entry, `attempt`, `hash`.
     DeadLetter = 40,
     /// An entry that was pending had been deleted, and the consumer said so.
     Vanished = 41,
     /// The consumer said that it made the group again.
     GroupRecreated = 42,
-    /// A fault begins: `detail` is its kind, `token` its number, `extra` the actor it hits.
+    /// An operator put a dead letter back.
+    Replayed = 43,
+    /// Somebody outside deleted the entry of this message.
+    Deleted = 44,
+    /// A fault begins: `detail` is its kind ([`FaultKind`](super::FaultKind)), `token` its number, `extra` the actor it hits
+    /// (0: everybody), `attempt` the phase it was aimed at (0: none), `message` how many nanoseconds of stored entries
+    /// the server may have forgotten, where that differs from what the kind says.
     FaultBegin = 50,
     /// It is over.
     FaultEnd = 51,
-    /// A process (or simulated consumer) starts.
+    /// A process (or simulated consumer) starts. `actor` is always whom a record is about, whoever writes it.
     ActorStart = 60,
     /// It ended on its own; `detail` is its exit code.
     ActorEnd = 61,
-    /// It was killed, by the run or by its own message.
+    /// It was killed: `detail` is 0 by the run, 1 by a message it handled.
     ActorKilled = 62,
-    /// A figure of the whole system after the drain: `detail` says which, `token` its base line, `message` its value.
+    /// A figure of the whole system after the drain: `detail` is which ([`Figure`](super::Figure)), `token` its base line,
+    /// `message` its value.
     Measured = 70,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 24] = [
         Self::PublishCall,
         Self::PublishOk,
         Self::PublishRefused,
@@ -79,11 +96,15 @@ impl Kind {
         Self::HandlerCancel,
         Self::SettleOk,
         Self::SettleStale,
+        Self::SettleSent,
         Self::EffectOk,
         Self::EffectStale,
+        Self::EffectFound,
         Self::DeadLetter,
         Self::Vanished,
         Self::GroupRecreated,
+        Self::Replayed,
+        Self::Deleted,
         Self::FaultBegin,
         Self::FaultEnd,
         Self::ActorStart,
@@ -94,6 +115,31 @@ impl Kind {
 
     fn from_number(number: u8) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| *kind as u8 == number)
+    }
+}
+
+/// What a message does to its handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+#[repr(u32)]
+pub enum Nature {
+    /// It is handled, perhaps after some retries it asked for.
+    #[default]
+    Sound = 0,
+    /// It kills the process that handles it.
+    Poison = 1,
+    /// No handler ever succeeds with it: it belongs in the dead letters.
+    Failing = 2,
+    /// Its body cannot be read: it belongs in the dead letters and no handler sees it.
+    Broken = 3,
+}
+
+impl Nature {
+    /// From the `extra` of a [`Kind::PublishCall`]; what is not known is sound.
+    pub fn from_number(number: u32) -> Self {
+        [Self::Poison, Self::Failing, Self::Broken]
+            .into_iter()
+            .find(|nature| *nature as u32 == number)
+            .unwrap_or_default()
     }
 }
 

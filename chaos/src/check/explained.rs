@@ -1,0 +1,95 @@
+//! C4: an entry starts again only for a reason that the promises name, and says that it does.
+//!
+//! Reasons: the run before asked for it (retry, release) or ran out of time; its process died or closed before the
+//! server recorded its outcome; a fault that touched this very process, or the server, was on between the two
+//! starts or shortly before. When the server is known to have recorded the outcome, only a server that forgets
+//! explains another start. A fault that hit somebody else explains nothing.
+
+use std::collections::HashMap;
+
+use super::actors::Death;
+use super::facts::{At, Facts, push};
+use super::report::{Check, Findings};
+use super::runs::{Outcome, Run, TIMED_OUT};
+
+pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
+    for message in facts.messages.all.iter().filter(|message| message.runs.len() > 1) {
+        // Of the same entry: another entry of the same message is the business of C3.
+        let mut by_entry = HashMap::new();
+        for run in facts.runs_of(message) {
+            push(&mut by_entry, run.entry, run);
+        }
+        for runs in by_entry.values() {
+            for (before, run) in runs.iter().zip(runs.iter().skip(1)) {
+                findings.judged(Check::C4);
+                judge(facts, findings, before, run);
+            }
+        }
+    }
+}
+
+fn judge(facts: &Facts<'_>, findings: &mut Findings<'_>, before: &Run, run: &Run) {
+    let reason = own_reason(facts, before, run.start).or_else(|| fault_between(facts, before, run.start));
+    let Some(reason) = reason else {
+        let text = format!("message {} started again and nothing explains it", run.message);
+        return findings.found(Check::C4, run.start, text);
+    };
+    findings.excuse(Check::C4, reason);
+    let given_back = matches!(before.outcome, Some(Outcome::Release | Outcome::None));
+    if !run.redelivered && !given_back && !server_forgot(facts, before, run.start) {
+        let text = format!("message {} started again and did not say so", run.message);
+        findings.found(Check::C4, run.start, text);
+    }
+}
+
+/// A reason in the run before itself.
+fn own_reason(facts: &Facts<'_>, before: &Run, start: At) -> Option<&'static str> {
+    let recorded = before.settled.is_some_and(|at| at < start);
+    let done = before.outcome.is_some_and(Outcome::finishes) && before.end.is_some_and(|end| end < start);
+    match before.outcome {
+        Some(Outcome::Retry) if before.end < Some(start) => return Some("asked for"),
+        Some(Outcome::Release) if before.end < Some(start) => return Some("given back"),
+        _ => {}
+    }
+    if timed_out(facts, before) && before.end < Some(start) {
+        return Some("out of time");
+    }
+    let death = facts.actors.death(before.actor);
+    if death > start || (recorded && done) {
+        return None;
+    }
+    match facts.actors.how(before.actor)? {
+        Death::Killed => Some("killed"),
+        Death::ByMessage => Some("killed by a message"),
+        // Whoever closes reports every outcome first.
+        Death::Ended if !done => Some("closed"),
+        Death::Ended => None,
+    }
+}
+
+/// Whether its time limit ended it: not everybody who writes a history learns the reason, but how long it ran is known.
+pub(super) fn timed_out(facts: &Facts<'_>, run: &Run) -> bool {
+    let limit = facts.rules.handler_timeout_ms * 1_000_000;
+    let (Some((at, reason)), false) = (run.cancelled, limit == 0) else { return false };
+    let ran = facts.time(at).saturating_sub(facts.time(run.start));
+    !run.outcome.is_some_and(Outcome::finishes) && (reason == TIMED_OUT || ran >= limit / 10 * 9)
+}
+
+/// A fault that explains why an entry, or its lane, starts again after this run.
+pub(super) fn fault_between(facts: &Facts<'_>, before: &Run, start: At) -> Option<&'static str> {
+    let (from, until) = (facts.time(before.start), facts.time(start));
+    let done = before.outcome.is_some_and(Outcome::finishes) && before.end.is_some_and(|end| end < start);
+    let recorded = done && before.settled.is_some_and(|at| at < start);
+    let mut faults = facts.faults.between(before.actor, from, until);
+    faults.find(|fault| fault.begin < start && (!recorded || fault.forgets_group())).map(|fault| fault.kind.name())
+}
+
+/// Whether a fault or a death explains it.
+pub(super) fn work_moved(facts: &Facts<'_>, before: &Run, start: At) -> bool {
+    facts.actors.death(before.actor) < start || fault_between(facts, before, start).is_some()
+}
+
+fn server_forgot(facts: &Facts<'_>, before: &Run, start: At) -> bool {
+    let (from, until) = (facts.time(before.start), facts.time(start));
+    facts.faults.between(before.actor, from, until).any(|fault| fault.begin < start && fault.forgets_group())
+}

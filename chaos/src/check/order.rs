@@ -1,0 +1,111 @@
+//! C5: in a lane, first starts come in the order of the entries, and an entry starts when everything before it is done
+//! (ack, or reject, by the newest of its runs). After a crash a suffix of the lane may run again: then each entry of it
+//! is open again until it has ended again, and going back needs a reason of its own.
+//!
+//! An entry may be passed over when it is in the dead letters, was deleted, or was lost by a server that forgets and
+//! never came back. Ids that go back (a clock that steps on a server that forgot) are told from overtaking by when
+//! the message was published.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use super::explained::work_moved;
+use super::facts::{At, Facts};
+use super::lost::forgotten;
+use super::messages::{Entry, Message};
+use super::report::{Check, Findings, name};
+use super::runs::{Outcome, Run};
+
+pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
+    if !facts.rules.ordering.keeps_order() {
+        return;
+    }
+    let mut entries: HashMap<u32, BTreeMap<Entry, &Message>> = HashMap::new();
+    for message in &facts.messages.all {
+        for (entry, _) in &message.entries {
+            entries.entry(message.lane).or_default().insert(*entry, message);
+        }
+    }
+    for (number, runs) in &facts.lanes {
+        if let Some(entries) = entries.get(number) {
+            Lane::new(facts, entries).walk(runs, findings);
+        }
+    }
+}
+
+/// One lane while it is walked through.
+struct Lane<'a> {
+    facts: &'a Facts<'a>,
+    entries: &'a BTreeMap<Entry, &'a Message>,
+    /// Not done yet.
+    open: BTreeSet<Entry>,
+    newest: HashMap<Entry, u32>,
+}
+
+/// What happens in a lane: starts, and ends.
+type Step = (At, bool, u32);
+
+impl<'a> Lane<'a> {
+    fn new(facts: &'a Facts<'a>, entries: &'a BTreeMap<Entry, &'a Message>) -> Self {
+        // What no handler ever saw went to the dead letters, or nowhere.
+        let never_ran = |message: &Message| message.runs.is_empty() && !message.letters.is_empty();
+        let open = entries.iter().filter(|(_, message)| !never_ran(message)).map(|(entry, _)| *entry).collect();
+        Self { facts, entries, open, newest: HashMap::new() }
+    }
+
+    fn walk(mut self, runs: &[u32], findings: &mut Findings<'_>) {
+        let mut steps: Vec<Step> = Vec::with_capacity(runs.len() * 2);
+        for run in runs {
+            let Run { start, closed, .. } = self.facts.run(*run);
+            steps.push((*start, true, *run));
+            steps.push((*closed, false, *run));
+        }
+        steps.sort_unstable();
+        let mut before: Option<&Run> = None;
+        for (at, is_start, number) in steps {
+            let run = self.facts.run(number);
+            if !is_start {
+                self.end(number, run);
+                continue;
+            }
+            findings.judged(Check::C5);
+            if let Some(passed) = self.passed_over(run, at) {
+                let text = format!("entry {} started before {} was done", name(run.entry), name(passed));
+                findings.found(Check::C5, at, text);
+            } else if let Some(before) = before.filter(|before| run.entry < before.entry)
+                && self.newest.contains_key(&run.entry)
+                && !work_moved(self.facts, before, at)
+            {
+                let text = format!("entry {} started again after {}", name(run.entry), name(before.entry));
+                findings.found(Check::C5, at, text);
+            }
+            self.newest.insert(run.entry, number);
+            self.open.insert(run.entry);
+            before = Some(run);
+        }
+    }
+
+    fn end(&mut self, number: u32, run: &Run) {
+        if self.newest.get(&run.entry) != Some(&number) {
+            return;
+        }
+        let last = self
+            .entries
+            .get(&run.entry)
+            .is_some_and(|message| !message.letters.is_empty() && message.runs.last() == Some(&number));
+        if last || run.outcome.is_some_and(Outcome::finishes) {
+            self.open.remove(&run.entry);
+        }
+    }
+
+    /// An entry before this one that is not done and may not be passed over.
+    fn passed_over(&self, run: &Run, at: At) -> Option<Entry> {
+        self.open.range(..run.entry).copied().find(|entry| {
+            let Some(message) = self.entries.get(entry) else { return false };
+            let published_later = message.called.is_none_or(|called| called > at);
+            let gone = !message.deleted.is_empty() || !message.vanished.is_empty();
+            let again = message.runs.iter().any(|other| self.facts.run(*other).start > at);
+            let lost = !again && forgotten(self.facts, message).is_some();
+            !(published_later || (gone && !again) || lost)
+        })
+    }
+}

@@ -1,0 +1,72 @@
+//! C7: no two handlers of a lane run at the same time.
+//!
+//! Two windows are excused, and only the part of an overlap that lies in them: a process that stood still, until shortly
+//! after it woke up; and after a server forgot who has what, at most one lease.
+
+use super::facts::{Facts, NEVER};
+use super::report::{Check, Findings};
+use super::runs::Run;
+
+pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
+    if !facts.rules.ordering.excludes() {
+        return;
+    }
+    for runs in facts.lanes.values() {
+        let mut open: Vec<&Run> = Vec::new();
+        for run in runs.iter().map(|run| facts.run(*run)) {
+            findings.judged(Check::C7);
+            open.retain(|other| other.closed > run.start);
+            for other in &open {
+                judge(facts, findings, other, run);
+            }
+            open.push(run);
+        }
+    }
+}
+
+fn judge(facts: &Facts<'_>, findings: &mut Findings<'_>, first: &Run, second: &Run) {
+    let from = facts.time(second.start);
+    let closed = first.closed.min(second.closed);
+    let until = if closed == NEVER { u64::MAX } else { facts.time(closed) };
+    match uncovered(facts, [first, second], from, until) {
+        None => findings.excuse(Check::C7, "while a process woke up, or the server had forgotten"),
+        Some(at) => {
+            let text = format!(
+                "messages {} (actor {}) and {} (actor {}) ran at the same time in lane {} for {} ms",
+                first.message,
+                first.actor,
+                second.message,
+                second.actor,
+                first.lane,
+                until.saturating_sub(at) / 1_000_000
+            );
+            findings.found(Check::C7, second.start, text);
+        }
+    }
+}
+
+/// From when on two runs overlap without an excuse.
+fn uncovered(facts: &Facts<'_>, runs: [&Run; 2], from: u64, until: u64) -> Option<u64> {
+    let rules = facts.rules;
+    let mut windows: Vec<(u64, u64)> = Vec::new();
+    for run in runs {
+        for fault in facts.faults.between(run.actor, facts.time(run.start), until) {
+            // Who stood still is the one that had started before.
+            if fault.kind.freezes() && fault.target == run.actor && fault.begin > run.start {
+                windows.push((fault.from, fault.until.saturating_add(rules.wake())));
+            }
+            if fault.forgets_group() {
+                let learned = fault.until.saturating_add(rules.lease()).saturating_add(rules.wake());
+                windows.push((fault.from, learned));
+            }
+        }
+    }
+    windows.sort_unstable();
+    let mut at = from;
+    for (begin, end) in windows {
+        if begin <= at {
+            at = at.max(end);
+        }
+    }
+    (at < until).then_some(at)
+}

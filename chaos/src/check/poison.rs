@@ -1,0 +1,75 @@
+//! C8: a message that kills its process does so a few times and then stands in the dead letters; no sound message goes
+//! there for it.
+//!
+//! A sound message belongs there when a handler rejected it, or when its own starts are used up: by retries it asked for
+//! and by deaths of the processes it ran in. Which of the deaths were its own fault a consumer can only prove for the last, lone
+//! start, so deaths by the run count as well, but are named.
+
+use std::collections::BTreeMap;
+
+use super::actors::Death;
+use super::explained::timed_out;
+use super::facts::Facts;
+use super::report::{Check, Findings};
+use super::runs::{Outcome, Run};
+use crate::history::Nature;
+
+pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
+    deaths(facts, findings);
+    for message in facts.messages.all.iter().filter(|message| !message.letters.is_empty()) {
+        findings.judged(Check::C8);
+        if message.nature != Nature::Sound {
+            continue;
+        }
+        let rejected = facts.runs_of(message).any(|run| run.ended(Outcome::Reject));
+        let own = facts.runs_of(message).filter(|run| failed_itself(facts, run)).count();
+        let died = facts.runs_of(message).filter(|run| died_with(facts, run)).count();
+        let most = facts.rules.max_attempts as usize;
+        if rejected || own >= most {
+            continue;
+        }
+        if died > 0 && own + died >= most {
+            findings.excuse(Check::C8, "sound, but its process died every time");
+            continue;
+        }
+        let text = format!(
+            "message {} is sound and stands in the dead letters after {own} failures of its own and {died} deaths",
+            message.number
+        );
+        findings.found(Check::C8, message.letters[0], text);
+    }
+}
+
+/// The handler failed: retries count as starts that are used up, what was given back does not.
+fn failed_itself(facts: &Facts<'_>, run: &Run) -> bool {
+    run.ended(Outcome::Retry) || timed_out(facts, run)
+}
+
+fn died_with(facts: &Facts<'_>, run: &Run) -> bool {
+    run.end.is_none() && matches!(facts.actors.how(run.actor), Some(Death::Killed | Death::ByMessage))
+}
+
+/// How many processes each poison killed.
+fn deaths(facts: &Facts<'_>, findings: &mut Findings<'_>) {
+    let mut killed: BTreeMap<u64, (u32, u32)> = BTreeMap::new();
+    for message in facts.messages.all.iter().filter(|message| message.nature == Nature::Poison) {
+        findings.judged(Check::C8);
+        let own = |run: &&Run| run.end.is_none() && facts.actors.how(run.actor) == Some(Death::ByMessage);
+        let runs: Vec<_> = facts.runs_of(message).filter(own).collect();
+        // Two poisons in one process: the death is counted for both, which is right only for one of them.
+        let times = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+        let last = runs.iter().map(|run| run.closed).max().unwrap_or_default();
+        killed.insert(message.number, (times, last));
+        let from = message.called.map_or(0, |at| facts.time(at));
+        let forgot = facts.faults.forgetting().filter(|fault| fault.until >= from && fault.begin < last).count();
+        let forgot = u32::try_from(forgot).unwrap_or(u32::MAX);
+        let allowed = facts.rules.poison_deaths.saturating_add(forgot.saturating_mul(facts.rules.max_attempts));
+        if times > allowed {
+            let text = format!("message {} killed {times} processes, at most {allowed} are promised", message.number);
+            findings.found(Check::C8, last, text);
+        }
+    }
+    if let Some((times, _)) = killed.values().max() {
+        findings.excuse(Check::C8, format!("poisons; the worst killed {times} processes"));
+    }
+}

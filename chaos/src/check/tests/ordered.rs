@@ -1,0 +1,303 @@
+//! C4, C5, C7: again only for a reason, in order, one at a time.
+
+use super::story::{ACK, REJECT, RELEASE, RETRY, Story};
+use super::{Check, assert_caught, assert_good, judge, judge_by};
+use crate::check::Ordering;
+use crate::history::{FaultKind, Kind, Nature};
+
+#[test]
+fn a_second_start_without_a_reason_is_found() {
+    let mut story = Story::default();
+    story.publish([1]);
+    story.handle(1, 1);
+    story.handle(2, 1);
+    assert_caught(&judge(&story), Check::C4);
+}
+
+#[test]
+fn a_fault_that_hit_somebody_else_explains_nothing() {
+    let mut story = Story::default();
+    story.publish([1]);
+    let run = story.start(1, 1);
+    story.end(run, ACK);
+    story.kill(3);
+    story.fault(FaultKind::ReplyLost, 3, 0);
+    story.handle(2, 1);
+    assert_caught(&judge(&story), Check::C4);
+}
+
+#[test]
+fn a_fault_that_was_over_long_before_explains_nothing() {
+    let mut story = Story::default();
+    story.publish([1]);
+    story.fault(FaultKind::ServerFreeze, 0, 100);
+    story.wait(3_000);
+    let run = story.start(1, 1);
+    story.end(run, ACK);
+    story.handle(2, 1);
+    assert_caught(&judge(&story), Check::C4);
+}
+
+#[test]
+fn what_was_asked_for_comes_again() {
+    for outcome in [RETRY, RELEASE] {
+        let mut story = Story::default();
+        story.publish([1]);
+        let run = story.start(1, 1);
+        story.end(run, outcome);
+        story.settle(run);
+        story.handle(1, 1);
+        assert_good(&judge(&story));
+    }
+}
+
+#[test]
+fn a_killed_process_explains_what_the_server_had_not_recorded() {
+    let killed = |recorded: bool| {
+        let mut story = Story::default();
+        story.publish([1]);
+        let run = story.start(1, 1);
+        story.end(run, ACK);
+        if recorded {
+            story.settle(run);
+        }
+        story.kill(1);
+        story.handle(2, 1);
+        story
+    };
+    assert_good(&judge(&killed(false)));
+    assert_caught(&judge(&killed(true)), Check::C4);
+}
+
+#[test]
+fn who_closes_reports_its_outcomes_first() {
+    let mut story = Story::default();
+    story.publish([1]);
+    story.start(1, 1);
+    story.close(1);
+    story.handle(2, 1);
+    assert_good(&judge(&story));
+    let mut story = Story::default();
+    story.publish([1]);
+    let run = story.start(1, 1);
+    story.end(run, ACK);
+    story.close(1);
+    story.handle(2, 1);
+    assert_caught(&judge(&story), Check::C4);
+}
+
+#[test]
+fn a_time_limit_explains_where_there_is_one() {
+    let mut story = Story::default();
+    story.publish([1]);
+    let run = story.start(1, 1);
+    story.cancel(run, 1);
+    story.end(run, 4);
+    story.handle(1, 1);
+    assert_good(&judge_by(&story, |rules| rules.handler_timeout_ms = 1_000));
+    assert_caught(&judge(&story), Check::C4);
+}
+
+#[test]
+fn a_recorded_outcome_is_forgotten_by_a_server_that_forgets_only() {
+    for (kind, good) in
+        [(FaultKind::DestroyGroup, true), (FaultKind::CutLink, false), (FaultKind::RestartAlways, false)]
+    {
+        let mut story = Story::default();
+        story.publish([1]);
+        story.handle(1, 1);
+        story.fault(kind, 0, 1);
+        story.handle(2, 1);
+        let report = judge(&story);
+        assert_eq!(report.is_good(), good, "{kind}: {report}");
+    }
+}
+
+#[test]
+fn a_redelivery_says_so() {
+    let mut story = Story::default();
+    story.publish([1]);
+    story.start(1, 1);
+    story.kill(1);
+    let run = story.start_with(2, 1, |r| r.detail = 0);
+    story.end(run, ACK);
+    assert_caught(&judge(&story), Check::C4);
+}
+
+#[test]
+fn an_entry_that_starts_before_an_earlier_one_is_out_of_order() {
+    let mut story = Story::default();
+    story.publish([1, 2]);
+    story.handle(1, 2);
+    story.handle(1, 1);
+    assert_caught(&judge(&story), Check::C5);
+    assert_good(&judge_by(&story, |rules| rules.ordering = Ordering::Lock));
+    // Lanes have nothing to do with each other.
+    let mut story = Story::default();
+    story.publish_as(1, 1, Nature::Sound);
+    story.publish_as(2, 2, Nature::Sound);
+    story.handle(1, 2);
+    story.handle(1, 1);
+    assert_good(&judge(&story));
+}
+
+#[test]
+fn an_entry_that_overtakes_a_retry_is_out_of_order() {
+    let mut story = Story::default();
+    story.publish([1, 2]);
+    let run = story.start(1, 1);
+    story.end(run, RETRY);
+    story.settle(run);
+    story.handle(1, 2);
+    story.handle(1, 1);
+    assert_caught(&judge(&story), Check::C5);
+}
+
+#[test]
+fn what_is_rejected_or_dead_unrun_lets_the_lane_go_on() {
+    let mut story = Story::default();
+    story.publish([1, 3]);
+    story.publish_as(2, 1, Nature::Broken);
+    let run = story.start(1, 1);
+    story.end(run, REJECT);
+    story.handle(1, 3);
+    story.tell(Kind::DeadLetter, 1);
+    story.tell(Kind::DeadLetter, 2);
+    assert_good(&judge(&story));
+}
+
+#[test]
+fn what_was_deleted_may_be_passed_over() {
+    let mut story = Story::default();
+    story.publish([1, 2]);
+    story.tell(Kind::Deleted, 1);
+    story.tell(Kind::Vanished, 1);
+    story.handle(1, 2);
+    assert_good(&judge(&story));
+}
+
+#[test]
+fn what_the_server_forgot_may_be_passed_over_unless_it_comes_back() {
+    let forgotten = || {
+        let mut story = Story::default();
+        story.publish([1]);
+        story.fault(FaultKind::RestartEverysec, 0, 5);
+        story.publish([2]);
+        story.handle(1, 2);
+        story
+    };
+    assert_good(&judge(&forgotten()));
+    let mut story = forgotten();
+    story.handle(1, 1);
+    assert_caught(&judge(&story), Check::C5);
+}
+
+#[test]
+fn after_a_crash_a_suffix_runs_again_in_order() {
+    let crash = || {
+        let mut story = Story::default();
+        story.publish([1, 2, 3]);
+        for message in [1, 2] {
+            let run = story.start(1, message);
+            story.end(run, ACK);
+        }
+        story.start(1, 3);
+        story.kill(1);
+        story
+    };
+    let mut story = crash();
+    for message in [1, 2, 3] {
+        story.handle(2, message);
+    }
+    assert_good(&judge(&story));
+    // Going back a second time needs another reason.
+    let mut story = crash();
+    for message in [2, 1, 3] {
+        story.handle(2, message);
+    }
+    assert_caught(&judge(&story), Check::C5);
+    // What runs again holds up what comes after it.
+    let mut story = crash();
+    let run = story.start(2, 1);
+    story.end(run, RETRY);
+    story.settle(run);
+    for message in [2, 1, 2, 3] {
+        story.handle(2, message);
+    }
+    assert!(judge(&story).found(Check::C5));
+}
+
+#[test]
+fn handlers_of_a_lane_that_run_at_the_same_time_are_found() {
+    let mut story = Story::default();
+    story.publish([1, 2]);
+    let first = story.start(1, 1);
+    let second = story.start(2, 2);
+    story.end(first, ACK);
+    story.settle(first);
+    story.end(second, ACK);
+    let report = judge_by(&story, |rules| rules.ordering = Ordering::Lock);
+    assert_caught(&report, Check::C7);
+    assert_good(&judge_by(&story, |rules| rules.ordering = Ordering::None));
+}
+
+/// Actor 1 stands still in a handler, actor 2 takes over; the first ends so many milliseconds after it woke up.
+fn woken(kind: FaultKind, target: u32, late: u64) -> Story {
+    let mut story = Story::default();
+    story.publish([1]);
+    let first = story.start(1, 1);
+    let fault = story.begin(kind, target);
+    story.wait(3_000);
+    let second = story.start(2, 1);
+    story.wait(20);
+    story.over(fault);
+    story.cancel(first, 0);
+    story.wait(late);
+    story.end(first, 4);
+    story.settle_stale(first);
+    story.wait(500);
+    story.end(second, ACK);
+    story.settle(second);
+    story
+}
+
+#[test]
+fn a_process_that_wakes_up_has_a_moment() {
+    assert_good(&judge(&woken(FaultKind::Freeze, 1, 50)));
+    assert_caught(&judge(&woken(FaultKind::Freeze, 1, 150)), Check::C7);
+    // It was another one that stood still: then the second start has no reason either.
+    let report = judge(&woken(FaultKind::Freeze, 3, 50));
+    assert_eq!(report.caught_by(), [Check::C4, Check::C7], "{report}");
+    // A connection that is gone is no excuse: the holder ends before others begin.
+    assert_caught(&judge(&woken(FaultKind::HalfOpen, 1, 50)), Check::C7);
+}
+
+#[test]
+fn a_server_that_forgot_excuses_one_lease() {
+    let forgot = |late: u64| {
+        let mut story = Story::default();
+        story.publish([1]);
+        let first = story.start(1, 1);
+        story.fault(FaultKind::DestroyGroup, 0, 1);
+        let second = story.start(2, 1);
+        story.wait(late);
+        story.end(first, 4);
+        story.end(second, ACK);
+        story.settle(second);
+        story
+    };
+    assert_good(&judge(&forgot(1_900)));
+    assert_caught(&judge(&forgot(2_500)), Check::C7);
+}
+
+#[test]
+fn a_dead_process_runs_nothing_any_more() {
+    let mut story = Story::default();
+    story.publish([1, 2]);
+    story.start(1, 1);
+    story.kill(1);
+    story.wait(2_500);
+    story.handle(2, 1);
+    story.handle(2, 2);
+    assert_good(&judge(&story));
+}
