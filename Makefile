@@ -3,7 +3,7 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help dev test check bench conversation setup prerequisites python node fmt clean \
+.PHONY: help dev test check bench conversation fuzz setup prerequisites python node fmt clean \
 	test-rust test-python test-node test-scenarios test-cross harness services
 
 # dev builds fast, release runs fast: make python PROFILE=release
@@ -81,6 +81,11 @@ bench: harness ## our figures beside those of raw clients, as a table (BENCH='--
 	@tools/step.sh "installing what is measured beside us" tools/peers.sh
 	@tools/step.sh 'building the benchmarks' cargo build --quiet --release -p stargazer-benches
 	@cargo run --quiet --release -p stargazer-benches -- $(BENCH)
+
+FUZZ_TIME = 60
+
+fuzz: prerequisites ## look for inputs that break the core, FUZZ_TIME seconds a target (FUZZ='scan keys' for some of them)
+	@tools/step.sh 'fuzzing (make fuzz)' tools/fuzz.sh $(FUZZ_TIME) $(FUZZ)
 
 clean: ## remove everything that make has built or installed
 	rm -rf .venv .cache node_modules target bindings/node/lib bindings/node/native.cjs tests/node/build

@@ -6,5 +6,6 @@
 
 pub mod actor;
 pub mod check;
+pub mod fuzz;
 pub mod history;
 pub mod real;

@@ -1,7 +1,8 @@
 //! Every stream, group, key, channel and field name: the only place that spells one.
 //!
 //! Names of streams and groups are settings ([`Topology`]), because a fleet may have chosen its own; the keys that
-//! delivery needs are derived from the stream and the group, so that they stand in the stream's slot.
+//! delivery needs are derived from the stream and the group, so that they stand in the stream's slot. Only the name of
+//! a stream enters them as it is; all else is [`encode`]d, so that no two things ever share a key.
 
 use std::sync::Arc;
 
@@ -154,6 +155,7 @@ pub struct GroupKeys {
 impl GroupKeys {
     /// The keys of `group` on `stream`.
     pub fn new(stream: &str, group: &str) -> Self {
+        let group = encode(group);
         let key = |suffix: &str| -> Name { format!("{stream}:{group}:{suffix}").into() };
         Self {
             consumers: key("consumers"),
@@ -180,7 +182,7 @@ pub fn groups_key(stream: &str) -> Name {
 
 /// Marker of a message id on a stream; holds the entry's id for the length of the dedupe window.
 pub fn message_id_key(stream: &str, message_id: &str) -> Name {
-    format!("{stream}:mid:{message_id}").into()
+    of_id(stream, "mid", message_id)
 }
 
 /// The original's lock of a channel, by the channel's id or key; holds the token of whoever runs the channel.
@@ -190,7 +192,12 @@ pub fn channel_lock(id: &str) -> Name {
 
 /// Key that holds a body too big for its entry.
 pub fn body_key(stream: &str, message_id: &str) -> Name {
-    format!("{stream}:body:{message_id}").into()
+    of_id(stream, "body", message_id)
+}
+
+/// A key of one message id. The `#` keeps it apart from the keys of a group that is called like `what`.
+fn of_id(stream: &str, what: &str, message_id: &str) -> Name {
+    format!("{stream}:{what}:#{}", encode(message_id)).into()
 }
 
 #[cfg(test)]
@@ -215,9 +222,21 @@ mod tests {
     }
 
     #[test]
+    fn no_two_things_share_a_key() {
+        // Streams and groups whose names could be cut elsewhere.
+        assert_ne!(GroupKeys::new("s", "eu:g").lanes, GroupKeys::new("s:eu", "g").lanes);
+        // A group that is called like the keys of message ids, and ids that are called like the keys of a group.
+        assert_ne!(GroupKeys::new("s", "mid").lanes, message_id_key("s", "lanes"));
+        assert_ne!(message_id_key("s", "a:mid:b"), message_id_key("s:mid:a", "b"));
+        assert_ne!(message_id_key("s", "groups"), groups_key("s:mid"));
+        assert_eq!(&*message_id_key("s", "{a}*"), "s:mid:#%7Ba%7D%2A");
+    }
+
+    #[test]
     fn group_keys_stand_next_to_the_stream() {
         let keys = GroupKeys::new("s", "g");
         assert_eq!(&*keys.lanes, "s:g:lanes");
-        assert_eq!(&*message_id_key("s", "m1"), "s:mid:m1");
+        assert_eq!(&*message_id_key("s", "m1"), "s:mid:#m1");
+        assert_eq!(&*body_key("s", "m1"), "s:body:#m1");
     }
 }

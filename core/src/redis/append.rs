@@ -166,7 +166,11 @@ fn appended(link: &Link, reply: Result<Value, RedisError>, length: Option<Value>
 }
 
 fn decided(link: &Link, reply: Result<Value, RedisError>, entry: &Append) -> Result<Appended> {
-    let reply = reply.map_err(|error| refused(link.explain(&error), entry))?;
+    decided_as(reply.map_err(|error| refused(link.explain(&error), entry))?, entry)
+}
+
+/// What the script answered for an entry.
+pub(super) fn decided_as(reply: Value, entry: &Append) -> Result<Appended> {
     let mut answer = Answer::new(reply).map_err(|error| refused(error, entry))?;
     match answer.word.as_str() {
         word @ ("ok" | "dup") => {

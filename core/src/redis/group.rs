@@ -67,12 +67,17 @@ pub(super) async fn renew(link: &Link, group: &Group, sessions: &[Session]) -> R
     for session in sessions {
         cmd.arg(&*session.identity).arg(&*session.fence.0);
     }
-    let mut answer = Answer::new(link.script(&SCRIPTS.renew, &cmd).await?)?;
+    beats(link.script(&SCRIPTS.renew, &cmd).await?, sessions.len())
+}
+
+/// What a renewal of so many sessions was answered.
+pub(super) fn beats(reply: Value, sessions: usize) -> Result<Vec<Result<u64, Refusal>>> {
+    let mut answer = Answer::new(reply)?;
     if answer.word != "ok" {
         return answer.unexpected();
     }
-    let mut results = Vec::with_capacity(sessions.len());
-    for _ in sessions {
+    let mut results = Vec::with_capacity(sessions);
+    for _ in 0..sessions {
         results.push(match answer.next() {
             Value::Int(beat) => Ok(beat.unsigned_abs()),
             word => {
@@ -93,7 +98,11 @@ pub(super) async fn signs(link: &Link, group: &Group) -> Result<Vec<Sign>> {
         let reply = unwrapped(replies.next().unwrap_or_default());
         parse::array(reply.map_err(|error| link.explain(&error).with_context("key", key))?)
     };
-    let (consumers, beats) = (hash(&group.keys.consumers)?, hash(&group.keys.beats)?);
+    paired(&hash(&group.keys.consumers)?, &hash(&group.keys.beats)?)
+}
+
+/// The identities of a group, each with its fence and its beat, from the two hashes that hold them.
+pub(super) fn paired(consumers: &[Value], beats: &[Value]) -> Result<Vec<Sign>> {
     let mut numbers = std::collections::HashMap::new();
     for pair in beats.chunks_exact(2) {
         numbers.insert(parse::text(pair[0].clone())?, parse::number(&pair[1])?);
@@ -214,6 +223,10 @@ pub(super) async fn held(
 ) -> Result<Vec<EntryId>> {
     let mut cmd = ::redis::cmd("XPENDING");
     cmd.arg(&*group.stream).arg(&*group.name).arg(format!("({after}")).arg("+").arg(count).arg(&**identity);
-    let rows = parse::array(link.command(&cmd).await?)?;
-    rows.into_iter().map(|row| parse::id(parse::array(row)?.first().unwrap_or(&Value::Nil))).collect()
+    ids_of(link.command(&cmd).await?)
+}
+
+/// The ids in the long form of `XPENDING`.
+pub(super) fn ids_of(rows: Value) -> Result<Vec<EntryId>> {
+    parse::array(rows)?.into_iter().map(|row| parse::id(parse::array(row)?.first().unwrap_or(&Value::Nil))).collect()
 }

@@ -60,7 +60,12 @@ pub(super) async fn stream_info(link: &Link, stream: &Name) -> Result<StreamInfo
         "none" => return Err(missing("stream", stream)),
         other => return Err(wrong_type(stream, other, "stream")),
     }
-    let (about, rows) = (parse::array(reply()?)?, parse::array(reply()?)?);
+    at_a_glance(reply()?, reply()?)
+}
+
+/// A stream from `XINFO STREAM` and `XINFO GROUPS`.
+pub(super) fn at_a_glance(about: Value, groups: Value) -> Result<StreamInfo> {
+    let (about, rows) = (parse::array(about)?, parse::array(groups)?);
     let end = |name| match under(&about, name) {
         Value::Nil => Ok(None),
         entry => parse::row(entry).map(|(id, _)| Some(id)),
@@ -108,7 +113,12 @@ pub(super) async fn pending(link: &Link, stream: &Name, group: &Name) -> Result<
         ErrorKind::NotFound => missing("group", group).with_context("stream", stream),
         _ => error,
     })?;
-    let mut items = parse::array(replies.pop().unwrap_or_default())?.into_iter();
+    summed_up(replies.pop().unwrap_or_default())
+}
+
+/// The short form of `XPENDING`.
+pub(super) fn summed_up(reply: Value) -> Result<PendingInfo> {
+    let mut items = parse::array(reply)?.into_iter();
     let mut item = || items.next().unwrap_or_default();
     let count = parse::number(&item())?;
     let mut end = || match item() {
@@ -161,6 +171,11 @@ pub(super) async fn ping(link: &Link) -> Result<ServerInfo> {
     for reply in link.pipeline(&pipeline).await? {
         about.push_str(&parse::text(unwrapped(reply).map_err(|error| link.explain(&error))?)?);
     }
+    Ok(server(&about))
+}
+
+/// A server from its `INFO`.
+pub(super) fn server(about: &str) -> ServerInfo {
     let value = |name: &str| about.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim);
     // Valkey also gives the version of Redis that it is compatible with.
     let (name, version) = match value("valkey_version") {
@@ -168,7 +183,7 @@ pub(super) async fn ping(link: &Link) -> Result<ServerInfo> {
         None => ("redis", value("redis_version")),
     };
     let run_id = format!("{}/{}", value("run_id").unwrap_or_default(), value("master_replid").unwrap_or_default());
-    Ok(ServerInfo { name: name.to_owned(), version: version.unwrap_or_default().to_owned(), run_id })
+    ServerInfo { name: name.to_owned(), version: version.unwrap_or_default().to_owned(), run_id }
 }
 
 /// Runs a pipeline over one stream; the first error reply is the answer.

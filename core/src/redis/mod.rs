@@ -14,6 +14,9 @@ mod inspect;
 mod link;
 mod lock;
 mod parse;
+#[cfg(feature = "proving")]
+#[doc(hidden)]
+pub mod replies;
 mod script;
 mod sentinel;
 mod settle;

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use ::redis::Cmd;
+use ::redis::{Cmd, Value};
 
 use super::append::MAX_TEXTS;
 use super::fetch::{add_record, call, flag, is_acked};
@@ -30,7 +30,19 @@ pub(super) async fn settle(
     let groups = groups_key(&group.stream);
     let plan = Plan::new(group, &groups, batch)?;
     let cmd = plan.command(group, session, batch);
-    let mut answer = Answer::new(link.script(&SCRIPTS.settle, &cmd).await?)?;
+    let reply = link.script(&SCRIPTS.settle, &cmd).await?;
+    recorded(reply, plan, batch.len())
+}
+
+/// What a settle of this batch was answered.
+#[cfg(feature = "proving")]
+pub(super) fn recorded_for(group: &Group, batch: &[Settle], reply: Value) -> Result<Result<Settled, Refusal>> {
+    recorded(reply, Plan::new(group, "groups", batch)?, batch.len())
+}
+
+/// What a settle of so many outcomes was answered.
+fn recorded(reply: Value, plan: Plan<'_>, outcomes: usize) -> Result<Result<Settled, Refusal>> {
+    let mut answer = Answer::new(reply)?;
     if let Some(refusal) = answer.refusal() {
         return Ok(Err(refusal));
     }
@@ -38,7 +50,7 @@ pub(super) async fn settle(
         return answer.unexpected();
     }
     // The second outcome of one entry finds it done.
-    let mut results = vec![SettleResult::Done; batch.len()];
+    let mut results = vec![SettleResult::Done; outcomes];
     for place in parse::array(answer.next())? {
         let place = usize::try_from(parse::number(&place)?).ok().and_then(|place| plan.acks.get(place.checked_sub(1)?));
         results[*place.ok_or_else(misplaced)?] = SettleResult::Stale;

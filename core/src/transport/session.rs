@@ -57,7 +57,7 @@ impl FenceToken {
 
     /// The fence that follows this one.
     pub fn next(&self, suffix: &str) -> Self {
-        Self(format!("{}:{suffix}", self.parts().0 + 1).into())
+        Self(format!("{}:{suffix}", self.parts().0.saturating_add(1)).into())
     }
 
     /// The first fence of an identity.

@@ -68,7 +68,7 @@ fn forgotten_scripts_are_loaded_again_and_the_order_is_kept() {
         let group = group("g", ACKED);
         let session = join(&transport, &group, "a").await;
         let dedupe = |text: &str| {
-            let key = format!("s:mid:{text}").into();
+            let key = format!("s:mid:#{text}").into();
             Append { dedupe: Some(Dedupe { key, window: Duration::from_secs(60) }), ..entry("x", text) }
         };
         for round in ["plain first", "scripted first", "scripted only"] {
