@@ -50,11 +50,11 @@ pub(super) async fn fetch(
         .arg(group.ordering.as_str())
         .arg(flag(group.order_unaddressed))
         .arg(&*keys.bell);
-    handed_out(link.script(&SCRIPTS.fetch, &cmd).await?)
+    handed_out(group, link.script(&SCRIPTS.fetch, &cmd).await?)
 }
 
 /// What a fetch was answered.
-pub(super) fn handed_out(reply: Value) -> Result<Result<Fetched, Refusal>> {
+pub(super) fn handed_out(group: &Group, reply: Value) -> Result<Result<Fetched, Refusal>> {
     let mut answer = Answer::new(reply)?;
     if let Some(refusal) = answer.refusal() {
         return Ok(Err(refusal));

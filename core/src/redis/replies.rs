@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ::redis::Value;
 
 use super::parse::{self, Answer};
-use super::{append, fetch, group, inspect, settle};
+use super::{append, fetch, group as sessions, inspect, settle};
 use crate::error::{Error, ErrorKind, Result};
 use crate::topology::Name;
 use crate::transport::{Append, EntryId, Fields, Group, Lane, Ordering, Record, Retention, Settle, Verdict};
@@ -76,7 +76,7 @@ fn taken(asked: Asked, reply: Value) -> Result<()> {
         Asked::Fetch => fetched(reply),
         Asked::Settle => settled(reply),
         Asked::Renew => {
-            let beats = group::beats(reply, BATCH)?;
+            let beats = sessions::beats(reply, BATCH)?;
             assert_eq!(beats.len(), BATCH, "a session without an answer would never be renewed again");
             Ok(())
         }
@@ -92,7 +92,7 @@ fn taken(asked: Asked, reply: Value) -> Result<()> {
             assert!(entries.iter().all(|entry| entry.fields.capacity() <= 2 * entry.fields.len().max(4)));
             Ok(())
         }
-        Asked::Pending => group::ids_of(reply.clone()).map(drop).or_else(|_| inspect::summed_up(reply).map(drop)),
+        Asked::Pending => sessions::ids_of(reply.clone()).map(drop).or_else(|_| inspect::summed_up(reply).map(drop)),
         Asked::Info => {
             let (about, groups) = both(reply)?;
             let info = inspect::at_a_glance(about, groups)?;
@@ -102,7 +102,7 @@ fn taken(asked: Asked, reply: Value) -> Result<()> {
         }
         Asked::Signs => {
             let (fences, beats) = both(reply)?;
-            let signs = group::paired(&parse::array(fences)?, &parse::array(beats)?)?;
+            let signs = sessions::paired(&parse::array(fences)?, &parse::array(beats)?)?;
             for sign in &signs {
                 assert!(sign.fence.next("x").parts().0 >= sign.fence.parts().0, "a fence went back: {sign:?}");
             }
@@ -116,8 +116,12 @@ fn taken(asked: Asked, reply: Value) -> Result<()> {
     }
 }
 
+fn group() -> Group {
+    Group::new("s".into(), "g".into(), Ordering::Lanes, Retention::Forever)
+}
+
 fn fetched(reply: Value) -> Result<()> {
-    let Ok(fetched) = fetch::handed_out(reply)? else { return Ok(()) };
+    let Ok(fetched) = fetch::handed_out(&group(), reply)? else { return Ok(()) };
     let ours = fetched.entries.iter().take_while(|entry| entry.history).count();
     assert!(fetched.entries[ours..].iter().all(|entry| !entry.history && entry.record.is_none()));
     Ok(())
@@ -125,8 +129,7 @@ fn fetched(reply: Value) -> Result<()> {
 
 fn settled(reply: Value) -> Result<()> {
     let batch: Vec<_> = (0..BATCH as u64).map(outcome).collect();
-    let group = Group::new("s".into(), "g".into(), Ordering::Lanes, Retention::Forever);
-    let Ok(settled) = settle::recorded_for(&group, &batch, reply)? else { return Ok(()) };
+    let Ok(settled) = settle::recorded_for(&group(), &batch, reply)? else { return Ok(()) };
     assert_eq!(settled.results.len(), batch.len());
     assert!(settled.lanes.iter().all(|(lane, left)| *left > 0 && batch.iter().any(|b| b.lane.as_ref() == Some(lane))));
     Ok(())
