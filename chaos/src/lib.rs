@@ -9,3 +9,4 @@ pub mod check;
 pub mod fuzz;
 pub mod history;
 pub mod real;
+pub mod sizes;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stargazer_chaos::actor;
+use stargazer_chaos::{actor, sizes};
 
 mod command;
 
@@ -29,11 +29,14 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// How long each call holds the server when much is pending and bodies are large.
+    Sizes(sizes::Options),
 }
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Actor(role) => actor::play(role),
         Command::Check { folder, json } => command::check(&folder, json),
+        Command::Sizes(options) => sizes::run(&options),
     }
 }

@@ -190,14 +190,14 @@ pub fn channel_lock(id: &str) -> Name {
     format!("sg:lock:channel:{id}").into()
 }
 
-/// Key that holds a body too big for its entry.
-pub fn body_key(stream: &str, message_id: &str) -> Name {
-    of_id(stream, "body", message_id)
+/// Key that holds a body too big for its entry, under an id of its own.
+pub fn body_key(stream: &str, id: &str) -> Name {
+    of_id(stream, "body", id)
 }
 
-/// A key of one message id. The `#` keeps it apart from the keys of a group that is called like `what`.
-fn of_id(stream: &str, what: &str, message_id: &str) -> Name {
-    format!("{stream}:{what}:#{}", encode(message_id)).into()
+/// A key of one id. The `#` keeps it apart from the keys of a group that is called like `what`.
+fn of_id(stream: &str, what: &str, id: &str) -> Name {
+    format!("{stream}:{what}:#{}", encode(id)).into()
 }
 
 #[cfg(test)]

@@ -13,7 +13,10 @@ use super::content::Judge;
 use super::machine::{Action, Event, Notice};
 use super::shared::Shared;
 use crate::topology::Name;
-use crate::transport::{EntryId, Fetch, MAX_BATCH, Recreated, Transport};
+use crate::transport::{BATCH, EntryId, Fetch, Recreated, Transport};
+
+/// Ids that one look at a pending list asks for.
+const HELD_PAGE: usize = 1000;
 
 pub(super) struct Driver {
     pub shared: Arc<Shared>,
@@ -141,8 +144,14 @@ impl Driver {
                 let sent = self.shared.clock.now();
                 Box::pin(async move {
                     let (keys, held): (Vec<_>, Vec<_>) = sessions.into_iter().unzip();
-                    let answer = transport.renew(&group, &held).await;
-                    Some(Event::Renewed { sent, answer: answer.map(|each| keys.into_iter().zip(each).collect()) })
+                    let mut answers = Vec::with_capacity(held.len());
+                    for some in held.chunks(BATCH) {
+                        match transport.renew(&group, some).await {
+                            Ok(each) => answers.extend(each),
+                            Err(error) => return Some(Event::Renewed { sent, answer: Err(error) }),
+                        }
+                    }
+                    Some(Event::Renewed { sent, answer: Ok(keys.into_iter().zip(answers).collect()) })
                 })
             }
             Action::Look => Box::pin(async move { Some(Event::Signs(transport.signs(&group).await)) }),
@@ -152,9 +161,14 @@ impl Driver {
             Action::Retire { key, session } => {
                 Box::pin(async move { Some(Event::Retired { key, answer: transport.retire(&group, &session).await }) })
             }
-            Action::Stop { sessions } => {
-                Box::pin(async move { Some(Event::StopSent(transport.stop(&group, &sessions).await)) })
-            }
+            Action::Stop { sessions } => Box::pin(async move {
+                for some in sessions.chunks(BATCH) {
+                    if let Err(error) = transport.stop(&group, some).await {
+                        return Some(Event::StopSent(Err(error)));
+                    }
+                }
+                Some(Event::StopSent(Ok(())))
+            }),
             Action::Sweep { cursor } => {
                 Box::pin(async move { Some(Event::Swept(transport.sweep(&group, cursor).await)) })
             }
@@ -162,7 +176,7 @@ impl Driver {
                 let mut ids: Vec<EntryId> = Vec::new();
                 let answer = loop {
                     let after = ids.last().copied().unwrap_or(EntryId::ZERO);
-                    match transport.held(&group, &identity, after, MAX_BATCH).await {
+                    match transport.held(&group, &identity, after, HELD_PAGE).await {
                         Ok(page) if page.is_empty() => break Ok(ids),
                         Ok(page) => ids.extend(page),
                         Err(error) => break Err(error),

@@ -8,13 +8,15 @@ use super::routing::Routing;
 use super::state::{Now, State};
 use super::stream::Stream;
 use crate::topology::Name;
-use crate::transport::{EntryId, Fetch, Fetched, Fields, Group, Handed, Hint, MAX_BATCH, Refusal, Session};
+use crate::transport::{EntryId, Fetch, Fetched, Fields, Group, Handed, Hint, Refusal, Session};
 
 /// Bytes are looked at after every step. It starts small and grows while entries are, exactly as on the server, so
 /// that both answer as much to the same request.
-const STEP: usize = 8;
-const MOST_STEP: usize = 64;
+const STEP: usize = 1;
+const MOST_STEP: usize = 16;
 const STEP_BYTES: usize = 128 * 1024;
+/// New entries that one fetch looks at, whoever they go to, unless it asks for more.
+const MOST_SCANNED: usize = 400;
 
 /// One fetch under way.
 struct Reader<'a> {
@@ -132,7 +134,7 @@ impl Reader<'_> {
 
     /// New entries; whether none was left. What goes to others takes time, too, and is bounded.
     fn fresh(&mut self) -> Result<bool, Refusal> {
-        let most = (4 * self.count + 32).min(MAX_BATCH);
+        let most = (4 * self.count + 32).min(MOST_SCANNED).max(self.count);
         let (mut scanned, mut dry) = (0, false);
         while !dry && self.has_room() && scanned < most {
             let ask = self.next_step();

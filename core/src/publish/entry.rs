@@ -105,7 +105,8 @@ impl Publisher {
             let key = topology::message_id_key(&stream, id);
             append.dedupe = Some(Dedupe { key, window: config.dedupe_window });
             if big {
-                let key = topology::body_key(&stream, id);
+                // Of its own, whatever the message id: one that is published again after its window has another body.
+                let key = topology::body_key(&stream, &Uuid::new_v4().simple().to_string());
                 let body = entry.take_body(&*key);
                 append.body = Some((key, body));
             }

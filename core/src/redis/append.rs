@@ -1,7 +1,8 @@
 //! Appending: the whole batch leaves as one write, in order.
 //!
 //! An entry without conditions is a bare `XADD`. One with a fence, a message id, a strict cap, a body beside it or an
-//! old place is a script, so that the condition and the entry are one step.
+//! old place is a script, so that the condition and the entry are one step. The body itself travels in a command of its
+//! own before the script: the server takes it over as it came, where a script would copy it three times.
 
 use std::time::Duration;
 
@@ -15,6 +16,9 @@ use crate::transport::{Append, Appended, EntryId, check};
 
 /// The most names and values one scripted entry may have: Lua cannot spread more.
 pub(super) const MAX_TEXTS: usize = 7000;
+
+/// A body that no entry took goes after this time; the entry is the next command of the same write.
+const UNCLAIMED_MS: u64 = 600_000;
 
 /// Appends entries; one result for each.
 pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended>> {
@@ -62,6 +66,12 @@ fn add(pipeline: &mut Pipeline, entry: &Append, by_text: &mut bool) {
             pipeline.add_command(cmd);
         }
     } else {
+        if let Some((key, body)) = &entry.body {
+            let mut cmd = Cmd::with_capacity(6, body.len() + key.len() + 64);
+            // A body that is there belongs to this very entry, from an attempt whose answer was lost.
+            cmd.arg("SET").arg(&**key).arg(&body[..]).arg("PX").arg(UNCLAIMED_MS).arg("NX");
+            pipeline.add_command(cmd);
+        }
         // Between plain entries a forgotten script would cost the order, so the first one brings its text along.
         pipeline.add_command(scripted(entry, std::mem::take(by_text)));
     }
@@ -106,7 +116,6 @@ fn scripted(entry: &Append, by_text: bool) -> Cmd {
         .arg(marker)
         .arg(entry.dedupe.as_ref().map_or(0, |dedupe| millis(dedupe.window).max(1)))
         .arg(body)
-        .arg(entry.body.as_ref().map_or(&[][..], |(_, body)| &body[..]))
         .arg(entry.strict_cap.unwrap_or(0))
         .arg(entry.max_len.unwrap_or(0))
         .arg(u8::from(entry.measure))
@@ -130,7 +139,8 @@ async fn answer(
     if sent.is_empty() {
         return;
     }
-    let commands: usize = sent.iter().map(|n| 1 + usize::from(batch[*n].is_plain() && batch[*n].measure)).sum();
+    let beside = |entry: &Append| if entry.is_plain() { entry.measure } else { entry.body.is_some() };
+    let commands: usize = sent.iter().map(|n| 1 + usize::from(beside(&batch[*n]))).sum();
     let replies = match link.pipeline(pipeline).await {
         Ok(replies) => replies,
         Err(Failure { error, stored }) => {
@@ -143,7 +153,13 @@ async fn answer(
     let mut replies = replies.into_iter().skip(pipeline.len() - commands);
     for n in sent {
         let entry = &batch[*n];
+        let kept = entry.body.as_ref().map(|_| unwrapped(replies.next().unwrap_or_default()));
         let reply = unwrapped(replies.next().unwrap_or_default());
+        if let Some(Err(refusal)) = kept {
+            // The script has found no body and stored nothing.
+            results[*n] = Some(Err(refused(link.explain(&refusal), entry)));
+            continue;
+        }
         if reply.as_ref().is_err_and(is_noscript) {
             again.push(*n);
             continue;
@@ -180,6 +196,8 @@ pub(super) fn decided_as(reply: Value, entry: &Append) -> Result<Appended> {
         }
         "full" => Err(full(&entry.stream, parse::number(&answer.next()).unwrap_or_default())),
         "moved" => Err(moved(entry)),
+        "bodiless" => Err(Error::unavailable("the body was gone before its entry could be stored; publish again")
+            .with_stored(Stored::No)),
         "stale" | "forgotten" => Err(Error::new(
             ErrorKind::Stale,
             "this delivery is no longer ours, so nothing is published for it; stop working on it",

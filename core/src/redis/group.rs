@@ -6,6 +6,7 @@ use ::redis::Value;
 
 use super::append::millis;
 use super::fetch::{call, flag, is_acked};
+use super::inspect::unlink_bodies;
 use super::link::{Link, unwrapped};
 use super::parse::{self, Answer};
 use super::script::SCRIPTS;
@@ -199,13 +200,9 @@ pub(super) async fn sweep(link: &Link, group: &Group, cursor: u64) -> Result<Opt
     let page = answer.text()?;
     let more_to_trim = parse::number(&answer.next())? == 1;
     let bodies = parse::array(answer.next())?;
-    if !bodies.is_empty() {
-        let mut unlink = ::redis::cmd("UNLINK");
-        for body in bodies {
-            unlink.arg(&parse::bytes(body)?[..]);
-        }
-        link.command(&unlink).await?;
-    }
+    // What is not text names no body of ours.
+    let bodies: Vec<Name> = bodies.into_iter().filter_map(|body| parse::text(body).ok().map(Name::from)).collect();
+    unlink_bodies(link, &bodies).await?;
     match page.parse() {
         Ok(next) => Ok(Some(next)),
         Err(_) if more_to_trim => Ok(Some(TRIM_ONLY)),

@@ -2,7 +2,7 @@
 //! stream.
 
 use ::redis::{Pipeline, Value};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use super::error::wrong_type;
 use super::link::{Link, unwrapped};
@@ -11,40 +11,131 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::topology::{GroupKeys, Name, groups_key};
 use crate::transport::{Entry, EntryId, GroupInfo, PendingInfo, ServerInfo, StreamInfo};
 
+/// Entries are read in steps that start small and grow while the entries are: nobody knows their size before.
+const FIRST_STEP: usize = 4;
+const MOST_STEP: usize = 256;
+const STEP_BYTES: usize = 256 * 1024;
+
+/// A body above this many bytes is read in parts of this size, smaller ones together up to it.
+const PART: u64 = 1024 * 1024;
+
+/// How many entries the next step asks for, after one of `read` entries with `bytes` bytes.
+fn next_step(step: usize, read: usize, bytes: usize) -> usize {
+    let fit = STEP_BYTES * read.max(1) / bytes.max(1);
+    fit.clamp(1, MOST_STEP.min(step * 4))
+}
+
+fn size(entry: &Entry) -> usize {
+    entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
+
 /// Entries by id.
 pub(super) async fn read(link: &Link, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {
-    if ids.is_empty() {
-        return Ok(Vec::new());
+    let mut found: Vec<Option<Entry>> = Vec::with_capacity(ids.len());
+    let mut step = FIRST_STEP;
+    while found.len() < ids.len() {
+        let page = &ids[found.len()..ids.len().min(found.len() + step)];
+        let mut pipeline = Pipeline::with_capacity(page.len());
+        for id in page {
+            let id = id.to_string();
+            pipeline.cmd("XRANGE").arg(&**stream).arg(&id).arg(&id);
+        }
+        let from = found.len();
+        for reply in run(link, &pipeline, stream).await? {
+            found.push(parse::entries(reply)?.pop());
+        }
+        step = next_step(step, page.len(), found[from..].iter().flatten().map(size).sum());
     }
-    let mut pipeline = Pipeline::with_capacity(ids.len());
-    for id in ids {
-        let id = id.to_string();
-        pipeline.cmd("XRANGE").arg(&**stream).arg(&id).arg(&id);
-    }
-    let replies = run(link, &pipeline, stream).await?;
-    replies.into_iter().map(|reply| Ok(parse::entries(reply)?.pop())).collect()
+    Ok(found)
 }
 
 /// Entries between two ids.
 pub(super) async fn range(link: &Link, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
-    let mut pipeline = Pipeline::new();
-    pipeline.cmd("XRANGE").arg(&**stream).arg(from.to_string()).arg(to.to_string()).arg("COUNT").arg(count);
-    let mut replies = run(link, &pipeline, stream).await?;
-    parse::entries(replies.pop().unwrap_or_default())
+    let mut found: Vec<Entry> = Vec::new();
+    let mut step = FIRST_STEP;
+    while found.len() < count {
+        let ask = step.min(count - found.len());
+        let after = found.last().map_or_else(|| from.to_string(), |last| format!("({}", last.id));
+        let mut pipeline = Pipeline::new();
+        pipeline.cmd("XRANGE").arg(&**stream).arg(after).arg(to.to_string()).arg("COUNT").arg(ask);
+        let mut replies = run(link, &pipeline, stream).await?;
+        let page = parse::entries(replies.pop().unwrap_or_default())?;
+        let (read, bytes) = (page.len(), page.iter().map(size).sum());
+        found.extend(page);
+        if read < ask {
+            break;
+        }
+        step = next_step(step, read, bytes);
+    }
+    Ok(found)
 }
 
-/// Bodies kept beside their entries.
+/// Bodies kept beside their entries: no single command carries much more than a part.
 pub(super) async fn bodies(link: &Link, keys: &[Name]) -> Result<Vec<Option<Bytes>>> {
-    if keys.is_empty() {
-        return Ok(Vec::new());
+    let mut bodies = Vec::with_capacity(keys.len());
+    for (page, bytes) in by_size(link, keys).await? {
+        match page {
+            [key] if bytes > PART => bodies.push(in_parts(link, key, bytes).await?),
+            page => {
+                let mut cmd = ::redis::cmd("MGET");
+                cmd.arg(page.iter().map(|key| &**key).collect::<Vec<_>>());
+                let body = |reply| if reply == Value::Nil { Ok(None) } else { parse::bytes(reply).map(Some) };
+                let replies = parse::array(link.command(&cmd).await?)?;
+                bodies.extend(replies.into_iter().map(body).collect::<Result<Vec<_>>>()?);
+            }
+        }
     }
-    let mut cmd = ::redis::cmd("MGET");
-    for key in keys {
-        cmd.arg(&**key);
+    Ok(bodies)
+}
+
+/// Removes bodies. The server frees a text while the command runs, so large ones go one by one.
+pub(super) async fn unlink_bodies(link: &Link, keys: &[Name]) -> Result<()> {
+    for (page, _) in by_size(link, keys).await? {
+        let mut cmd = ::redis::cmd("UNLINK");
+        cmd.arg(page.iter().map(|key| &**key).collect::<Vec<_>>());
+        link.command(&cmd).await?;
     }
-    let replies = parse::array(link.command(&cmd).await?)?;
-    let body = |reply| if reply == Value::Nil { Ok(None) } else { parse::bytes(reply).map(Some) };
-    replies.into_iter().map(body).collect()
+    Ok(())
+}
+
+/// Keys in their order, together as long as they hold no more than a part, and how much each page holds.
+async fn by_size<'a>(link: &Link, keys: &'a [Name]) -> Result<Vec<(&'a [Name], u64)>> {
+    let mut pages = Vec::new();
+    for keys in keys.chunks(1000) {
+        let mut pipeline = Pipeline::with_capacity(keys.len());
+        for key in keys {
+            pipeline.cmd("STRLEN").arg(&**key);
+        }
+        // What is no text has no size: reading it finds nothing.
+        let size = |reply| unwrapped(reply).map_or(Ok(0), |size| parse::number(&size));
+        let sizes = link.pipeline(&pipeline).await?.into_iter().map(size).collect::<Result<Vec<_>>>()?;
+        let (mut from, mut bytes) = (0, 0);
+        for (n, size) in sizes.iter().enumerate() {
+            if n > from && bytes + size > PART {
+                pages.push((&keys[from..n], bytes));
+                (from, bytes) = (n, 0);
+            }
+            bytes += size;
+        }
+        pages.push((&keys[from..], bytes));
+    }
+    Ok(pages)
+}
+
+/// A large body; `None` when it is removed meanwhile.
+async fn in_parts(link: &Link, key: &Name, bytes: u64) -> Result<Option<Bytes>> {
+    let mut body = BytesMut::with_capacity(usize::try_from(bytes).unwrap_or_default());
+    while (body.len() as u64) < bytes {
+        let from = body.len() as u64;
+        let mut cmd = ::redis::cmd("GETRANGE");
+        cmd.arg(&**key).arg(from).arg(from + PART - 1);
+        let part = parse::bytes(link.command(&cmd).await?)?;
+        if part.is_empty() {
+            return Ok(None);
+        }
+        body.extend_from_slice(&part);
+    }
+    Ok(Some(body.freeze()))
 }
 
 /// A stream at a glance.

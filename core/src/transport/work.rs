@@ -8,6 +8,9 @@ use crate::topology::Name;
 /// The most entries one settle or begin may carry.
 pub const MAX_BATCH: usize = 1000;
 
+/// The most entries that a consumer puts into one call: what a server does in two or three milliseconds.
+pub const BATCH: usize = 250;
+
 /// What to fetch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fetch {

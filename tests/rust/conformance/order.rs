@@ -149,14 +149,19 @@ pub(super) async fn count_and_bytes_bound_an_answer(lab: Lab) {
         answer.entries.iter().map(|e| e.id).collect::<Vec<_>>()
     };
     assert_eq!(fetch(EntryId::ZERO, 3, 1 << 20).await, ids[..3]);
-    // A step of eight passes 850 bytes; a second one is not begun.
+    // Steps grow while there is room, and the last entry is the one that passes the limit.
     assert_eq!(fetch(ids[2], 100, 850).await, ids[3..11]);
-    assert_eq!(fetch(ids[10], 100, 900).await, ids[11..27]);
-    assert_eq!(fetch(ids[26], 100, 0).await, ids[27..], "something always passes");
+    assert_eq!(fetch(ids[10], 100, 900).await, ids[11..20]);
+    assert_eq!(fetch(ids[19], 100, 0).await, ids[20..21], "something always passes");
+    let large = lab.publish("l", &"x".repeat(100_000)).await;
+    let after = lab.publish("l", "").await;
+    assert_eq!(fetch(ids[20], 9, 1 << 20).await, ids[21..]);
+    assert_eq!(fetch(ids[29], 100, 50_000).await, [large], "a large one comes alone");
+    assert_eq!(fetch(large, 100, 50_000).await, [after]);
     let history = fetch(EntryId::ZERO, 100, 850).await;
     assert!(!history.is_empty() && history.len() < 20 && ids.starts_with(&history), "{history:?}");
     let history = fetch(EntryId::ZERO, 30, 1 << 20).await;
-    assert_eq!(history, ids);
+    assert_eq!(history, ids, "what was handed out is handed out again");
 }
 
 pub(super) async fn a_fetch_ends_although_everything_belongs_to_others(lab: Lab) {

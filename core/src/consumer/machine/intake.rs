@@ -7,7 +7,7 @@ use super::session::Held;
 use super::types::{Action, Answer, Arrived, Content, Now, SessionKey};
 use super::{Machine, Phase, backoff};
 use crate::error::Error;
-use crate::transport::{EntryId, Hint, MAX_BATCH, Record};
+use crate::transport::{BATCH, EntryId, Hint, Record};
 
 /// The waiting of an empty-handed consumer.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl Machine {
             if !wants_new && !wants_held {
                 continue;
             }
-            let count = if new { room } else { room.min(ADOPTED_PAGE) }.min(MAX_BATCH);
+            let count = if new { room } else { room.min(ADOPTED_PAGE) }.min(BATCH);
             held.fetching = true;
             held.fetch_again = false;
             asks.push((*key, held.session.clone(), held.cursor, count, new));
@@ -175,7 +175,7 @@ impl Machine {
                 continue;
             }
             held.reading = true;
-            let ids: Vec<_> = held.to_read.keys().take(MAX_BATCH).copied().collect();
+            let ids: Vec<_> = held.to_read.keys().take(BATCH).copied().collect();
             self.out.push(Action::ReadBodies { key: *key, ids });
         }
     }

@@ -278,7 +278,9 @@ impl Machine {
         let Some(held) = self.sessions.remove(&key) else { return };
         self.out.push(Action::Tell(Notice::SessionLost { identity: held.session.identity.clone(), refusal }));
         // Outcomes on their way are refused with the session.
-        for settle in held.batch.iter().flat_map(|batch| batch.iter()).chain(&held.outbox) {
+        for settle in
+            held.batch.iter().flat_map(|batch| batch.iter()).chain(held.outbox.iter().map(|(settle, _)| settle))
+        {
             self.out.push(Action::Tell(Notice::StaleOutcome { id: settle.id }));
         }
         for lane in held.lanes.values() {

@@ -6,7 +6,20 @@ use std::time::Duration;
 use super::lane::{LaneState, Slot};
 use super::types::{Action, Answer, CancelReason, Content, Ended, Notice, Now, SessionKey, Ticket};
 use super::{Machine, Phase, backoff, dead};
-use crate::transport::{EntryId, MAX_BATCH, Settle, SettleResult, Settled, Verdict};
+use crate::transport::{BATCH, EntryId, Settle, SettleResult, Settled, Verdict};
+
+/// What goes with a batch of outcomes is freed by the server while it carries the batch out.
+const BATCH_BYTES: usize = 1024 * 1024;
+
+/// How many outcomes leave together, by the sizes of their entries.
+pub(super) fn batch_of(sizes: impl Iterator<Item = usize>) -> usize {
+    let mut bytes = 0;
+    let fits = |size: &usize| {
+        bytes += size;
+        bytes <= BATCH_BYTES
+    };
+    sizes.take(BATCH).take_while(fits).count().max(1)
+}
 
 impl Machine {
     pub(super) fn ended(&mut self, ticket: Ticket, how: Ended, now: Now) {
@@ -118,7 +131,7 @@ impl Machine {
         let Some(item) = lane.queue.front() else { return };
         let body = if matches!(verdict, Verdict::Retry(_)) { None } else { item.body.clone() };
         lane.state = LaneState::Settling;
-        held.outbox.push_back(Settle { id: item.id, lane: slot.lane().cloned(), verdict, body });
+        held.outbox.push_back((Settle { id: item.id, lane: slot.lane().cloned(), verdict, body }, item.bytes));
     }
 
     /// The next entry of a lane gets its turn.
@@ -142,8 +155,8 @@ impl Machine {
                 continue;
             }
             if held.batch.is_none() && !held.outbox.is_empty() {
-                let n = held.outbox.len().min(MAX_BATCH);
-                held.batch = Some(held.outbox.drain(..n).collect());
+                let n = batch_of(held.outbox.iter().map(|(_, bytes)| *bytes));
+                held.batch = Some(held.outbox.drain(..n).map(|(settle, _)| settle).collect());
             }
             let Some(batch) = &held.batch else { continue };
             held.settling = true;

@@ -32,7 +32,8 @@ pub(super) struct Held {
     pub lanes: HashMap<Slot, LaneQueue>,
     /// Every id that the server counts as pending with us, as far as we know.
     pub ids: HashSet<EntryId>,
-    pub outbox: VecDeque<Settle>,
+    /// Outcomes to report, and how large the entry of each is.
+    pub outbox: VecDeque<(Settle, usize)>,
     /// Under way, or to be repeated unchanged.
     pub batch: Option<Arc<[Settle]>>,
     pub settling: bool,

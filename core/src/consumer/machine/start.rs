@@ -6,7 +6,7 @@ use super::lane::{BODIES_PER_LANE, LaneState, Slot};
 use super::session::Running;
 use super::types::{Action, Answer, Content, Notice, Now, SessionKey, Started};
 use super::{Machine, Phase, dead};
-use crate::transport::{MAX_BATCH, Record, Verdict};
+use crate::transport::{BATCH, Record, Verdict};
 
 /// What is to become of the front of a lane.
 enum Turn {
@@ -142,7 +142,7 @@ impl Machine {
                 continue;
             }
             if held.begun.is_none() && !held.begins.is_empty() {
-                let rest = held.begins.split_off(held.begins.len().min(MAX_BATCH));
+                let rest = held.begins.split_off(held.begins.len().min(BATCH));
                 held.begun = Some(std::mem::replace(&mut held.begins, rest));
             }
             let Some(begun) = &held.begun else { continue };

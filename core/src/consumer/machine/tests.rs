@@ -27,3 +27,12 @@ fn a_session_lost_during_a_sweep_leaves_no_deadline_that_never_comes() {
     assert!(actions.iter().any(|action| matches!(action, Action::Register)), "{actions:?}");
     assert_eq!(machine.next_deadline(at(60)), None);
 }
+
+#[test]
+fn a_batch_of_outcomes_frees_little_at_once() {
+    let megabyte = 1024 * 1024;
+    assert_eq!(outcome::batch_of([100; 2000].into_iter()), crate::transport::BATCH);
+    assert_eq!(outcome::batch_of([8 * megabyte, 100].into_iter()), 1, "a large one goes alone");
+    assert_eq!(outcome::batch_of([100, 100, 8 * megabyte].into_iter()), 2);
+    assert_eq!(outcome::batch_of([megabyte / 2; 9].into_iter()), 2);
+}

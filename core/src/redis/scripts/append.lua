@@ -1,12 +1,21 @@
 -- Appends one entry under conditions: fence, dedupe, cap, body beside it, removal from an old place, all in one step.
 -- KEYS: 1 stream, then those that ARGV gives a place: consumers (fence), marker (dedupe), body, old place
 -- ARGV: 1 place of consumers or 0, 2 identity, 3 fence, 4 place of marker or 0, 5 window ms, 6 place of body or 0,
---       7 body, 8 cap or 0, 9 MAXLEN or 0, 10 measure (1), 11 place of the old place or 0, 12 id there, 13.. fields
+--       7 cap or 0, 8 MAXLEN or 0, 9 measure (1), 10 place of the old place or 0, 11 id there, 12.. fields
 -- Answer: ok id length · dup id length · full length (length false when not asked for) · moved (not at the old place)
+--         · bodiless (the body is not there)
+-- The body was stored just before, with a time to live: it belongs to no entry until the entry takes that away. So a
+-- refused one is removed here, one whose publisher was cut off goes by itself, and a script never carries a body.
 local stream = KEYS[1]
 local consumers, marker, body = KEYS[tonumber(ARGV[1])], KEYS[tonumber(ARGV[4])], KEYS[tonumber(ARGV[6])]
-local cap, max_len, measure = tonumber(ARGV[8]), ARGV[9], ARGV[10] == '1'
-local old, old_id = KEYS[tonumber(ARGV[11])], ARGV[12]
+local cap, max_len, measure = tonumber(ARGV[7]), ARGV[8], ARGV[9] == '1'
+local old, old_id = KEYS[tonumber(ARGV[10])], ARGV[11]
+
+-- The answer for an entry that is not stored.
+local function without(answer)
+  if body and redis.pcall('PTTL', body) ~= -1 then redis.pcall('UNLINK', body) end
+  return answer
+end
 
 local bad = wrong(stream, 'stream')
 if not bad and consumers then
@@ -14,37 +23,32 @@ if not bad and consumers then
 end
 if not bad and marker then bad = wrong(marker, 'string') end
 if not bad and old then bad = wrong(old, 'stream') end
-if bad then return bad end
+if bad then return without(bad) end
 
 local function length() return measure and redis.call('XLEN', stream) end
 
 if old then
-  if #redis.call('XRANGE', old, old_id, old_id) == 0 then return { 'moved' } end
+  if #redis.call('XRANGE', old, old_id, old_id) == 0 then return without({ 'moved' }) end
 elseif marker then
   local id = redis.call('GET', marker)
-  if id then return { 'dup', id, length() } end
+  if id then return without({ 'dup', id, length() }) end
 end
 if cap > 0 then
   local held = redis.call('XLEN', stream)
-  if held >= cap then return { 'full', held } end
+  if held >= cap then return without({ 'full', held }) end
 end
+if body and redis.call('EXISTS', body) == 0 then return { 'bodiless' } end
 
-if body then
-  local put = failed(redis.pcall('SET', body, ARGV[7]))
-  if put then return put end
-end
 local command = { 'XADD', stream }
 if max_len ~= '0' then
   command[3], command[4], command[5] = 'MAXLEN', '~', max_len
 end
 command[#command + 1] = '*'
-for i = 13, #ARGV do command[#command + 1] = ARGV[i] end
+for i = 12, #ARGV do command[#command + 1] = ARGV[i] end
 local id = redis.pcall(unpack(command))
 local refusal = failed(id)
-if refusal then
-  if body then redis.pcall('DEL', body) end
-  return refusal
-end
+if refusal then return without(refusal) end
+if body then redis.pcall('PERSIST', body) end
 if old then redis.pcall('XDEL', old, old_id) end
 if marker then redis.pcall('SET', marker, id, 'PX', ARGV[5]) end
 return { 'ok', id, length() }

@@ -7,7 +7,7 @@
 -- Answer: ok history-length entries lanes records hint hint-id
 --   lanes: 0 none, 1 the field `key`, else the lane's text; records: `starts:flags:ms left` or 0, for the history only
 --   hint: '' (there may be more) · watch · rest
-local STEP, MOST_STEP, STEP_BYTES, SPARE, WATCHERS = 8, 64, 131072, 32, 8
+local STEP, MOST_STEP, STEP_BYTES, SPARE, MOST_SCANNED, WATCHERS = 1, 16, 131072, 32, 400, 8
 local WATCH_AGE, REST_AGE = 3000, 60000
 
 local stream, consumers, lanes, tries, idle = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
@@ -35,7 +35,8 @@ local function weigh(fields)
   weighed = weighed + 1
 end
 
--- How many entries to read next: few while nothing is known of their size, more while they are small.
+-- How many entries to read next: one while nothing is known of their size, so that a large one comes alone; more
+-- while they are small.
 local function next_ask()
   if weighed > 0 then
     local fit = math.min(STEP_BYTES, max_bytes - bytes) / (bytes / weighed + 1)
@@ -162,7 +163,7 @@ local function route(page)
 end
 
 local drained, trouble = false, nil
-local scanned, most = 0, math.min(1000, 4 * count + SPARE)
+local scanned, most = 0, math.max(count, math.min(MOST_SCANNED, 4 * count + SPARE))
 while want_new and n < count and bytes < max_bytes and scanned < most do
   local ask = next_ask()
   local reply = read(ask, '>')

@@ -18,6 +18,6 @@ if ARGV[2] ~= '1' or others > 0 then
 end
 bad = failed(redis.pcall('XGROUP', 'CREATE', stream, group, from, 'MKSTREAM'))
 if bad then return bad end
-redis.pcall('DEL', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
+redis.pcall('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
 redis.pcall('HSET', groups, group, time)
 return { 'made', from }

@@ -182,12 +182,12 @@ if #freed > 2 then trouble = failed(redis.pcall(unpack(freed))) or trouble end
 if trouble then return trouble end
 
 -- Retries.
-local records = { 'HSET', tries }
+local records, time = { 'HSET', tries }, now_ms()
 for i = 1, other_count do
   if state[i] == 'go' and outcome[i] == 'r' then
     local p = place[i]
     records[#records + 1] = ids[i]
-    records[#records + 1] = ARGV[p] .. ':' .. ARGV[p + 1] .. ':' .. whole(now_ms() + ARGV[p + 2])
+    records[#records + 1] = ARGV[p] .. ':' .. ARGV[p + 1] .. ':' .. whole(time + ARGV[p + 2])
   end
 end
 if #records > 2 then trouble = failed(redis.pcall(unpack(records))) or trouble end
@@ -210,7 +210,6 @@ end
 -- The mark: just below the oldest unfinished entry, moved at most once a second.
 if not alone and any_finished then
   local moved = string.match(redis.pcall('GET', mark) or '', '|(%d+)$')
-  local time = now_ms()
   if not moved or time - moved >= 1000 then
     local oldest = redis.pcall('XPENDING', stream, group, '-', '+', 1)
     local point

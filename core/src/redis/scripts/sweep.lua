@@ -3,7 +3,7 @@
 -- KEYS: 1 stream, 2 consumers, 3 lanes, 4 groups
 -- ARGV: 1 group, 2 cursor of the lanes or -, 3 acked (1), 4 milliseconds after which a silent group no longer counts
 -- Answer: ok cursor (- at the end), more to trim (1), names of the big bodies of trimmed entries
-local PAGE, MOST, MAX_BYTES = 100, 1000, 1048576
+local LANES, PAGE, MOST, MAX_BYTES = 400, 100, 1000, 1048576
 local stream, consumers, lanes, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', groups, 'hash')
 if bad then return bad end
@@ -53,10 +53,12 @@ for name, seen in pairs(sign) do
   end
 end
 
--- A page of entries below it, to learn which have a big body beside them.
+-- A page of entries below it, to learn which have a big body beside them: the first alone, for its size is not known.
 local bodies, last, examined, bytes, more = {}, nil, 0, 0, boundary ~= nil
 while more and examined < MOST and bytes < MAX_BYTES do
-  local page = redis.call('XRANGE', stream, last and '(' .. last or '-', '(' .. boundary, 'COUNT', PAGE)
+  local fit = examined == 0 and 1 or math.floor((MAX_BYTES - bytes) / (bytes / examined + 1))
+  local ask = math.max(1, math.min(fit, PAGE))
+  local page = redis.call('XRANGE', stream, last and '(' .. last or '-', '(' .. boundary, 'COUNT', ask)
   for _, entry in ipairs(page) do
     last = entry[1]
     for i = 1, #entry[2], 2 do
@@ -64,16 +66,18 @@ while more and examined < MOST and bytes < MAX_BYTES do
       if entry[2][i] == 'ref' then bodies[#bodies + 1] = entry[2][i + 1] end
     end
   end
-  examined, more = examined + #page, #page == PAGE
+  examined, more = examined + #page, #page == ask
 end
 
 local cursor, orphans = '-', {}
 if ARGV[2] ~= '-' then
-  local page = redis.call('HSCAN', lanes, ARGV[2], 'COUNT', PAGE)
+  local page = redis.call('HSCAN', lanes, ARGV[2], 'COUNT', LANES)
   cursor = page[1] == '0' and '-' or page[1]
+  local registered = {}
   for i = 1, #page[2], 2 do
-    local owner = string.match(page[2][i + 1], '^(.*)|')
-    if not owner or redis.call('HEXISTS', consumers, owner) == 0 then orphans[#orphans + 1] = page[2][i] end
+    local owner = string.match(page[2][i + 1], '^(.*)|') or ''
+    if registered[owner] == nil then registered[owner] = redis.call('HEXISTS', consumers, owner) == 1 end
+    if not registered[owner] then orphans[#orphans + 1] = page[2][i] end
   end
 end
 -- A small hash comes in one page whatever COUNT says, hence the slices.
