@@ -149,6 +149,7 @@ impl Machine {
             body: entry.body,
             counted: keep,
             fresh: !suspect && entry.record.is_none(),
+            handed: false,
             record,
             error: None,
         };

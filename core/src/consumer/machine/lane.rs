@@ -63,6 +63,8 @@ pub(super) struct Item {
     pub record: Record,
     /// Nobody has started it: it runs without a mark.
     pub fresh: bool,
+    /// A handler here has had it, and gave it back.
+    pub handed: bool,
     /// Text of the last error, for the dead letter.
     pub error: Option<String>,
 }

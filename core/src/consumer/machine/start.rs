@@ -195,7 +195,10 @@ impl Machine {
             lane: slot.lane().cloned(),
             fields: fields.clone(),
             attempt: item.record.starts,
-            redelivered: item.record.starts > 1 || item.error.is_some() || !item.fresh,
+            redelivered: std::mem::replace(&mut item.handed, true)
+                || item.record.starts > 1
+                || item.error.is_some()
+                || !item.fresh,
             session: held.session.clone(),
         };
         if std::mem::take(&mut item.counted) {

@@ -129,6 +129,19 @@ async fn a_retry_holds_its_lane_and_starves_no_other() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_given_back_says_so_when_it_comes_again() {
+    let bus = bus().await;
+    publish(&bus, 1, "back").await;
+    let inbox = bus.consume_inbound().open().await.unwrap();
+    for redelivered in [false, true, true] {
+        let d = inbox.next().await.unwrap().unwrap();
+        assert_eq!((d.attempt(), d.redelivered()), (1, redelivered));
+        d.release().await.unwrap();
+    }
+    inbox.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_fails_too_often_goes_to_the_dead_letters_with_its_bytes() {
     let bus = bus().await;
     let id = publish(&bus, 1, "poison").await;
