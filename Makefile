@@ -4,7 +4,7 @@
 .POSIX:
 .NOTPARALLEL:
 .PHONY: help dev test check bench conversation fuzz setup prerequisites python node fmt clean \
-	test-rust test-python test-node test-scenarios test-cross harness services
+	test-rust test-python test-node test-scenarios test-cross harness services chaos chaos-smoke
 
 # dev builds fast, release runs fast: make python PROFILE=release
 PROFILE = dev
@@ -70,6 +70,20 @@ test-scenarios: python node ## whether each language covers every behaviour of t
 
 test-cross: python node harness services ## the suites over several languages and processes
 	@tools/step.sh 'cross-language suite (make test-cross)' .venv/bin/python -m pytest tests/cross
+
+# ---- the proofs
+
+SEED = 1
+MESSAGES = 200000
+FAULTS =
+SUBJECT = rust
+ORDERING = lanes
+
+chaos: harness ## messages through faults on a real server (SEED= MESSAGES= FAULTS=kill,flush SUBJECT=mix ORDERING=)
+	@tools/step.sh 'faults on a real server (make chaos)' tools/chaos.sh $(SEED) $(MESSAGES) '$(FAULTS)' $(SUBJECT) $(ORDERING)
+
+chaos-smoke: harness ## the same for about a minute
+	@tools/step.sh 'faults on a real server (make chaos-smoke)' tools/chaos.sh $(SEED) 10000 '$(FAULTS)' $(SUBJECT) $(ORDERING) --rate 400
 
 # ---- the rest
 

@@ -8,5 +8,6 @@ pub mod actor;
 pub mod check;
 pub mod fuzz;
 pub mod history;
+pub mod proxy;
 pub mod real;
 pub mod sizes;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stargazer_chaos::{actor, sizes};
+use stargazer_chaos::{actor, real, sizes};
 
 mod command;
 
@@ -18,6 +18,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Messages through faults on a real server; exit code 1 if a promise was broken.
+    Run(real::RunOptions),
     /// One process of a run over a real server.
     #[command(flatten)]
     Actor(actor::Role),
@@ -35,6 +37,7 @@ enum Command {
 
 fn main() -> ExitCode {
     match Arguments::parse().command {
+        Command::Run(options) => real::run(options),
         Command::Actor(role) => actor::play(role),
         Command::Check { folder, json } => command::check(&folder, json),
         Command::Sizes(options) => sizes::run(&options),

@@ -137,6 +137,20 @@ impl Server {
         Ok(())
     }
 
+    /// Removes what it has kept on disk, where it is down.
+    ///
+    /// # Errors
+    /// A file cannot be removed.
+    pub fn forget(&self) -> io::Result<()> {
+        if self.running.is_some() {
+            return Err(io::Error::other("the server runs"));
+        }
+        match fs::remove_dir_all(self.folder.join("appendonlydir")) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
     /// Starts it again on the same port and folder, killing it first where it runs.
     ///
     /// # Errors

@@ -16,7 +16,10 @@ use std::process::ExitCode;
 
 pub use options::{ActorOptions, ProducerOptions, Profile};
 pub use pen::{Pen, fnv1a, now_ns};
-pub use plan::{Deed, PLATFORM, Plan, effect_lane, effect_number, lane_name, message_id};
+pub(crate) use plan::Dice;
+pub use plan::{Deed, PLATFORM, Plan, effect_lane, effect_number, is_effect, lane_name, lane_number, message_id};
+pub(crate) use producer::publish;
+pub use serve::CAP;
 
 /// Which part a process plays.
 #[derive(Debug, Clone, clap::Subcommand)]

@@ -5,8 +5,13 @@
 
 use stargazer_core::envelope::{Envelope, Inbound, Outbound};
 
+use crate::history::Nature;
+
 /// The platform of the run.
 pub const PLATFORM: &str = "chaos";
+
+/// Starts before an entry goes to the dead letters: the product's default.
+const MAX_ATTEMPTS: u32 = 3;
 
 /// What a handler does instead of acknowledging.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -131,24 +136,39 @@ impl Plan {
         inbound.encode()
     }
 
-    /// The body of the answer to it.
-    pub fn answer(&self) -> stargazer_core::Result<bytes::Bytes> {
-        let text = format!("{} in {}", effect_number(self.number), effect_lane(self.lane));
+    /// What it does to its handlers.
+    pub fn nature(&self) -> Nature {
+        match self.deed {
+            Deed::Overflow | Deed::Memory => Nature::Poison,
+            Deed::Retry | Deed::Panic | Deed::Hang if self.until >= MAX_ATTEMPTS => Nature::Failing,
+            _ => Nature::Sound,
+        }
+    }
+
+    /// The body of the answer to it, given in one run of its handler.
+    pub fn answer(&self, token: u64) -> stargazer_core::Result<bytes::Bytes> {
+        let text = format!("{} in {} by {token}", effect_number(self.number), effect_lane(self.lane));
         let mut answer = Outbound::message(lane_name(self.lane), text).with_platform(PLATFORM);
         answer.trace_id = String::new();
         answer.encode()
     }
 }
 
-/// Numbers of an answer out of its text.
-pub(super) fn parse_answer(text: &str) -> Option<(u64, u32)> {
-    let (number, lane) = text.split_once(" in ")?;
-    Some((number.parse().ok()?, lane.parse().ok()?))
+/// Numbers of an answer out of its text: its own, its lane's, and the token of the run that gave it.
+pub(super) fn parse_answer(text: &str) -> Option<(u64, u32, u64)> {
+    let words: Vec<&str> = text.split(' ').collect();
+    let [number, "in", lane, "by", token] = words[..] else { return None };
+    Some((number.parse().ok()?, lane.parse().ok()?, token.parse().ok()?))
 }
 
 /// The channel that stands for a lane.
 pub fn lane_name(lane: u32) -> String {
     format!("l{lane}")
+}
+
+/// Back from the lane of an entry, which is the channel's key.
+pub fn lane_number(key: &[u8]) -> Option<u32> {
+    std::str::from_utf8(key).ok()?.strip_prefix(PLATFORM)?.strip_prefix(":l")?.parse().ok()
 }
 
 /// The message id that a message is published under.
@@ -159,6 +179,11 @@ pub fn message_id(number: u64) -> String {
 /// The number under which the answer to a message stands in the history.
 pub fn effect_number(number: u64) -> u64 {
     number | 1 << 40
+}
+
+/// Whether this is the number of an answer.
+pub fn is_effect(number: u64) -> bool {
+    number & 1 << 40 != 0
 }
 
 /// The lane in which the answers to a lane stand in the history.
@@ -196,7 +221,7 @@ mod tests {
             let read = Plan::parse(&plan.text()).unwrap();
             assert_eq!(Plan { size: plan.size, ..read }, plan);
             assert_eq!(plan.body().unwrap(), Plan::ordinary(7, number, 50).body().unwrap());
-            assert_eq!(plan.answer().unwrap(), plan.answer().unwrap());
+            assert!(is_effect(effect_number(plan.number)) && !is_effect(plan.number));
             assert!(plan.lane < 50);
         }
         assert_eq!(Plan::parse("hello"), None);

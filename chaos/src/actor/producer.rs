@@ -52,7 +52,11 @@ pub(crate) async fn publish(bus: &Bus, pen: &Pen, mut plans: Vec<Plan>) -> Resul
         let mut batch = Vec::with_capacity(plans.len());
         for plan in &plans {
             let data = plan.body()?;
-            pen.write(&Record { hash: fnv1a(&data), ..about(pen, Kind::PublishCall, plan) })?;
+            pen.write(&Record {
+                hash: fnv1a(&data),
+                extra: plan.nature() as u32,
+                ..about(pen, Kind::PublishCall, plan)
+            })?;
             let options = PublishOptions { message_id: Some(message_id(plan.number)), ..PublishOptions::default() };
             batch.push(Outgoing { target: Target::Inbound, data, options });
         }

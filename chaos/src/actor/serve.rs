@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,12 +10,12 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 use stargazer_core::config::BusConfig;
 use stargazer_core::envelope::Envelope;
 use stargazer_core::transport::EntryId;
-use stargazer_core::{Bus, Consumer, ConsumerBuilder, Delivery, ErrorKind, HandlerResult, Notice, Outcome};
+use stargazer_core::{Bus, Consumer, ConsumerBuilder, Delivery, ErrorKind, HandlerResult, Notice, Outcome, Retention};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
 use super::options::ActorOptions;
-use super::pen::{Pen, fnv1a};
+use super::pen::Pen;
 use crate::history::{Kind, Record};
 
 /// The history of one process that handles, and what it remembers to tie notices to messages.
@@ -22,7 +23,13 @@ use crate::history::{Kind, Record};
 pub(super) struct Diary {
     pub(super) pen: Pen,
     recent: Mutex<VecDeque<(EntryId, u64, u32)>>,
+    handler_timeout: Duration,
+    /// Was told to end.
+    closing: AtomicBool,
 }
+
+/// A handler that was dropped has no outcome.
+const NO_OUTCOME: u8 = 4;
 
 /// Entries that are remembered by their id.
 const REMEMBERED: usize = 4096;
@@ -37,11 +44,18 @@ impl Diary {
         setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
         let pen = Pen::open(&options.history, options.actor)?;
         pen.write(&pen.record(Kind::ActorStart))?;
-        Ok(Arc::new(Self { pen, recent: Mutex::default() }))
+        let handler_timeout = options.profile.handler_timeout();
+        Ok(Arc::new(Self { pen, recent: Mutex::default(), handler_timeout, closing: AtomicBool::new(false) }))
     }
 
     /// A handler starts.
-    pub(super) fn run<T>(self: &Arc<Self>, delivery: &Delivery<T>, message: u64, lane: u32) -> io::Result<Run> {
+    pub(super) fn run<T>(
+        self: &Arc<Self>,
+        delivery: &Delivery<T>,
+        message: u64,
+        lane: u32,
+        hash: u64,
+    ) -> io::Result<Run> {
         let record = Record {
             detail: u8::from(delivery.redelivered()),
             attempt: u16::try_from(delivery.attempt()).unwrap_or(u16::MAX),
@@ -49,7 +63,7 @@ impl Diary {
             lane,
             entry: pair(delivery.id()),
             token: self.pen.token(),
-            hash: fnv1a(&delivery.raw()),
+            hash,
             ..self.pen.record(Kind::HandlerStart)
         };
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
@@ -78,6 +92,12 @@ impl Diary {
         self.pen.write(&record)
     }
 
+    /// Why a handler that started there is ended now: 0 lease lost, 1 time limit, 2 closing.
+    fn reason(&self, start: &Record) -> u8 {
+        let ran = Duration::from_nanos(self.pen.record(Kind::HandlerCancel).time.saturating_sub(start.time));
+        if self.closing.load(Ordering::Relaxed) { 2 } else { u8::from(ran >= self.handler_timeout) }
+    }
+
     pub(super) fn end(&self) -> io::Result<()> {
         self.pen.write(&self.pen.record(Kind::ActorEnd))
     }
@@ -96,6 +116,10 @@ impl Run {
     pub(super) fn record(&self, kind: Kind) -> Record {
         let now = self.diary.pen.record(kind);
         Record { kind, time: now.time, detail: 0, ..self.start }
+    }
+
+    pub(super) fn token(&self) -> u64 {
+        self.start.token
     }
 
     pub(super) fn write(&self, record: &Record) -> io::Result<()> {
@@ -126,7 +150,8 @@ impl Drop for Run {
     fn drop(&mut self) {
         if !self.ended {
             // The disk being full is found out by the next record; a drop has nobody to tell.
-            let _ = self.write(&self.record(Kind::HandlerCancel));
+            let _ = self.write(&Record { detail: self.diary.reason(&self.start), ..self.record(Kind::HandlerCancel) });
+            let _ = self.write(&Record { detail: NO_OUTCOME, ..self.record(Kind::HandlerEnd) });
         }
     }
 }
@@ -136,10 +161,14 @@ pub(super) fn pair(id: EntryId) -> (u64, u64) {
     (id.ms, id.seq)
 }
 
+/// Entries that a stream of the run may hold.
+pub const CAP: u64 = 3000;
+
 /// Connects, however long it takes: a server that is away is what these processes are for.
 pub(super) async fn connect(url: &str) -> Result<Bus, Failure> {
     let mut config = BusConfig::default();
     config.publish_timeout = Duration::from_secs(3);
+    config.retention = Retention::Acked { cap: CAP };
     loop {
         match Bus::connect(url).config(config.clone()).await {
             Ok(bus) => return Ok(bus),
@@ -181,9 +210,10 @@ where
         }
     });
     let consumer = Arc::new(consumer);
-    let closing = consumer.clone();
+    let (closing, teller) = (consumer.clone(), diary.clone());
     let closed = tokio::spawn(async move {
         told.recv().await;
+        teller.closing.store(true, Ordering::Relaxed);
         closing.close().await
     });
     let result = consumer.run(handler).await;

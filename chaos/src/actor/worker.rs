@@ -23,7 +23,7 @@ pub(super) async fn play(options: ActorOptions) -> Result<(), Failure> {
         async move {
             let message = delivery.data()?;
             let plan = Plan::parse(&message.content).ok_or("this is no message of the run")?;
-            let run = diary.run(&delivery, plan.number, plan.lane)?;
+            let run = diary.run(&delivery, plan.number, plan.lane, fnv1a(&delivery.raw()))?;
             handle(&plan, &delivery, run).await
         }
     })
@@ -64,18 +64,21 @@ async fn handle(plan: &Plan, delivery: &Delivery<Inbound>, run: Run) -> HandlerR
 
 /// Publishes the answer under the delivery's fence, always under the same message id.
 async fn answer(plan: &Plan, delivery: &Delivery<Inbound>, run: &Run) -> HandlerResult<Outcome> {
-    let data = plan.answer()?;
+    let data = plan.answer(run.token())?;
     let outbound = |kind| Record {
         message: effect_number(plan.number),
         lane: effect_lane(plan.lane),
-        hash: fnv1a(&data),
+        hash: 0,
+        attempt: 0,
+        detail: 0,
+        extra: 0,
         entry: (0, 0),
         ..run.record(kind)
     };
     run.write(&outbound(Kind::PublishCall))?;
     let target = Target::Outbound { platform: PLATFORM.into() };
     let options = PublishOptions { message_id: Some(format!("e{}", plan.number)), ..PublishOptions::default() };
-    match delivery.bus().publish_one(Outgoing { target, data: data.clone(), options }).await {
+    match delivery.bus().publish_one(Outgoing { target, data, options }).await {
         Ok(receipt) => {
             let entry = pair(receipt.id);
             run.write(&Record { detail: 1, extra: u32::from(receipt.duplicate), entry, ..outbound(Kind::PublishOk) })?;

@@ -32,6 +32,12 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
             findings.excuse(Check::C8, "sound, but its process died every time");
             continue;
         }
+        // Whoever takes it over cannot tell a lost lease from a death.
+        let interrupted = facts.runs_of(message).filter(|run| lost_its_lease(facts, run)).count();
+        if own + died + interrupted >= most {
+            findings.excuse(Check::C8, "sound, but its last starts were cut short");
+            continue;
+        }
         let text = format!(
             "message {} is sound and stands in the dead letters after {own} failures of its own and {died} deaths",
             message.number
@@ -43,6 +49,10 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
 /// The handler failed: retries count as starts that are used up, what was given back does not.
 fn failed_itself(facts: &Facts<'_>, run: &Run) -> bool {
     run.ended(Outcome::Retry) || timed_out(facts, run)
+}
+
+fn lost_its_lease(facts: &Facts<'_>, run: &Run) -> bool {
+    run.cancelled.is_some() && !run.outcome.is_some_and(Outcome::finishes) && !timed_out(facts, run)
 }
 
 fn died_with(facts: &Facts<'_>, run: &Run) -> bool {

@@ -1,0 +1,102 @@
+//! Reading the dead letters as they come, since a server that forgets takes them along.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use stargazer_core::Bus;
+use stargazer_core::envelope::DeadLetter;
+use stargazer_core::transport::{Entry, EntryId};
+use stargazer_tests::{Reply, Server};
+use tokio::time::Instant;
+
+use super::Failure;
+use crate::actor::{Pen, effect_lane, effect_number, fnv1a, lane_number};
+use crate::history::{Kind, Record};
+
+/// How often the stream is read.
+const PAUSE: Duration = Duration::from_millis(150);
+/// Letters of one read.
+const PAGE: usize = 500;
+
+/// A reader of the dead letters.
+#[derive(Debug)]
+pub(super) struct Letters {
+    bus: Bus,
+    after: EntryId,
+    seen: HashSet<EntryId>,
+    next: Instant,
+    /// Keys of big bodies that letters name.
+    bodies: HashSet<String>,
+}
+
+impl Letters {
+    pub(super) fn new(bus: Bus) -> Self {
+        Self { bus, after: EntryId::ZERO, seen: HashSet::new(), next: Instant::now(), bodies: HashSet::new() }
+    }
+
+    pub(super) fn bus(&self) -> &Bus {
+        &self.bus
+    }
+
+    /// Whether a key is the dead letters' own.
+    pub(super) fn owns(&self, key: &str) -> bool {
+        key == self.bus.topology().dead_letter_stream || self.bodies.contains(key)
+    }
+
+    /// The stream may have begun again.
+    pub(super) fn start_again(&mut self) {
+        self.after = EntryId::ZERO;
+    }
+
+    /// Tells of the letters that are new. A server that is away tells nothing.
+    pub(super) async fn look(&mut self, pen: &Pen, server: &Server) -> Result<(), Failure> {
+        if Instant::now() < self.next {
+            return Ok(());
+        }
+        let stream = self.bus.topology().dead_letter_stream.clone();
+        let read = self.bus.entries(&stream, self.after, PAGE);
+        let read = tokio::time::timeout(PAUSE, read).await;
+        self.next = Instant::now() + PAUSE;
+        let Ok(Ok(entries)) = read else { return Ok(()) };
+        for entry in entries {
+            self.after = entry.id;
+            if self.seen.insert(entry.id) {
+                let body = DeadLetter::read(&entry.fields).entry.body_ref;
+                self.bodies.extend(body.map(|(key, _)| key));
+                pen.write(&record_of(&entry, pen, server)?)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What a letter says about the entry that was given up.
+fn record_of(entry: &Entry, pen: &Pen, server: &Server) -> Result<Record, Failure> {
+    let letter = DeadLetter::read(&entry.fields);
+    let mid = letter.entry.mid.as_deref().unwrap_or_default();
+    let (is_answer, number) = match mid.split_at_checked(1) {
+        Some(("m", number)) => (false, number),
+        Some(("e", number)) => (true, number),
+        _ => return Err(format!("a dead letter without a message id: {mid:?}").into()),
+    };
+    let number: u64 = number.parse()?;
+    let lane = letter.entry.key.as_deref().and_then(lane_number).unwrap_or(0);
+    let (message, lane) = if is_answer { (effect_number(number), effect_lane(lane)) } else { (number, lane) };
+    let id: EntryId = letter.life.id.parse()?;
+    let data = match &letter.entry.body_ref {
+        Some((key, _)) => match tokio::task::block_in_place(|| server.command(&["GET", key]))? {
+            Reply::Text(body) => body.into(),
+            _ => Bytes::new(),
+        },
+        None => letter.entry.data,
+    };
+    Ok(Record {
+        message,
+        lane,
+        attempt: u16::try_from(letter.life.attempt).unwrap_or(u16::MAX),
+        entry: (id.ms, id.seq),
+        hash: if is_answer { 0 } else { fnv1a(&data) },
+        ..pen.record(Kind::DeadLetter)
+    })
+}
