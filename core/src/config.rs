@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::policy::{Ordering, Retention};
+use crate::policy::{LockId, Ordering, Retention};
 use crate::topology::Topology;
 
 /// Settings of one bus.
@@ -145,6 +145,10 @@ pub struct ConsumerConfig {
     pub ordering: Ordering,
     /// Give unaddressed entries their lane, too.
     pub order_unaddressed: bool,
+    /// In mode `lock`: what the locks of channels are named after. Both.
+    pub lock_id: LockId,
+    /// In mode `lock`: how long a lock lasts unless it is renewed. 30 s.
+    pub lock_ttl: Duration,
     /// Start the next entry of a lane only after the settle of the one before was answered.
     pub strict: bool,
     /// Starts of an entry before it goes to the dead letters. 3.
@@ -178,6 +182,8 @@ impl Default for ConsumerConfig {
             prefetch_bytes: 4 * 1024 * 1024,
             ordering: Ordering::Lanes,
             order_unaddressed: false,
+            lock_id: LockId::Both,
+            lock_ttl: Duration::from_secs(30),
             strict: false,
             max_attempts: 3,
             retry_base: Duration::from_secs(1),
@@ -223,6 +229,7 @@ impl ConsumerConfig {
         if !(0.0..=1.0).contains(&self.retry_jitter) {
             return Err(out_of_range("retry_jitter", self.retry_jitter, "0 to 1"));
         }
+        at_least("lock_ttl", self.lock_ttl, Duration::from_secs(1))?;
         at_least("lease", self.lease, Duration::from_millis(200))?;
         at_least("sweep", self.sweep, Duration::from_millis(50))?;
         if self.grace() * 2 > self.lease {

@@ -16,7 +16,7 @@ use crate::envelope::{Envelope, Kind, Value};
 use crate::error::{Error, Result};
 use crate::publish::Publisher;
 use crate::topology::Name;
-use crate::transport::{Group, Ordering, Retention};
+use crate::transport::{Group, LockId, Ordering, Retention};
 
 /// Settings of a consumer that is about to be opened. Nothing happens before [`ConsumerBuilder::open`].
 #[derive(Debug, Clone)]
@@ -67,7 +67,7 @@ impl<T: Envelope> ConsumerBuilder<T> {
         self
     }
 
-    /// Order within lanes, or none.
+    /// Which order the group's consumers keep.
     pub fn ordering(mut self, ordering: Ordering) -> Self {
         self.config.ordering = ordering;
         self
@@ -76,6 +76,13 @@ impl<T: Envelope> ConsumerBuilder<T> {
     /// Order unaddressed entries, too.
     pub fn order_unaddressed(mut self, on: bool) -> Self {
         self.config.order_unaddressed = on;
+        self
+    }
+
+    /// In mode `lock`: what the locks are named after, and how long one lasts unless it is renewed.
+    pub fn locks(mut self, by: LockId, ttl: Duration) -> Self {
+        self.config.lock_id = by;
+        self.config.lock_ttl = ttl;
         self
     }
 
@@ -133,17 +140,19 @@ impl<T: Envelope> ConsumerBuilder<T> {
         let config = self.config;
         let mut group = Group::new(self.stream, self.group, config.ordering, self.retention);
         group.order_unaddressed = config.order_unaddressed;
+        group.lock_id = config.lock_id;
         let seed = Uuid::new_v4().as_u64_pair().0;
         let dead_letters: Name = self.bus.topology().dead_letter_stream.as_str().into();
         let policy = Policy::new(&config, group.stream.clone(), group.name.clone(), dead_letters, seed);
         let clock = self.bus.clock().clone();
         let machine = Machine::new(policy, Now { mono: clock.now(), wall_ms: clock.wall_ms() });
-        let judge = Judge { kind: T::KIND, limits: self.bus.limits() };
+        let locks = config.ordering.locks().then_some(config.lock_id);
+        let judge = Judge { kind: T::KIND, limits: self.bus.limits(), locks };
         let transport = self.bus.transport().clone();
         let patience = self.bus.config().connect_timeout;
         let shared = Arc::new(Shared::new(machine, clock, group, self.bus, config.drain_timeout));
         let mut troubles = shared.notices.subscribe();
-        let driver = Driver { shared: shared.clone(), transport, judge, name: config.name };
+        let driver = Driver { shared: shared.clone(), transport, judge, lock_ttl: config.lock_ttl, name: config.name };
         shared.bus.track(tokio::spawn(driver.run()));
         let consumer = Consumer::new(shared.clone());
         let mut last = None;

@@ -6,26 +6,30 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::machine::{Arrived, Content};
-use crate::envelope::{Kind, Limits, MAX_LANE_BYTES};
+use crate::envelope::{self, Kind, Limits, MAX_LANE_BYTES};
 use crate::error::{Error, Result};
-use crate::topology::{Name, field as name};
-use crate::transport::{Fields, Handed, Transport, field};
+use crate::topology::{Name, channel_lock, field as name};
+use crate::transport::{Fields, Handed, Lane, LockId, Transport, field};
 
 /// What a consumer expects of a body.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Judge {
     pub kind: Kind,
     pub limits: Limits,
+    /// What locks are named after, where entries need one.
+    pub locks: Option<LockId>,
 }
 
 impl Judge {
     /// Turns fetched entries into arrived ones.
     pub(super) async fn arrive(&self, transport: &dyn Transport, entries: Vec<Handed>) -> Result<Vec<Arrived>> {
         let bodies = bring(transport, entries.iter().filter_map(|entry| entry.fields.as_ref())).await?;
-        let arrive = |entry: Handed| {
+        let arrive = |mut entry: Handed| {
             let body = entry.fields.as_ref().and_then(reference);
-            let content = self.content(entry.fields, body.as_ref(), &bodies);
-            Arrived { id: entry.id, lane: entry.lane, history: entry.history, record: entry.record, content, body }
+            let content = self.content(entry.fields.take(), body.as_ref(), &bodies);
+            let locks = self.locks(&content, entry.lane.as_ref());
+            let Handed { id, lane, history, record, .. } = entry;
+            Arrived { id, lane, history, record, content, body, locks }
         };
         Ok(entries.into_iter().map(arrive).collect())
     }
@@ -58,6 +62,23 @@ impl Judge {
         match self.check(&fields) {
             Ok(()) => Content::Good(Arc::new(fields)),
             Err(error) => Content::Bad(error, Arc::new(fields)),
+        }
+    }
+
+    /// Names of the locks that an entry needs: none without a lane, and none for an unaddressed message.
+    fn locks(&self, content: &Content, lane: Option<&Lane>) -> Arc<[Name]> {
+        let (Some(by), Some(lane), Content::Good(fields)) = (self.locks, lane, content) else { return Arc::default() };
+        let channel = envelope::channel_of(fields);
+        if !channel.addressed {
+            return Arc::default();
+        }
+        let name = |id: Option<&Bytes>| channel_lock(&String::from_utf8_lossy(id.unwrap_or(lane)));
+        let (id, key) = (name(channel.id.as_ref()), name(channel.key.as_ref()));
+        match by {
+            LockId::ChannelId => [id].into(),
+            LockId::ChannelKey => [key].into(),
+            LockId::Both if id == key => [id].into(),
+            LockId::Both => [id, key].into(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! `Internal` error, the lease runs out, and others take over.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
@@ -10,10 +11,12 @@ use futures_util::stream::FuturesUnordered;
 use uuid::Uuid;
 
 use super::content::Judge;
+use super::locking;
 use super::machine::{Action, Event, Notice};
 use super::shared::Shared;
+use crate::error::Result;
 use crate::topology::Name;
-use crate::transport::{BATCH, EntryId, Fetch, Recreated, Transport};
+use crate::transport::{BATCH, EntryId, Fetch, Group, Recreated, Transport};
 
 /// Ids that one look at a pending list asks for.
 const HELD_PAGE: usize = 1000;
@@ -22,6 +25,8 @@ pub(super) struct Driver {
     pub shared: Arc<Shared>,
     pub transport: Arc<dyn Transport>,
     pub judge: Judge,
+    /// How long a lock lasts.
+    pub lock_ttl: Duration,
     /// The configured name, the first part of every identity.
     pub name: String,
 }
@@ -172,23 +177,34 @@ impl Driver {
             Action::Sweep { cursor } => {
                 Box::pin(async move { Some(Event::Swept(transport.sweep(&group, cursor).await)) })
             }
-            Action::CompareHeld { key, identity } => Box::pin(async move {
-                let mut ids: Vec<EntryId> = Vec::new();
-                let answer = loop {
-                    let after = ids.last().copied().unwrap_or(EntryId::ZERO);
-                    match transport.held(&group, &identity, after, HELD_PAGE).await {
-                        Ok(page) if page.is_empty() => break Ok(ids),
-                        Ok(page) => ids.extend(page),
-                        Err(error) => break Err(error),
-                    }
-                };
-                Some(Event::Held { key, answer })
-            }),
+            Action::CompareHeld { key, identity } => {
+                Box::pin(async move { Some(Event::Held { key, answer: held(&*transport, &group, &identity).await }) })
+            }
+            Action::Lock { number, names, token } => {
+                Box::pin(locking::lock(transport, self.lock_ttl, number, names, token))
+            }
+            Action::RenewLocks { locks } => {
+                Box::pin(locking::renew(transport, self.lock_ttl, self.shared.clock.now(), locks))
+            }
+            Action::Unlock { number, names, token } => Box::pin(locking::unlock(transport, number, names, token)),
             // Dealt with where they come out of the machine.
             Action::Start(_) | Action::Cancel { .. } | Action::Tell(_) | Action::Ended(_) => {
                 Box::pin(std::future::ready(None))
             }
         }
+    }
+}
+
+/// Everything that is pending for an identity.
+async fn held(transport: &dyn Transport, group: &Group, identity: &Name) -> Result<Vec<EntryId>> {
+    let mut ids: Vec<EntryId> = Vec::new();
+    loop {
+        let after = ids.last().copied().unwrap_or(EntryId::ZERO);
+        let page = transport.held(group, identity, after, HELD_PAGE).await?;
+        if page.is_empty() {
+            return Ok(ids);
+        }
+        ids.extend(page);
     }
 }
 

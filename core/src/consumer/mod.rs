@@ -9,6 +9,7 @@ mod content;
 mod delivery;
 mod driver;
 mod handler;
+mod locking;
 pub(crate) mod machine;
 mod outcome;
 mod shared;

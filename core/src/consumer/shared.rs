@@ -211,6 +211,10 @@ impl Shared {
             }
             Notice::DeadLettered { id, reason } => tracing::warn!(stream, group, %id, reason, "dead-lettered"),
             Notice::Vanished { id } => tracing::warn!(stream, group, %id, "a pending entry was deleted by somebody"),
+            Notice::LockLost { lane } => {
+                let lane = String::from_utf8_lossy(lane);
+                tracing::warn!(stream, group, %lane, "the lock of a channel was lost while it ran");
+            }
             Notice::LeaseExpired => {
                 tracing::warn!(stream, group, "no renewal for a lease: starting nothing until there is one");
             }

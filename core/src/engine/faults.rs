@@ -75,6 +75,11 @@ impl Engine {
         Ok(())
     }
 
+    /// Deletes a lock behind the back of whoever holds it; whether it was held.
+    pub fn break_lock(&self, key: &Name) -> Result<bool> {
+        Ok(self.state()?.locks.forget(key))
+    }
+
     /// How many lanes and records of starts routing keeps for a group: both are 0 when all is finished.
     pub fn kept(&self, group: &Group) -> Result<(usize, usize)> {
         let state = self.state()?;

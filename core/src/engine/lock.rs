@@ -14,6 +14,11 @@ impl Locks {
         self.0.get(key).filter(|(_, end)| now < *end).map(|(holder, _)| holder == token)
     }
 
+    /// Forgets a lock, whoever holds it.
+    pub(super) fn forget(&mut self, key: &Name) -> bool {
+        self.0.remove(key).is_some()
+    }
+
     /// Takes a lock that nobody else holds.
     pub(super) fn take(&mut self, key: &Name, token: &str, ttl: Duration, now: Duration) -> bool {
         let free = self.held(key, token, now).unwrap_or(true);

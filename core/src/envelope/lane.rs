@@ -40,8 +40,34 @@ pub fn lane_of(fields: &[(Bytes, Bytes)], order_unaddressed: bool) -> Result<Opt
     }
 }
 
-/// What the body says; nothing when it is no map.
+/// The channel of a message, as locks are named after it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    /// `channel_id` of the envelope.
+    pub id: Option<Bytes>,
+    /// `channel_key` of the envelope, else the field `key` of the entry.
+    pub key: Option<Bytes>,
+    /// Whether the message is addressed to the bot, as far as is known.
+    pub addressed: bool,
+}
+
+/// The channel of an entry; what cannot be read is not known.
+pub fn channel_of(fields: &[(Bytes, Bytes)]) -> Channel {
+    let body = field(fields, names::DATA).and_then(|data| channel_of_body(data).ok().flatten());
+    let mut channel = body.unwrap_or(Channel { id: None, key: None, addressed: true });
+    channel.key = channel.key.or_else(|| field(fields, names::KEY).cloned());
+    channel.addressed &= field(fields, names::UNADDRESSED).is_none_or(|ua| ua.as_ref() != b"1");
+    channel
+}
+
+/// The lane that the body names.
 fn of_body(data: &Bytes, order_unaddressed: bool) -> Result<Option<Bytes>> {
+    let channel = channel_of_body(data)?.filter(|channel| channel.addressed || order_unaddressed);
+    Ok(channel.and_then(|channel| channel.key.or(channel.id)))
+}
+
+/// What the body says; nothing when it is no map.
+fn channel_of_body(data: &Bytes) -> Result<Option<Channel>> {
     scan(data, &Limits::default())?;
     let mut reader = Reader::new(data);
     let Token::Map(pairs) = reader.token()? else { return Ok(None) };
@@ -57,10 +83,8 @@ fn of_body(data: &Bytes, order_unaddressed: bool) -> Result<Option<Bytes>> {
         }
         reader.skip()?;
     }
-    if !addressed && !order_unaddressed {
-        return Ok(None);
-    }
-    Ok(key.or(id).map(|lane| data.slice_ref(lane.as_bytes())))
+    let text = |text: Option<&str>| text.map(|text| data.slice_ref(text.as_bytes()));
+    Ok(Some(Channel { id: text(id), key: text(key), addressed }))
 }
 
 /// The text of a token; nil and the empty text are none.

@@ -56,7 +56,7 @@ pub use self::history::HistoricalMessage;
 pub use self::inbound::Inbound;
 pub use self::incoming::IncomingMessage;
 pub use self::kind::{Head, Kind};
-pub use self::lane::{MAX_LANE_BYTES, MAX_READ_FOR_LANE, lane_of};
+pub use self::lane::{Channel, MAX_LANE_BYTES, MAX_READ_FOR_LANE, channel_of, lane_of};
 pub use self::lifecycle::{EVENT_KINDS, LifecycleEvent};
 pub use self::limits::Limits;
 pub use self::map::Map;

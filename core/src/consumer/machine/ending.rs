@@ -49,6 +49,10 @@ impl Machine {
         if self.sessions.values().any(|held| held.settling || !held.outbox.is_empty() || held.batch.is_some()) {
             return;
         }
+        self.pump_locks(now);
+        if !self.locks.is_empty() {
+            return;
+        }
         // What holds nothing retires; the rest is marked as left, for others to take over at once.
         let mut asked = false;
         for (key, held) in &mut self.sessions {

@@ -152,6 +152,7 @@ impl Machine {
             handed: false,
             record,
             error: None,
+            locks: entry.locks,
         };
         if keep {
             self.bodies += 1;

@@ -1,8 +1,9 @@
 //! The queue of one lane. An entry without lane is a lane of its own.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
-use super::types::{Content, Ticket};
+use super::types::{Content, LockNumber, Ticket};
 use crate::topology::Name;
 use crate::transport::{EntryId, Lane, Record};
 
@@ -38,6 +39,8 @@ pub(super) enum LaneState {
     Runnable,
     /// Waits for the body of its front.
     Reading,
+    /// Waits for the answer to its front's request for a lock.
+    Locking,
     /// Waits for the mark of its front's start.
     Beginning,
     Running(Ticket),
@@ -67,6 +70,8 @@ pub(super) struct Item {
     pub handed: bool,
     /// Text of the last error, for the dead letter.
     pub error: Option<String>,
+    /// Locks that it needs to run.
+    pub locks: Arc<[Name]>,
 }
 
 #[derive(Debug, Default)]
@@ -76,11 +81,19 @@ pub(super) struct LaneQueue {
     pub state: LaneState,
     /// Entries of this lane that the server counts as unsettled with us.
     pub unsettled: u64,
+    /// The lock that it holds or has asked for, and how often in a row it was refused one.
+    pub lock: Option<LockNumber>,
+    pub refused: u32,
 }
 
 impl LaneQueue {
     pub(super) fn front_id(&self) -> Option<EntryId> {
         self.queue.front().map(|item| item.id)
+    }
+
+    /// Whether an outcome of the lane was reported and not answered yet.
+    pub(super) fn has_unanswered(&self) -> bool {
+        self.unsettled > self.queue.len() as u64
     }
 
     /// Forgets the bodies behind the first `keep` entries; gives how many counted bodies and bytes were let go.

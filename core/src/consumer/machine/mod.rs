@@ -7,7 +7,8 @@
 //! refused or whose lease is not confirmed; every start that a crash could hide is marked before it.
 //!
 //! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out;
-//! `outcome` settles; `lease` renews, watches others and adopts; `ending` drains.
+//! `outcome` settles; `locks` asks for those of channels;
+//! `lease` renews, watches others and adopts; `ending` drains.
 
 pub(crate) mod backoff;
 mod dead;
@@ -15,6 +16,7 @@ mod ending;
 mod intake;
 mod lane;
 mod lease;
+mod locks;
 mod outcome;
 mod session;
 mod setup;
@@ -28,13 +30,14 @@ use std::time::Duration;
 
 pub use types::Notice;
 pub(crate) use types::{
-    Action, Answer, Arrived, CancelReason, Content, Ended, Event, Now, Policy, SessionKey, Started, Ticket,
+    Action, Answer, Arrived, CancelReason, Content, Ended, Event, LockNumber, Now, Policy, SessionKey, Started, Ticket,
 };
 
 use crate::error::Error;
 use crate::transport::Refusal;
 use lane::Slot;
 use lease::Lookout;
+use locks::Locks;
 use session::{Held, Running};
 use setup::Setup;
 
@@ -81,6 +84,7 @@ pub(crate) struct Machine {
     bodies: usize,
     bytes: usize,
     lookout: Lookout,
+    locks: Locks,
     wait: intake::Wait,
     /// Requests that failed in a row.
     failures: u32,
@@ -122,6 +126,7 @@ impl Machine {
             bodies: 0,
             bytes: 0,
             lookout: Lookout::new(now.mono + look),
+            locks: Locks::default(),
             wait: intake::Wait::default(),
             failures: 0,
             sweep_at,
@@ -181,6 +186,9 @@ impl Machine {
             }
             Event::Drain { deadline } => self.drain(deadline),
             Event::ServerChanged => self.server_changed(now),
+            Event::Locked { number, answer } => self.lock_answered(number, answer, now),
+            Event::LocksRenewed { sent, answers } => self.locks_renewed(sent, answers, now),
+            Event::Unlocked { number } => self.unlocked(number),
             Event::Swept(answer) => self.swept(answer, now),
             Event::Held { key, answer } => self.compared(key, answer, now),
         }
@@ -195,6 +203,7 @@ impl Machine {
         self.pump_starts(now);
         self.pump_begins(now);
         self.pump_settles(now);
+        self.pump_locks(now);
         self.pump_bodies(now);
         self.pump_fetches(now);
         self.pump_lookout(now);
@@ -215,6 +224,7 @@ impl Machine {
             earliest(at);
         }
         self.lease_deadlines(&mut earliest);
+        self.lock_deadlines(&mut earliest);
         if let Some((at, _, _)) = self.waiting.first() {
             earliest(*at);
         }
@@ -288,7 +298,7 @@ impl Machine {
                 self.bodies -= 1;
                 self.bytes -= item.bytes;
             }
-            if lane.state == lane::LaneState::Beginning {
+            if matches!(lane.state, lane::LaneState::Beginning | lane::LaneState::Locking) {
                 self.busy -= 1;
             }
         }

@@ -173,6 +173,11 @@ impl Machine {
         for (settle, result) in batch.iter().zip(&answer.results) {
             let slot = Slot::new(settle.lane.as_ref(), settle.id);
             match (result, &settle.verdict) {
+                // Where lanes are not routed others may have been handed its other entries, too; ours stay ours.
+                (SettleResult::Stale, _) if self.policy.lock_ttl.is_some() => {
+                    self.out.push(Action::Tell(Notice::StaleOutcome { id: settle.id }));
+                    self.taken_away(key, &slot, settle.id);
+                }
                 (SettleResult::Stale, _) => self.drop_lane(key, &slot, settle.id),
                 (SettleResult::Done, Verdict::Retry(record)) => {
                     self.put_to_wait(key, slot, now.mono.saturating_add(record.due_in));
@@ -195,12 +200,27 @@ impl Machine {
         let Some(lane) = held.lanes.get_mut(slot) else { return };
         lane.unsettled = lane.unsettled.saturating_sub(1);
         match lane.state {
-            LaneState::Reporting => self.next_of(key, slot),
+            LaneState::Reporting if !lane.has_unanswered() => self.next_of(key, slot),
             LaneState::Idle if lane.unsettled == 0 && lane.queue.is_empty() => {
                 held.lanes.remove(slot);
             }
             _ => {}
         }
+    }
+
+    /// Somebody took a single entry away. If it waits for another attempt here, it is out of the queue.
+    fn taken_away(&mut self, key: SessionKey, slot: &Slot, id: EntryId) {
+        let lane = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(slot));
+        if let Some(lane) = lane.filter(|lane| lane.state == LaneState::Settling && lane.front_id() == Some(id)) {
+            if let Some(item) = lane.queue.pop_front()
+                && item.counted
+            {
+                self.bodies -= 1;
+                self.bytes -= item.bytes;
+            }
+            lane.state = LaneState::Reporting;
+        }
+        self.settled_one(key, slot, id);
     }
 
     /// The server says that an entry of this lane is not ours: then nothing of the lane is.
@@ -220,7 +240,7 @@ impl Machine {
         // A mark that is under way gives its slot back when it is answered.
         let queued = held.begins.len();
         held.begins.retain(|(_, _, other)| other != slot);
-        self.busy -= queued - held.begins.len();
+        self.busy -= queued - held.begins.len() + usize::from(lane.state == LaneState::Locking);
         if let LaneState::Running(ticket) = lane.state {
             held.tickets.remove(&ticket);
             if let Some(running) = self.tickets.get_mut(&ticket) {

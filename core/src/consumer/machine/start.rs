@@ -11,6 +11,8 @@ use crate::transport::{BATCH, Record, Verdict};
 /// What is to become of the front of a lane.
 enum Turn {
     Start,
+    /// It does not hold the lock of its channel.
+    Lock,
     /// Only the id is kept.
     Read,
     Vanished,
@@ -68,7 +70,12 @@ impl Machine {
         if self.busy == 0
             && let Some((key, slot)) = self.lonely.pop_front()
         {
-            self.launch(key, &slot, true, now);
+            let lane = self.sessions.get(&key).and_then(|held| held.lanes.get(&slot));
+            if lane.is_none_or(|lane| self.is_locked(lane)) {
+                self.launch(key, &slot, true, now);
+            } else {
+                self.runnable.push_front((key, slot));
+            }
         }
     }
 
@@ -79,18 +86,24 @@ impl Machine {
             return;
         }
         let Some(item) = lane.queue.front() else { return };
+        if self.has_had_its_turn(lane, now) {
+            self.leave_the_turn(key, slot, now);
+            return;
+        }
         let Record { starts, crashed, alone, .. } = item.record;
         let turn = match &item.content {
-            None => Turn::Read,
             Some(Content::Vanished) => Turn::Vanished,
             Some(Content::Bad(..)) => Turn::Bad,
             Some(Content::Good(_)) if starts >= max && (alone || !crashed) => Turn::Spent,
+            _ if !self.is_locked(lane) => Turn::Lock,
+            None => Turn::Read,
             // Only a crash with no other handler beside it is proof, so the last permitted start of a suspect, or
             // one more if it had company, is a lonely one.
             Some(Content::Good(_)) if crashed && starts + 1 >= max => Turn::Alone,
             Some(Content::Good(_)) => Turn::Start,
         };
         match turn {
+            Turn::Lock => self.ask_for_lock(key, &slot, now),
             Turn::Start => self.launch(key, &slot, false, now),
             Turn::Alone => self.lonely.push_back((key, slot)),
             Turn::Read => self.want_bodies(key, &slot),
@@ -160,13 +173,15 @@ impl Machine {
         }
         let Some(begun) = self.sessions.get_mut(&key).and_then(|held| held.begun.take()) else { return };
         for (id, record, slot) in begun {
-            let Some(held) = self.sessions.get_mut(&key) else { return };
+            let Some(held) = self.sessions.get(&key) else { return };
             let expired = held.expired;
-            let Some(lane) = held.lanes.get_mut(&slot).filter(|lane| lane.front_id() == Some(id)) else {
+            let Some(lane) = held.lanes.get(&slot).filter(|lane| lane.front_id() == Some(id)) else {
                 self.busy -= 1;
                 continue;
             };
-            if self.phase != Phase::Working || expired {
+            let may_start = self.phase == Phase::Working && !expired && self.is_locked(lane);
+            let Some(lane) = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(&slot)) else { return };
+            if !may_start {
                 // It did not start: the mark is taken back by the next one, which carries the same number.
                 lane.state = LaneState::Runnable;
                 self.runnable.push_back((key, slot));

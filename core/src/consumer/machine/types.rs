@@ -25,6 +25,8 @@ pub(crate) struct Policy {
     pub grace: Duration,
     pub look: Duration,
     pub on_lease_lost: OnLeaseLost,
+    /// How long a lock lasts, where lanes need one.
+    pub lock_ttl: Option<Duration>,
     pub idle_poll: Duration,
     /// Where dead letters go.
     pub dead_letter_stream: Name,
@@ -52,6 +54,7 @@ impl Policy {
             grace: config.grace(),
             look: config.look(),
             on_lease_lost: config.on_lease_lost,
+            lock_ttl: config.ordering.locks().then_some(config.lock_ttl),
             idle_poll: config.idle_poll,
             dead_letter_stream: dead_letters,
             stream,
@@ -76,6 +79,9 @@ pub(crate) type SessionKey = u32;
 /// Names a started delivery; never used again.
 pub(crate) type Ticket = u64;
 
+/// Names a lock that was asked for; never used again.
+pub(crate) type LockNumber = u64;
+
 /// What an arrived entry holds, judged before the machine sees it.
 #[derive(Debug, Clone)]
 pub(crate) enum Content {
@@ -97,6 +103,8 @@ pub(crate) struct Arrived {
     pub content: Content,
     /// Key of the big body, if it has one.
     pub body: Option<Name>,
+    /// Names of the locks that it needs to run.
+    pub locks: Arc<[Name]>,
 }
 
 /// How a handler ended.
@@ -170,6 +178,18 @@ pub(crate) enum Event {
     ServerChanged,
     /// Swept a page of the janitor's walk.
     Swept(Result<Option<u64>, Error>),
+    /// Whether a lock is ours now.
+    Locked {
+        number: LockNumber,
+        answer: Result<bool, Error>,
+    },
+    LocksRenewed {
+        sent: Duration,
+        answers: Vec<(LockNumber, Result<bool, Error>)>,
+    },
+    Unlocked {
+        number: LockNumber,
+    },
     /// The pending list as the server has it.
     Held {
         key: SessionKey,
@@ -241,6 +261,20 @@ pub(crate) enum Action {
         key: SessionKey,
         identity: Name,
     },
+    /// Take all of these locks, or none.
+    Lock {
+        number: LockNumber,
+        names: Arc<[Name]>,
+        token: Name,
+    },
+    RenewLocks {
+        locks: Vec<(LockNumber, Arc<[Name]>, Name)>,
+    },
+    Unlock {
+        number: LockNumber,
+        names: Arc<[Name]>,
+        token: Name,
+    },
     /// Hand a delivery to a handler.
     Start(Started),
     Cancel {
@@ -306,6 +340,11 @@ pub enum Notice {
     },
     /// The server could not be reached for nearly a lease: nothing starts until it can.
     LeaseExpired,
+    /// The lock of a channel was lost while we ran it: somebody else may run it, too.
+    LockLost {
+        /// The lane.
+        lane: Lane,
+    },
     /// Handlers that run were told to end: look which deliveries are cancelled.
     HandlersCancelled,
     /// First failure of a streak of failed requests.

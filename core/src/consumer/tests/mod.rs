@@ -2,6 +2,7 @@
 
 mod exclusive;
 mod faulty;
+mod locks;
 mod poison;
 mod schedules;
 

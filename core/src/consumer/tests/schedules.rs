@@ -39,6 +39,7 @@ async fn open(bus: &Bus, log: &Log, dice: &Arc<Dice>, ordering: Ordering, n: usi
     let config = ConsumerConfig {
         name: format!("w{n}"),
         ordering,
+        lock_ttl: Duration::from_secs(1),
         concurrency: 3,
         prefetch: Some(4),
         lease: Duration::from_secs(2),
@@ -217,6 +218,11 @@ fn lanes_lose_nothing_and_keep_the_order() {
 #[test]
 fn exclusive_loses_nothing_and_keeps_the_order() {
     random_schedules(Ordering::Exclusive, 40);
+}
+
+#[test]
+fn lock_loses_nothing_and_runs_a_lane_once_at_a_time() {
+    random_schedules(Ordering::Lock, 40);
 }
 
 #[test]
