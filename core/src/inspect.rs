@@ -1,11 +1,16 @@
 //! Looking without touching. Nothing here answers 0 or "fine" when it does not know: it returns the error.
 
+use crate::envelope::EntryFields;
 use crate::error::Result;
 use crate::publish::Publisher;
+use crate::topology::{Name, field};
 use crate::transport::{Entry, EntryId, PendingInfo, StreamInfo};
 
 /// The most entries one call gives.
 const PAGE: usize = 1000;
+
+/// Bytes of big bodies after which a call gives no more entries.
+const BIG_BODIES: u64 = 64 * 1024 * 1024;
 
 /// A stream at a glance; `NotFound` when there is none.
 pub(crate) async fn stream_info(bus: &Publisher, stream: &str) -> Result<StreamInfo> {
@@ -19,10 +24,45 @@ pub(crate) async fn pending(bus: &Publisher, stream: &str, group: &str) -> Resul
     bus.transport().pending(&bus.topology().named_stream(stream), &group.into()).await
 }
 
-/// Entries after an id, oldest first, at most `count` (and 1000). Big bodies are brought in.
+/// Entries after an id, oldest first, at most `count` (and 1000). Big bodies are brought in; entries after more than
+/// 64 MiB of them are left for the next call. A body that is gone leaves its entry as it stands.
 pub(crate) async fn entries(bus: &Publisher, stream: &str, after: EntryId, count: usize) -> Result<Vec<Entry>> {
     bus.ensure_open()?;
     let from = EntryId { ms: after.ms, seq: after.seq.saturating_add(1) };
     let stream = bus.topology().named_stream(stream);
-    bus.transport().range(&stream, from, EntryId::MAX, count.min(PAGE)).await
+    let mut entries = bus.transport().range(&stream, from, EntryId::MAX, count.min(PAGE)).await?;
+    bring_in(bus, &mut entries).await?;
+    Ok(entries)
+}
+
+/// Replaces references to big bodies by the bodies.
+async fn bring_in(bus: &Publisher, entries: &mut Vec<Entry>) -> Result<()> {
+    let mut bytes = 0;
+    let mut keys: Vec<Name> = Vec::new();
+    let mut owners = Vec::new();
+    for (n, entry) in entries.iter().enumerate() {
+        if let Some((key, len)) = EntryFields::read(&entry.fields).body_ref {
+            if bytes > BIG_BODIES {
+                entries.truncate(n);
+                break;
+            }
+            bytes += len;
+            keys.push(key.into());
+            owners.push(n);
+        }
+    }
+    if keys.is_empty() {
+        return Ok(());
+    }
+    for (n, body) in owners.into_iter().zip(bus.transport().bodies(&keys).await?) {
+        if let Some(body) = body {
+            let fields = &mut entries[n].fields;
+            fields.retain(|(name, _)| name != field::REF.as_bytes() && name != field::LEN.as_bytes());
+            match fields.iter_mut().find(|(name, _)| name == field::DATA.as_bytes()) {
+                Some((_, data)) => *data = body,
+                None => fields.push((field::DATA.into(), body)),
+            }
+        }
+    }
+    Ok(())
 }

@@ -4,6 +4,7 @@ pub mod bus;
 pub mod clock;
 pub mod config;
 pub mod consumer;
+pub mod dead_letter;
 pub mod engine;
 pub mod envelope;
 pub mod error;
@@ -20,6 +21,7 @@ pub mod transport;
 
 pub use bus::{Bus, ConnectBuilder};
 pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Outcome};
+pub use dead_letter::DeadLetters;
 pub use error::{Error, ErrorKind, Result, Stored};
 pub use policy::{LockId, Ordering, Retention};
 pub use provision::Role;

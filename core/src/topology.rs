@@ -49,7 +49,7 @@ pub mod field {
     pub const DEAD_AT: &str = "dead_at";
     /// Dead letter: identity that gave it up.
     pub const CONSUMER: &str = "consumer";
-    /// Dead letter: msgpack list of earlier lives.
+    /// Dead letter, and an entry that was put back: msgpack list of earlier lives.
     pub const HISTORY: &str = "history";
 }
 
@@ -198,6 +198,21 @@ pub fn body_key(stream: &str, id: &str) -> Name {
 /// A key of one id. The `#` keeps it apart from the keys of a group that is called like `what`.
 fn of_id(stream: &str, what: &str, id: &str) -> Name {
     format!("{stream}:{what}:#{}", encode(id)).into()
+}
+
+/// Key that holds the big body of a dead letter: beside the letters, so that it lives as long as the letter.
+pub fn letter_body_key(letters: &str, stream: &str, group: &str, entry: &str) -> Name {
+    body_key(letters, &format!("{stream}:{group}:{entry}"))
+}
+
+/// Whether a key is one that holds a big body beside `stream`.
+pub fn is_body_key(stream: &str, key: &str) -> bool {
+    key.strip_prefix(stream).is_some_and(|rest| rest.starts_with(":body:#"))
+}
+
+/// Marker of a dead letter that was put back; holds the new entry's id for the length of the dedupe window.
+pub fn replayed_key(letters: &str, letter: &str) -> Name {
+    of_id(letters, "replayed", letter)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::ops::Deref;
 pub use connect::ConnectBuilder;
 
 use crate::consumer::ConsumerBuilder;
+use crate::dead_letter::DeadLetters;
 use crate::envelope::{Inbound, Outbound, ToolRequest, Value};
 use crate::error::{Error, Result};
 use crate::inspect;
@@ -106,6 +107,16 @@ impl Bus {
     /// Entries of a stream after an id, oldest first, at most `count` (and 1000).
     pub async fn entries(&self, stream: &str, after: EntryId, count: usize) -> Result<Vec<Entry>> {
         inspect::entries(&self.publisher, stream, after, count).await
+    }
+
+    /// The entries that were given up: to look at, to put back, to throw away.
+    pub fn dead_letters(&self) -> DeadLetters {
+        self.dead_letters_in(&self.topology().dead_letter_stream)
+    }
+
+    /// The dead letters in another stream than this bus writes them to.
+    pub fn dead_letters_in(&self, stream: &str) -> DeadLetters {
+        DeadLetters::new(self.publisher.clone(), self.topology().named_stream(stream))
     }
 
     /// One round trip; what the server is.

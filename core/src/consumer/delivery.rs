@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 use super::machine::Started;
 use super::outcome::Outcome;
 use super::shared::{Cancel, Shared};
-use crate::envelope::{Envelope, Value, codec};
+use crate::envelope::{Envelope, Value, codec, count_lives};
 use crate::error::Result;
 use crate::publish::Publisher;
 use crate::topology::{Name, field as name};
@@ -61,9 +61,14 @@ impl<T> Delivery<T> {
         self.inner.started.attempt
     }
 
-    /// Whether the entry was, or may have been, handed to a handler before.
+    /// Whether the entry was, or may have been, handed to a handler before, also in an earlier life.
     pub fn redelivered(&self) -> bool {
-        self.inner.started.redelivered
+        self.inner.started.redelivered || self.replays() > 0
+    }
+
+    /// How often the entry was put back from the dead letters; attempts are counted anew each time.
+    pub fn replays(&self) -> u32 {
+        self.field(name::HISTORY).map_or(0, |history| count_lives(history))
     }
 
     /// The msgpack bytes of the body; empty when the entry has none.

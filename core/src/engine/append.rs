@@ -7,7 +7,7 @@ use crate::transport::{Append, Appended, check};
 /// Appends one entry.
 pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
     check::append(&entry)?;
-    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, from, measure } = entry;
+    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure } = entry;
     if let Some(fence) = fence {
         let in_force = state.routings.get(&fence.consumers).is_some_and(|r| r.check(&fence.session).is_ok());
         if !in_force {
@@ -15,12 +15,7 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
         }
     }
     let len = |state: &State| state.streams.get(&name).map_or(0, super::stream::Stream::len);
-    if let Some((old, id)) = &from {
-        if !state.streams.get(old).is_some_and(|stream| stream.entries.contains_key(id)) {
-            let missing = "the entry that was to be moved is not there; perhaps it has been moved before";
-            return Err(refused(ErrorKind::NotFound, missing).with_context("stream", old).with_context("id", id));
-        }
-    } else if let Some(dedupe) = &dedupe
+    if let Some(dedupe) = &dedupe
         && let Some(id) = state.markers.get(&dedupe.key, now.mono)
     {
         return Ok(Appended { id, duplicate: true, len: measure.then(|| len(state)) });
@@ -32,11 +27,6 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
     }
     if let Some((key, body)) = body {
         state.bodies.insert(key, body);
-    }
-    if let Some((old, id)) = &from
-        && let Some(old) = state.streams.get_mut(old)
-    {
-        old.remove(*id);
     }
     let stream = state.streams.entry(name.clone()).or_default();
     let id = stream.append(fields, now.wall_ms);

@@ -3,7 +3,7 @@
 use super::state::State;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topology::Name;
-use crate::transport::{Entry, EntryId, Group, GroupInfo, PendingInfo, StreamInfo};
+use crate::transport::{Entry, EntryId, Fields, Group, GroupInfo, PendingInfo, StreamInfo};
 
 use super::group::GroupState;
 use super::stream::Stream;
@@ -33,11 +33,20 @@ pub(super) fn read(state: &State, name: &Name, ids: &[EntryId]) -> Vec<Option<En
     ids.iter().map(entry).collect()
 }
 
+fn entry((id, fields): (&EntryId, &Fields)) -> Entry {
+    Entry { id: *id, fields: fields.clone() }
+}
+
 /// Entries between two ids.
 pub(super) fn range(state: &State, name: &Name, from: EntryId, to: EntryId, count: usize) -> Vec<Entry> {
     let Some(stream) = state.streams.get(name).filter(|_| from <= to) else { return Vec::new() };
-    let entry = |(id, fields): (&EntryId, &Vec<_>)| Entry { id: *id, fields: fields.clone() };
     stream.entries.range(from..=to).take(count).map(entry).collect()
+}
+
+/// Entries between two ids, from behind.
+pub(super) fn range_back(state: &State, name: &Name, from: EntryId, to: EntryId, count: usize) -> Vec<Entry> {
+    let Some(stream) = state.streams.get(name).filter(|_| from <= to) else { return Vec::new() };
+    stream.entries.range(from..=to).rev().take(count).map(entry).collect()
 }
 
 /// A stream at a glance.

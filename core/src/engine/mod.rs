@@ -10,6 +10,7 @@ mod faults;
 mod fetch;
 mod group;
 mod lane;
+mod letters;
 mod lock;
 mod look;
 mod marker;
@@ -36,8 +37,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Entry, EntryId, Fetch, Fetched, Group, Hint, PendingInfo, Record, Recreated, Refusal, ServerInfo,
-    Session, Settle, Settled, Sign, StreamInfo, Transport, check,
+    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Group, Hint, PendingInfo, Record, Recreated, Refusal,
+    Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport, check,
 };
 use state::{Now, State};
 
@@ -213,6 +214,20 @@ impl Transport for Engine {
 
     async fn range(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
         Ok(look::range(&*self.state()?, stream, from, to, count))
+    }
+
+    async fn range_back(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
+        Ok(look::range_back(&*self.state()?, stream, from, to, count))
+    }
+
+    async fn replay(&self, replay: &Replay) -> Result<Replayed> {
+        let (mut state, now) = self.at()?;
+        letters::replay(&mut state, replay, now)
+    }
+
+    async fn discard(&self, letters: &Name, batch: &[Discard]) -> Result<Vec<bool>> {
+        check::batch(batch.len())?;
+        Ok(letters::discard(&mut *self.state()?, letters, batch))
     }
 
     async fn bodies(&self, keys: &[Name]) -> Result<Vec<Option<Bytes>>> {

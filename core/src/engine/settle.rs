@@ -46,12 +46,17 @@ pub(super) fn settle(
             Check::Done | Check::Stale => None,
         })
     };
+    let delete = matches!(group.retention, Retention::Acked { .. }) && state.groups_that_count(&group.stream) <= 1;
     for (outcome, _) in ours() {
         if let Verdict::Dead { stream, fields } = &outcome.verdict {
+            if let Some((from, to)) = outcome.heir()
+                && let Some(body) = if delete { state.bodies.remove(from) } else { state.bodies.get(from).cloned() }
+            {
+                state.bodies.insert(to.into(), body);
+            }
             append::append(state, Append::new(stream.clone(), fields.clone()), now)?;
         }
     }
-    let delete = matches!(group.retention, Retention::Acked { .. }) && state.groups_that_count(&group.stream) <= 1;
     for (outcome, lane) in ours() {
         match &outcome.verdict {
             Verdict::Retry(record) => state.routing(&group.keys).set_record(outcome.id, *record, now.wall_ms),

@@ -43,6 +43,8 @@ pub struct Life {
     pub first_at: u64,
     /// When it was given up, milliseconds since 1970.
     pub dead_at: u64,
+    /// When it was put back, milliseconds since 1970; 0 while it was not.
+    pub replayed_at: u64,
     /// Keys that we do not know.
     pub rest: Map,
 }
@@ -58,6 +60,7 @@ impl Life {
         field!(Optional "attempt" => attempt: u64),
         field!(Optional "first_at" => first_at: u64),
         field!(Optional "dead_at" => dead_at: u64),
+        field!(Optional "replayed_at" => replayed_at: u64).unless(|life| life.replayed_at == 0),
     ];
 }
 
@@ -93,10 +96,17 @@ impl DeadLetter {
     }
 
     /// Reads a dead letter, ours or the original's. Never fails: what is missing is empty.
+    ///
+    /// The letter's own fields stand first; one of the same name further behind belongs to the entry.
     pub fn read(fields: &[(Bytes, Bytes)]) -> Self {
         let mut entry = EntryFields::read(fields);
         let mut life = Life::default();
+        let mut seen: Vec<Bytes> = Vec::new();
         entry.rest.retain(|(name, value)| {
+            if seen.contains(name) {
+                return true;
+            }
+            seen.push(name.clone());
             match std::str::from_utf8(name).unwrap_or_default() {
                 names::ORIGINAL_STREAM => life.stream = text(value),
                 names::ORIGINAL_MSG_ID => life.id = text(value),
@@ -115,13 +125,45 @@ impl DeadLetter {
     }
 
     /// The entry as it is put back: the same bytes and message id, with this life added to its history.
+    ///
+    /// Of more than [`MAX_LIVES`] lives the oldest are left out, of an earlier life's error the end of a long text.
     pub fn into_entry(self) -> Result<EntryFields> {
         let mut lives = self.history()?;
         lives.push(self.life);
+        lives.drain(..lives.len().saturating_sub(MAX_LIVES));
+        for life in &mut lives {
+            life.error.truncate(cut(&life.error, MAX_PAST_ERROR).len());
+        }
         let mut writer = Writer::new(&Limits::default());
         writer.list(lives.len());
         writer.inside(|writer| lives.iter().for_each(|life| write_map(writer, life, Life::FIELDS, &life.rest)));
         Ok(EntryFields { history: writer.finish()?, ..self.entry })
+    }
+}
+
+/// Earlier lives that an entry carries along.
+pub const MAX_LIVES: usize = 50;
+
+/// Bytes of the error of an earlier life.
+const MAX_PAST_ERROR: usize = 1024;
+
+/// The beginning of a text, at most so many bytes: the error of a dead letter is for people.
+pub(crate) fn cut(text: &str, most: usize) -> &str {
+    let mut end = text.len().min(most);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// How many lives a history field counts, without reading them; none where it is something else.
+pub(crate) fn count_lives(history: &[u8]) -> u32 {
+    if history.is_empty() {
+        return 0;
+    }
+    match Reader::new(history).token() {
+        Ok(Token::List(n)) => n,
+        _ => 0,
     }
 }
 

@@ -50,7 +50,8 @@ mod value;
 use bytes::Bytes;
 
 pub use self::attachment::Attachment;
-pub use self::dead_letter::{DeadLetter, Life};
+pub use self::dead_letter::{DeadLetter, Life, MAX_LIVES};
+pub(crate) use self::dead_letter::{count_lives, cut};
 pub use self::entry::{EntryFields, Fields};
 pub use self::history::HistoricalMessage;
 pub use self::inbound::Inbound;

@@ -1,7 +1,7 @@
 //! Appending: the whole batch leaves as one write, in order.
 //!
-//! An entry without conditions is a bare `XADD`. One with a fence, a message id, a strict cap, a body beside it or an
-//! old place is a script, so that the condition and the entry are one step. The body itself travels in a command of its
+//! An entry without conditions is a bare `XADD`. One with a fence, a message id, a strict cap or a body beside it
+//! is a script, so that the condition and the entry are one step. The body itself travels in a command of its
 //! own before the script: the server takes it over as it came, where a script would copy it three times.
 
 use std::time::Duration;
@@ -12,7 +12,7 @@ use super::link::{Failure, Link, is_noscript, load, unwrapped};
 use super::parse::{self, Answer};
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result, Stored};
-use crate::transport::{Append, Appended, EntryId, check};
+use crate::transport::{Append, Appended, check};
 
 /// The most names and values one scripted entry may have: Lua cannot spread more.
 pub(super) const MAX_TEXTS: usize = 7000;
@@ -93,11 +93,10 @@ fn plain(entry: &Append) -> Cmd {
 
 fn scripted(entry: &Append, by_text: bool) -> Cmd {
     let mut keys: Vec<&str> = vec![&entry.stream];
-    let [consumers, marker, body, old] = [
+    let [consumers, marker, body] = [
         entry.fence.as_ref().map(|fence| &*fence.consumers),
         entry.dedupe.as_ref().map(|dedupe| &*dedupe.key),
         entry.body.as_ref().map(|(key, _)| &**key),
-        entry.from.as_ref().map(|(stream, _)| &**stream),
     ]
     .map(|key: Option<&str>| {
         key.map_or(0, |key| {
@@ -118,9 +117,7 @@ fn scripted(entry: &Append, by_text: bool) -> Cmd {
         .arg(body)
         .arg(entry.strict_cap.unwrap_or(0))
         .arg(entry.max_len.unwrap_or(0))
-        .arg(u8::from(entry.measure))
-        .arg(old)
-        .arg(entry.from.as_ref().map_or(EntryId::ZERO, |(_, id)| *id).to_string());
+        .arg(u8::from(entry.measure));
     for (name, value) in &entry.fields {
         cmd.arg(&name[..]).arg(&value[..]);
     }
@@ -195,7 +192,6 @@ pub(super) fn decided_as(reply: Value, entry: &Append) -> Result<Appended> {
             Ok(Appended { id, duplicate, len: parse::number(&answer.next()).ok() })
         }
         "full" => Err(full(&entry.stream, parse::number(&answer.next()).unwrap_or_default())),
-        "moved" => Err(moved(entry)),
         "bodiless" => Err(Error::unavailable("the body was gone before its entry could be stored; publish again")
             .with_stored(Stored::No)),
         "stale" | "forgotten" => Err(Error::new(
@@ -207,16 +203,7 @@ pub(super) fn decided_as(reply: Value, entry: &Append) -> Result<Appended> {
     }
 }
 
-fn moved(entry: &Append) -> Error {
-    let (stream, id) =
-        entry.from.as_ref().map_or_else(|| (&*entry.stream, EntryId::ZERO), |(stream, id)| (stream, *id));
-    Error::new(ErrorKind::NotFound, "the entry that was to be moved is not there; perhaps it has been moved before")
-        .with_context("stream", stream)
-        .with_context("id", id)
-        .with_stored(Stored::No)
-}
-
-fn full(stream: &str, length: u64) -> Error {
+pub(super) fn full(stream: &str, length: u64) -> Error {
     Error::new(ErrorKind::Full, format!("stream {stream:?} is full; wait for its readers, or widen its cap"))
         .with_context("stream", stream)
         .with_context("length", length)

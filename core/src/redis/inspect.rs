@@ -51,18 +51,46 @@ pub(super) async fn read(link: &Link, stream: &Name, ids: &[EntryId]) -> Result<
 
 /// Entries between two ids.
 pub(super) async fn range(link: &Link, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
+    let (from, to) = (from.to_string(), to.to_string());
+    in_steps(link, stream, count, |last| ["XRANGE".into(), beyond(last).unwrap_or(from.clone()), to.clone()]).await
+}
+
+/// Entries between two ids, from behind.
+pub(super) async fn range_back(
+    link: &Link,
+    stream: &Name,
+    from: EntryId,
+    to: EntryId,
+    count: usize,
+) -> Result<Vec<Entry>> {
+    let (from, to) = (from.to_string(), to.to_string());
+    in_steps(link, stream, count, |last| ["XREVRANGE".into(), beyond(last).unwrap_or(to.clone()), from.clone()]).await
+}
+
+/// The end of a range that goes on where the last entry stood.
+fn beyond(last: Option<EntryId>) -> Option<String> {
+    last.map(|id| format!("({id}"))
+}
+
+/// Entries of a range in steps, `ask` being the command and its two ends after the entry read last.
+async fn in_steps(
+    link: &Link,
+    stream: &Name,
+    count: usize,
+    ask: impl Fn(Option<EntryId>) -> [String; 3],
+) -> Result<Vec<Entry>> {
     let mut found: Vec<Entry> = Vec::new();
     let mut step = FIRST_STEP;
     while found.len() < count {
-        let ask = step.min(count - found.len());
-        let after = found.last().map_or_else(|| from.to_string(), |last| format!("({}", last.id));
+        let most = step.min(count - found.len());
+        let [command, start, end] = ask(found.last().map(|entry| entry.id));
         let mut pipeline = Pipeline::new();
-        pipeline.cmd("XRANGE").arg(&**stream).arg(after).arg(to.to_string()).arg("COUNT").arg(ask);
+        pipeline.cmd(&command).arg(&**stream).arg(start).arg(end).arg("COUNT").arg(most);
         let mut replies = run(link, &pipeline, stream).await?;
         let page = parse::entries(replies.pop().unwrap_or_default())?;
         let (read, bytes) = (page.len(), page.iter().map(size).sum());
         found.extend(page);
-        if read < ask {
+        if read < most {
             break;
         }
         step = next_step(step, read, bytes);

@@ -11,6 +11,7 @@ mod error;
 mod fetch;
 mod group;
 mod inspect;
+mod letters;
 mod link;
 mod lock;
 mod parse;
@@ -37,8 +38,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Entry, EntryId, Fetch, Fetched, Group, Hint, PendingInfo, Record, Recreated, Refusal, ServerInfo,
-    Session, Settle, Settled, Sign, StreamInfo, Transport,
+    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Group, Hint, PendingInfo, Record, Recreated, Refusal,
+    Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
 };
 
 /// The oldest server whose commands suffice.
@@ -184,6 +185,18 @@ impl Transport for RedisTransport {
 
     async fn range(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
         inspect::range(&self.link, stream, from, to, count).await
+    }
+
+    async fn range_back(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
+        inspect::range_back(&self.link, stream, from, to, count).await
+    }
+
+    async fn replay(&self, replay: &Replay) -> Result<Replayed> {
+        letters::replay(&self.link, replay).await
+    }
+
+    async fn discard(&self, letters: &Name, batch: &[Discard]) -> Result<Vec<bool>> {
+        letters::discard(&self.link, letters, batch).await
     }
 
     async fn bodies(&self, keys: &[Name]) -> Result<Vec<Option<Bytes>>> {

@@ -39,6 +39,8 @@ pub(super) struct Scripts {
     pub(super) lock: Script,
     pub(super) renew_lock: Script,
     pub(super) unlock: Script,
+    pub(super) replay: Script,
+    pub(super) discard: Script,
 }
 
 const LIB: &str = include_str!("scripts/lib.lua");
@@ -62,11 +64,13 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     lock: Script::new("lock", &[LIB, include_str!("scripts/lock.lua")]),
     renew_lock: Script::new("renew_lock", &[LIB, include_str!("scripts/renew_lock.lua")]),
     unlock: Script::new("unlock", &[LIB, include_str!("scripts/unlock.lua")]),
+    replay: Script::new("replay", &[LIB, include_str!("scripts/replay.lua")]),
+    discard: Script::new("discard", &[LIB, include_str!("scripts/discard.lua")]),
 });
 
 impl Scripts {
     /// Every script.
-    pub(super) fn all(&self) -> [&Script; 14] {
+    pub(super) fn all(&self) -> [&Script; 16] {
         [
             &self.append,
             &self.register,
@@ -82,6 +86,8 @@ impl Scripts {
             &self.lock,
             &self.renew_lock,
             &self.unlock,
+            &self.replay,
+            &self.discard,
         ]
     }
 }

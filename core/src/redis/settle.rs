@@ -136,6 +136,7 @@ impl<'a> Plan<'a> {
         }
         plan.dead_streams = plan.keys.len() - FIXED_KEYS;
         plan.keys.extend(plan.others.iter().filter_map(|place| batch[*place].body.as_deref()));
+        plan.keys.extend(plan.others.iter().filter_map(|place| Some(batch[*place].heir()?.1)));
         plan.acks.sort_by_key(|place| plan.lane_of[*place]);
         plan.acks_of.resize(plan.lanes.len() + 1, 0);
         for place in &plan.acks {
@@ -176,6 +177,7 @@ impl<'a> Plan<'a> {
             cmd.arg(batch[*place].id.to_string());
         }
         let mut body = FIXED_KEYS + self.dead_streams;
+        let mut heir = body + self.others.iter().filter(|place| batch[**place].body.is_some()).count();
         for place in &self.others {
             let settle = &batch[*place];
             cmd.arg(settle.id.to_string()).arg(self.lane_of[*place]);
@@ -185,12 +187,14 @@ impl<'a> Plan<'a> {
             } else {
                 cmd.arg(0);
             }
-            self.add_outcome(&mut cmd, &settle.verdict);
+            let inherits = settle.heir().is_some();
+            heir += usize::from(inherits);
+            self.add_outcome(&mut cmd, &settle.verdict, if inherits { heir } else { 0 });
         }
         cmd
     }
 
-    fn add_outcome(&self, cmd: &mut Cmd, verdict: &Verdict) {
+    fn add_outcome(&self, cmd: &mut Cmd, verdict: &Verdict, heir: usize) {
         match verdict {
             Verdict::Ack => {
                 cmd.arg("a");
@@ -202,7 +206,7 @@ impl<'a> Plan<'a> {
             Verdict::Dead { stream, fields } => {
                 let streams = &self.keys[FIXED_KEYS..FIXED_KEYS + self.dead_streams];
                 let place = streams.iter().position(|key| *key == &**stream).unwrap_or_default();
-                cmd.arg("d").arg(FIXED_KEYS + 1 + place).arg(fields.len() * 2);
+                cmd.arg("d").arg(FIXED_KEYS + 1 + place).arg(heir).arg(fields.len() * 2);
                 for (name, value) in fields {
                     cmd.arg(&name[..]).arg(&value[..]);
                 }

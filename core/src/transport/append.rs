@@ -34,10 +34,6 @@ pub struct Append {
     pub fence: Option<Arc<Fence>>,
     /// A big body, stored under its own key before the entry.
     pub body: Option<(Name, Bytes)>,
-    /// The place it is moved from (a replay, or what was put aside): that entry is removed in the same step, and the
-    /// marker of the message id is set to the new id instead of being asked. `NotFound` when the entry is not there, so
-    /// that a move repeated after a lost answer moves nothing twice.
-    pub from: Option<(Name, EntryId)>,
     /// Also answer the stream's length.
     pub measure: bool,
 }
@@ -45,26 +41,12 @@ pub struct Append {
 impl Append {
     /// A plain entry.
     pub fn new(stream: Name, fields: Fields) -> Self {
-        Self {
-            stream,
-            fields,
-            max_len: None,
-            strict_cap: None,
-            dedupe: None,
-            fence: None,
-            body: None,
-            from: None,
-            measure: false,
-        }
+        Self { stream, fields, max_len: None, strict_cap: None, dedupe: None, fence: None, body: None, measure: false }
     }
 
     /// Whether it is appended without conditions, and nothing is stored beside it.
     pub fn is_plain(&self) -> bool {
-        self.fence.is_none()
-            && self.dedupe.is_none()
-            && self.strict_cap.is_none()
-            && self.body.is_none()
-            && self.from.is_none()
+        self.fence.is_none() && self.dedupe.is_none() && self.strict_cap.is_none() && self.body.is_none()
     }
 
     /// Bytes of its fields and of the body beside it.

@@ -8,6 +8,7 @@ mod append;
 pub(crate) mod check;
 mod entry;
 mod info;
+mod letters;
 mod session;
 mod work;
 
@@ -21,6 +22,7 @@ use crate::topology::Name;
 pub use append::*;
 pub use entry::*;
 pub use info::*;
+pub use letters::*;
 pub use session::*;
 pub use work::*;
 
@@ -106,6 +108,16 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
 
     /// Entries of a stream between two ids (inclusive), oldest first, at most `count`.
     async fn range(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>>;
+
+    /// Entries of a stream between two ids (inclusive), newest first, at most `count`.
+    async fn range_back(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>>;
+
+    /// Makes a dead letter an entry again: appends it, sets the marker of its message id to the new entry and removes
+    /// the letter, in one step. `Full` (and nothing changed) when the stream holds [`Append::strict_cap`] entries.
+    async fn replay(&self, replay: &Replay) -> Result<Replayed>;
+
+    /// Removes dead letters with their big bodies, at most [`MAX_BATCH`]; for each, whether it was there.
+    async fn discard(&self, letters: &Name, batch: &[Discard]) -> Result<Vec<bool>>;
 
     /// Bodies kept beside their entries; `None` for those that are no longer there.
     async fn bodies(&self, keys: &[Name]) -> Result<Vec<Option<Bytes>>>;

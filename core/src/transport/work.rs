@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{EntryId, Fields, Lane};
-use crate::topology::Name;
+use crate::topology::{Name, field as names};
 
 /// The most entries one settle or begin may carry.
 pub const MAX_BATCH: usize = 1000;
@@ -112,8 +112,18 @@ pub struct Settle {
     pub lane: Option<Lane>,
     /// Outcome.
     pub verdict: Verdict,
-    /// Key of its big body, removed together with the entry.
+    /// Key of its big body, removed together with the entry. A dead letter whose `ref` names another key takes it
+    /// along under that one.
     pub body: Option<Name>,
+}
+
+impl Settle {
+    /// Where the big body goes: the key that the dead letter has for it.
+    pub fn heir(&self) -> Option<(&Name, &str)> {
+        let (Some(body), Verdict::Dead { fields, .. }) = (&self.body, &self.verdict) else { return None };
+        let heir = std::str::from_utf8(super::field(fields, names::REF)?).ok()?;
+        (heir != &**body).then_some((body, heir))
+    }
 }
 
 /// What became of one outcome.

@@ -8,6 +8,7 @@ mod groups;
 mod keeping;
 mod lab;
 mod lanes;
+mod letters;
 mod locks;
 mod order;
 mod player;
@@ -39,7 +40,6 @@ cases! {
         appended_entries_are_read_back_in_order,
         one_batch_spans_streams_and_fails_singly,
         a_message_id_is_stored_once_inside_its_window,
-        a_moved_entry_leaves_its_old_place_and_takes_the_message_id_along,
         a_message_id_is_forgotten_after_its_window,
         a_stale_session_publishes_nothing,
         a_strict_cap_refuses_and_stores_nothing,
@@ -106,6 +106,16 @@ cases! {
         what_is_finished_leaves_nothing_behind,
         the_largest_batch_is_carried_out,
         too_many_outcomes_are_invalid;
+    letters:
+        a_letter_put_back_takes_its_message_id_along,
+        a_replay_repeated_stores_once,
+        a_letter_that_is_gone_is_not_put_back,
+        a_replay_into_a_full_stream_keeps_the_letter,
+        a_big_body_goes_with_its_letter_and_back,
+        each_group_has_a_letter_with_a_body_of_its_own,
+        a_letter_whose_body_is_gone_is_kept,
+        discarded_letters_are_told_from_those_that_were_gone,
+        letters_are_read_from_behind;
     sessions:
         beats_and_fences_are_shown,
         renewing_says_who_is_not_in_force,

@@ -77,24 +77,6 @@ pub(super) async fn a_message_id_is_stored_once_inside_its_window(lab: Lab) {
     assert_eq!(length(&lab).await, 1);
 }
 
-pub(super) async fn a_moved_entry_leaves_its_old_place_and_takes_the_message_id_along(lab: Lab) {
-    let published = Append { dedupe: Some(dedupe(Duration::from_secs(60))), ..entry("1") };
-    let first = one(&lab, published.clone()).await.unwrap();
-    let letter = one(&lab, Append::new("dead".into(), fields(&[("data", "1")]))).await.unwrap();
-    let moved = Append { from: Some(("dead".into(), letter.id)), ..published.clone() };
-    let second = one(&lab, moved.clone()).await.unwrap();
-    assert!(second.id > first.id && !second.duplicate, "the marker of the first life does not refuse it");
-    let dead = lab.transport.range(&"dead".into(), EntryId::ZERO, EntryId::MAX, 9).await.unwrap();
-    assert!(dead.is_empty());
-    refused(one(&lab, moved).await, ErrorKind::NotFound);
-    assert_eq!(length(&lab).await, 2);
-    let again = one(&lab, published).await.unwrap();
-    assert_eq!((again.id, again.duplicate), (second.id, true), "the marker names the new place");
-    let full = Append { strict_cap: Some(1), from: Some(("s".into(), first.id)), ..entry("2") };
-    refused(one(&lab, full).await, ErrorKind::Full);
-    assert_eq!(length(&lab).await, 2, "a refused move leaves the entry where it was");
-}
-
 pub(super) async fn a_message_id_is_forgotten_after_its_window(lab: Lab) {
     let entry = Append { dedupe: Some(dedupe(Duration::from_millis(40))), ..entry("1") };
     let first = one(&lab, entry.clone()).await.unwrap();

@@ -3,6 +3,7 @@
 mod delivering;
 mod failing;
 mod lab;
+mod letters;
 mod losing;
 mod ordering;
 mod publishing;
@@ -57,6 +58,16 @@ scenarios! {
         a_message_id_is_stored_once,
         a_full_stream_refuses_a_publish,
         a_dead_letter_keeps_the_original_bytes;
+    letters:
+        dead_letters_are_counted_and_listed,
+        a_replayed_entry_is_the_same_and_keeps_its_history,
+        a_replay_repeated_stores_once,
+        a_replay_into_a_full_stream_keeps_the_letter,
+        letters_are_replayed_by_filter,
+        discarding_by_filter_needs_the_right_count,
+        letters_of_the_original_can_be_replayed,
+        a_letter_that_is_none_can_only_be_discarded,
+        a_big_body_lives_as_long_as_its_letter;
     refusing:
         a_field_of_the_wrong_type_is_invalid,
         a_missing_field_is_invalid,

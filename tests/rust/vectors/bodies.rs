@@ -257,6 +257,7 @@ fn life(value: &Value) -> Life {
         attempt: number("attempt"),
         first_at: number("first_at"),
         dead_at: number("dead_at"),
+        replayed_at: number("replayed_at"),
         rest: Map::new(),
     }
 }

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 
-use crate::envelope::{DeadLetter, EntryFields, Life, MAX_LANE_BYTES};
-use crate::topology::field as name;
+use crate::envelope::{DeadLetter, EntryFields, Life, MAX_LANE_BYTES, cut};
+use crate::topology::{Name, field as name, letter_body_key};
 use crate::transport::{EntryId, Fields};
 
 /// The handler said no.
@@ -29,23 +29,32 @@ pub(super) struct Letter<'a> {
     pub error: &'a str,
     pub attempts: u32,
     pub dead_at_ms: u64,
+    /// Stream of the dead letters.
+    pub letters: &'a str,
+    /// Key of the entry's big body, which was brought in.
+    pub body: Option<&'a Name>,
 }
 
 impl Letter<'_> {
-    /// The fields of the dead letter of `entry`; its own bytes and fields are carried over untouched.
+    /// The fields of the dead letter of `entry`; its own bytes and fields are carried over untouched. A big body is
+    /// not sent again: the letter names the key that the server moves it to.
     pub(super) fn fields(&self, entry: &Fields) -> Fields {
         let mut entry = EntryFields::read(entry);
         // A lane no reader could use is kept as it came, so that nothing of the entry is lost.
         if let Some(key) = entry.key.take_if(|key| key.len() > MAX_LANE_BYTES || std::str::from_utf8(key).is_err()) {
             entry.rest.push((Bytes::from_static(name::KEY.as_bytes()), key));
         }
+        let id = self.id.to_string();
+        if self.body.is_some() && entry.body_ref.is_none() {
+            entry.take_body(&*letter_body_key(self.letters, self.stream, self.group, &id));
+        }
         let life = Life {
             stream: self.stream.into(),
-            id: self.id.to_string(),
+            id,
             group: self.group.into(),
             consumer: self.consumer.into(),
             reason: self.reason.into(),
-            error: cut(self.error).into(),
+            error: cut(self.error, MOST_TEXT).into(),
             attempt: self.attempts.into(),
             first_at: self.id.ms,
             dead_at: self.dead_at_ms,
@@ -54,15 +63,6 @@ impl Letter<'_> {
         // Only a lane could be refused, and that was seen to above.
         DeadLetter::new(entry, life).write().unwrap_or_default()
     }
-}
-
-/// The text of an error is for people: the rest of a very long one is left out.
-fn cut(text: &str) -> &str {
-    let mut end = text.len().min(MOST_TEXT);
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
-    &text[..end]
 }
 
 /// Bytes of an error's text in a dead letter.
@@ -88,6 +88,8 @@ mod tests {
             error: "no",
             attempts: 3,
             dead_at_ms: 99,
+            letters: "d",
+            body: None,
         };
         let fields = letter.fields(&entry);
         let get = |key: &str| field(&fields, key).map(|v| String::from_utf8_lossy(v).into_owned());
@@ -102,9 +104,36 @@ mod tests {
 
     #[test]
     fn a_very_long_error_is_cut_between_characters() {
-        assert_eq!(cut("short"), "short");
-        assert_eq!(cut(&"ä".repeat(5000)).len(), MOST_TEXT);
-        assert_eq!(cut(&format!("x{}", "ä".repeat(5000))).len(), MOST_TEXT - 1);
+        assert_eq!(cut("short", MOST_TEXT), "short");
+        assert_eq!(cut(&"ä".repeat(5000), MOST_TEXT).len(), MOST_TEXT);
+        assert_eq!(cut(&format!("x{}", "ä".repeat(5000)), MOST_TEXT).len(), MOST_TEXT - 1);
+    }
+
+    #[test]
+    fn a_big_body_is_named_where_the_letter_keeps_it() {
+        let letter = |body| Letter {
+            id: EntryId::new(1, 0),
+            stream: "s",
+            group: "g",
+            consumer: "w",
+            reason: REJECTED,
+            error: "x",
+            attempts: 1,
+            dead_at_ms: 2,
+            letters: "d",
+            body,
+        };
+        let key: Name = "s:body:#m".into();
+        let entry: Fields = vec![(Bytes::from_static(b"data"), Bytes::from_static(b"big"))];
+        let fields = letter(Some(&key)).fields(&entry);
+        assert_eq!(field(&fields, "ref").unwrap(), &b"d:body:#s%3Ag%3A1-0"[..]);
+        assert_eq!((field(&fields, "len").unwrap(), field(&fields, "data").unwrap()), (&"3".into(), &Bytes::new()));
+        // A body that could not be brought in: the letter says which it was.
+        let entry: Fields = vec![
+            (Bytes::from_static(b"data"), Bytes::new()),
+            (Bytes::from_static(b"ref"), Bytes::from_static(b"s:body:#m")),
+        ];
+        assert_eq!(field(&letter(Some(&key)).fields(&entry), "ref").unwrap(), &b"s:body:#m"[..]);
     }
 
     #[test]
@@ -124,6 +153,8 @@ mod tests {
                 error: "x",
                 attempts: 0,
                 dead_at_ms: 2,
+                letters: "d",
+                body: None,
             };
             let fields = letter.fields(&entry);
             assert_eq!(field(&fields, "key").unwrap(), &key);

@@ -119,6 +119,8 @@ impl Machine {
             error: &text,
             attempts: item.record.starts,
             dead_at_ms: now.wall_ms,
+            letters: &self.policy.dead_letter_stream,
+            body: item.body.as_ref(),
         };
         let verdict = Verdict::Dead { stream: self.policy.dead_letter_stream.clone(), fields: letter.fields(&fields) };
         self.out.push(Action::Tell(Notice::DeadLettered { id, reason }));

@@ -190,6 +190,20 @@ impl Transport for Faulty {
         self.inner.range(stream, from, to, count).await
     }
 
+    async fn range_back(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
+        self.inner.range_back(stream, from, to, count).await
+    }
+
+    async fn replay(&self, replay: &Replay) -> Result<Replayed> {
+        let replay = replay.clone();
+        carried!(self, inner, inner.replay(&replay))
+    }
+
+    async fn discard(&self, letters: &Name, batch: &[Discard]) -> Result<Vec<bool>> {
+        let (letters, batch) = (letters.clone(), batch.to_vec());
+        carried!(self, inner, inner.discard(&letters, &batch))
+    }
+
     async fn bodies(&self, keys: &[Name]) -> Result<Vec<Option<Bytes>>> {
         self.inner.bodies(keys).await
     }

@@ -125,6 +125,7 @@ fn a_dead_letter_keeps_everything_and_can_be_put_back() {
         attempt: 3,
         first_at: 5,
         dead_at: 9,
+        replayed_at: 0,
         rest: Map::new(),
     };
     let letter = DeadLetter::new(entry.clone(), life.clone());

@@ -1,11 +1,12 @@
 -- Records outcomes. Repeatable: what is no longer pending was done before and answers so.
--- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 mark, 6 groups, 7.. streams of dead letters, then bodies
+-- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 mark, 6 groups, 7.. streams of dead letters, then bodies, then
+--   bodies of dead letters
 -- ARGV: 1 group, 2 identity, 3 fence, 4 acked (1), 5 number of dead-letter streams, 6 number of lanes,
 --       7 number of acks without lane, 8 number of acks in all, 9 number of other outcomes, 10 and 11 lowest and
 --       highest id of those to be looked up, 12 how many those are, 13 whether the stream is held as a whole (1; then
 --       it is the one lane, without a name), 14.. lanes, then how many acks each lane has, then the ids of the acks (without lane first, then lane by lane), then for each other outcome:
 --       id, lane (its number or 0), body (place in KEYS or 0), and
---         a · r starts flags due-in-ms · d place-in-KEYS number-of-texts field value ...
+--         a · r starts flags due-in-ms · d place-in-KEYS body's-new-place-or-0 number-of-texts field value ...
 -- Answer: ok stale-acks results counts
 --   stale-acks: places among the acks; results: of the others, text, one letter for each, d done or s stale;
 --   counts: for each lane what is left of it, if it is ours
@@ -103,7 +104,7 @@ for i = 1, other_count do
   place[i] = at + 4
   at = at + 4
   if outcome[i] == 'r' then at = at + 3 end
-  if outcome[i] == 'd' then at = at + 2 + tonumber(ARGV[at + 1]) end
+  if outcome[i] == 'd' then at = at + 3 + tonumber(ARGV[at + 2]) end
 
   if lane[i] > 0 and owner[lane[i]] == identity then
     state[i] = is_ours(ids[i]) and 'go' or 'done'
@@ -116,14 +117,30 @@ for i = 1, other_count do
   end
 end
 
+-- A dead letter takes the big body along: moved where nobody else needs it, else copied.
+local function inherit(from, to)
+  if not to or redis.call('EXISTS', from) == 0 then return end
+  return failed(alone and redis.pcall('RENAME', from, to) or redis.pcall('COPY', from, to, 'REPLACE'))
+end
+
+local function disinherit(from, to)
+  if to and alone then redis.pcall('RENAME', to, from) end
+  if to and not alone then redis.pcall('DEL', to) end
+end
+
 -- Dead letters first: from here on nothing is rolled back.
 local trouble, written = nil, false
 for i = 1, other_count do
   if state[i] == 'go' and outcome[i] == 'd' then
-    local from = place[i] + 2
-    local texts = tonumber(ARGV[place[i] + 1])
-    local refusal =
-        failed(redis.pcall('XADD', KEYS[tonumber(ARGV[place[i]])], '*', unpack(ARGV, from, from + texts - 1)))
+    local from = place[i] + 3
+    local texts = tonumber(ARGV[place[i] + 2])
+    local given, heir = KEYS[body[i]], KEYS[tonumber(ARGV[place[i] + 1])]
+    local refusal = inherit(given, heir)
+    if not refusal then
+      local letters = KEYS[tonumber(ARGV[place[i]])]
+      refusal = failed(redis.pcall('XADD', letters, '*', unpack(ARGV, from, from + texts - 1)))
+      if refusal then disinherit(given, heir) end
+    end
     if refusal then
       if not written then return refusal end
       trouble, state[i] = refusal, 'kept'

@@ -6,106 +6,33 @@ use super::super::lab::Dice;
 /// One thing to do. Numbers are places, taken modulo what there is.
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    Publish {
-        stream: usize,
-        lane: Lane,
-        dedupe: Option<usize>,
-        full: bool,
-        fence: Option<usize>,
-        body: bool,
-        /// Stream and place there, counted from the last, that it is moved from.
-        from: Option<(usize, usize)>,
-    },
-    Burst {
-        stream: usize,
-        lanes: usize,
-        count: usize,
-        size: usize,
-    },
-    Join {
-        group: usize,
-        conflicting: bool,
-    },
-    JoinAgain {
-        seat: usize,
-        other_suffix: bool,
-    },
-    Fetch {
-        seat: usize,
-        count: usize,
-        max_bytes: usize,
-        new: bool,
-        rewind: bool,
-        lost: bool,
-    },
-    Settle {
-        seat: usize,
-        other: usize,
-        picks: Vec<Pick>,
-    },
-    Begin {
-        seat: usize,
-        picks: Vec<usize>,
-        starts: u32,
-    },
-    Renew {
-        seats: Vec<usize>,
-    },
-    Signs {
-        group: usize,
-    },
-    Adopt {
-        seat: usize,
-        outdated: bool,
-        repeat: bool,
-    },
-    Retire {
-        seat: usize,
-    },
-    Stop {
-        seats: Vec<usize>,
-    },
-    Recreate {
-        group: usize,
-    },
-    Held {
-        seat: usize,
-        count: usize,
-    },
-    Lock {
-        key: usize,
-        token: usize,
-        what: Locking,
-    },
-    Sweep {
-        group: usize,
-    },
-    Read {
-        stream: usize,
-        picks: Vec<usize>,
-    },
-    Range {
-        stream: usize,
-        count: usize,
-    },
-    Info {
-        stream: usize,
-    },
-    Pending {
-        group: usize,
-    },
-    Inspect {
-        group: usize,
-    },
-    Delete {
-        stream: usize,
-        pick: usize,
-    },
+    Publish { stream: usize, lane: Lane, dedupe: Option<usize>, full: bool, fence: Option<usize>, body: bool },
+    Burst { stream: usize, lanes: usize, count: usize, size: usize },
+    Join { group: usize, conflicting: bool },
+    JoinAgain { seat: usize, other_suffix: bool },
+    Fetch { seat: usize, count: usize, max_bytes: usize, new: bool, rewind: bool, lost: bool },
+    Settle { seat: usize, other: usize, picks: Vec<Pick> },
+    Begin { seat: usize, picks: Vec<usize>, starts: u32 },
+    Renew { seats: Vec<usize> },
+    Signs { group: usize },
+    Adopt { seat: usize, outdated: bool, repeat: bool },
+    Retire { seat: usize },
+    Stop { seats: Vec<usize> },
+    Recreate { group: usize },
+    Held { seat: usize, count: usize },
+    Lock { key: usize, token: usize, what: Locking },
+    Sweep { group: usize },
+    Read { stream: usize, picks: Vec<usize> },
+    Range { stream: usize, count: usize, back: bool },
+    Info { stream: usize },
+    Pending { group: usize },
+    Inspect { group: usize },
+    Delete { stream: usize, pick: usize },
+    Replay { stream: usize, pick: usize, dedupe: Option<usize>, full: bool, repeat: bool },
+    Discard { picks: Vec<usize> },
     Destroy,
     DropStream,
-    DeleteStream {
-        stream: usize,
-    },
+    DeleteStream { stream: usize },
     Flush,
     Pause,
 }
@@ -197,10 +124,19 @@ fn command(dice: &mut Dice) -> Command {
         868..878 => Command::Held { seat, count: 1 + dice.below(20) },
         878..893 => Command::Sweep { group },
         893..903 => Command::Read { stream: dice.below(STREAMS), picks: several(dice, 20) },
-        903..913 => Command::Range { stream: dice.below(STREAMS + 1), count: 1 + dice.below(50) },
+        903..908 => Command::Range { stream: dice.below(STREAMS + 1), count: 1 + dice.below(50), back: false },
+        908..913 => Command::Range { stream: dice.below(STREAMS + 1), count: 1 + dice.below(50), back: true },
         913..928 => Command::Info { stream: dice.below(STREAMS + 1) },
         928..938 => Command::Pending { group },
-        938..968 => Command::Inspect { group },
+        938..950 => Command::Inspect { group },
+        950..962 => Command::Replay {
+            stream: dice.below(STREAMS),
+            pick: dice.below(12),
+            dedupe: (dice.below(2) == 0).then(|| dice.below(6)),
+            full: dice.below(6) == 0,
+            repeat: dice.below(4) == 0,
+        },
+        962..968 => Command::Discard { picks: several(dice, 12) },
         968..982 => Command::Delete { stream: dice.below(STREAMS), pick: dice.below(12) },
         982..985 => Command::Destroy,
         985..986 => Command::DropStream,
@@ -229,7 +165,6 @@ fn publish(dice: &mut Dice) -> Command {
         full: dice.below(20) == 0,
         fence: (dice.below(8) == 0).then(|| dice.below(1000)),
         body: dice.below(6) == 0,
-        from: (dice.below(16) == 0).then(|| (dice.below(STREAMS + 1), dice.below(4))),
     }
 }
 

@@ -43,8 +43,13 @@ impl Side {
         format!("{entries}\n  {bodies}")
     }
 
-    pub(super) async fn range(&mut self, stream: usize, count: usize) -> String {
-        let range = self.lab.transport.range(&self.streams[stream], EntryId::ZERO, EntryId::MAX, count).await;
+    pub(super) async fn range(&mut self, stream: usize, count: usize, back: bool) -> String {
+        let (transport, name) = (&self.lab.transport, &self.streams[stream]);
+        let range = if back {
+            transport.range_back(name, EntryId::ZERO, EntryId::MAX, count).await
+        } else {
+            transport.range(name, EntryId::ZERO, EntryId::MAX, count).await
+        };
         said(range, |entries| {
             let entries: Vec<_> = entries.into_iter().map(|e| (self.tag(stream, e.id), e.fields)).collect();
             format!("{entries:?}")

@@ -15,7 +15,7 @@ use super::side::{Side, in_words, said};
 
 impl Side {
     pub(super) async fn publish(&mut self, command: &Command) -> String {
-        let Command::Publish { stream, lane, dedupe, full, fence, body, from } = command else { return String::new() };
+        let Command::Publish { stream, lane, dedupe, full, fence, body } = command else { return String::new() };
         self.published += 1;
         let name = self.streams[*stream].clone();
         let text = |text: String| Bytes::from(text);
@@ -48,12 +48,6 @@ impl Side {
             let consumers = self.groups[seat.group].keys.consumers.clone();
             Fence { consumers, session: seat.session.clone() }.into()
         });
-        if let Some((old, pick)) = from
-            && let Some(id) = self.seen[*old].iter().rev().nth(*pick)
-        {
-            self.tampered[*old] = true;
-            entry.from = Some((self.streams[*old].clone(), *id));
-        }
         match self.lab.transport.append(vec![entry]).await.remove(0) {
             Ok(stored) => {
                 format!("{} duplicate {} of {:?}", self.tag(*stream, stored.id), stored.duplicate, stored.len)
@@ -122,7 +116,8 @@ impl Side {
 
     pub(super) async fn settle(&mut self, seat: usize, other: usize, picks: &[Pick]) -> String {
         let (Some(seat), Some(other)) = (self.seat(seat), self.seat(other)) else { return String::new() };
-        let same_group = self.seats[seat].group == self.seats[other].group;
+        let group = self.seats[seat].group;
+        let same_group = group == self.seats[other].group;
         let mut batch: Vec<Settle> = Vec::new();
         for Pick { place, of_other, outcome } in picks {
             let handed = &self.seats[if *of_other && same_group { other } else { seat }].handed;
@@ -140,7 +135,7 @@ impl Side {
                 }),
                 Outcome::Dead => Verdict::Dead {
                     stream: self.streams[STREAMS].clone(),
-                    fields: vec![(Bytes::from_static(b"n"), Bytes::from(format!("dead {place}")))],
+                    fields: self.letter(group, *place, body.as_ref()),
                 },
             };
             batch.push(Settle { id, lane, verdict, body });
@@ -148,7 +143,7 @@ impl Side {
         if batch.is_empty() {
             return String::new();
         }
-        let (group, session) = (self.seats[seat].group, &self.seats[seat].session);
+        let session = &self.seats[seat].session;
         let answer = self.lab.transport.settle(&self.groups[group], session, &batch).await;
         // Half of what is done stays in the list, to be settled again.
         let done = |id: &EntryId| batch.iter().any(|o| o.id == *id && !matches!(o.verdict, Verdict::Retry(_)));
