@@ -3,7 +3,7 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help dev test check bench conversation fuzz setup prerequisites python node fmt clean \
+.PHONY: help dev test check bench conversation simulate fuzz setup prerequisites python node fmt clean \
 	test-rust test-python test-node test-scenarios test-cross harness services chaos chaos-smoke
 
 # dev builds fast, release runs fast: make python PROFILE=release
@@ -95,6 +95,13 @@ bench: harness ## our figures beside those of raw clients, as a table (BENCH='--
 	@tools/step.sh "installing what is measured beside us" tools/peers.sh
 	@tools/step.sh 'building the benchmarks' cargo build --quiet --release -p stargazer-benches
 	@cargo run --quiet --release -p stargazer-benches -- $(BENCH)
+
+SEEDS = 10000
+
+simulate: MESSAGES = 1000
+simulate: prerequisites ## SEEDS (10000) simulations of MESSAGES (1000) from SEED (1) on; what fails is made small
+	@tools/step.sh 'building the simulation' cargo build --quiet --profile simulate -p stargazer-chaos
+	@$${CARGO_TARGET_DIR:-target}/simulate/sg-chaos simulate --seeds $(SEEDS) --seed $(SEED) --messages $(MESSAGES)
 
 FUZZ_TIME = 60
 

@@ -10,4 +10,5 @@ pub mod fuzz;
 pub mod history;
 pub mod proxy;
 pub mod real;
+pub mod simulate;
 pub mod sizes;

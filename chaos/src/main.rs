@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stargazer_chaos::{actor, real, sizes};
+use stargazer_chaos::{actor, real, simulate, sizes};
 
 mod command;
 
@@ -31,6 +31,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Let consumers, producers and a server run on virtual time, with faults drawn from seeds.
+    Simulate(simulate::Options),
     /// How long each call holds the server when much is pending and bodies are large.
     Sizes(sizes::Options),
 }
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(options) => real::run(options),
         Command::Actor(role) => actor::play(role),
         Command::Check { folder, json } => command::check(&folder, json),
+        Command::Simulate(options) => simulate::play(&options),
         Command::Sizes(options) => sizes::run(&options),
     }
 }

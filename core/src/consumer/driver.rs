@@ -57,6 +57,10 @@ impl Driver {
         loop {
             let (actions, deadline, ended) = self.shared.work();
             for action in actions {
+                if matches!(action, Action::Renew { .. }) {
+                    // A connection that broke and is there again need not have cost anybody a request.
+                    ops.push(self.look_at_server());
+                }
                 ops.push(self.carry_out(action));
             }
             if ended {

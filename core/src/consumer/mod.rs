@@ -10,7 +10,11 @@ mod delivery;
 mod driver;
 mod handler;
 mod locking;
+#[cfg(not(feature = "proving"))]
 pub(crate) mod machine;
+#[cfg(feature = "proving")]
+#[doc(hidden)]
+pub mod machine;
 mod outcome;
 mod shared;
 #[cfg(test)]

@@ -80,6 +80,11 @@ impl Engine {
         Ok(self.state()?.locks.forget(key))
     }
 
+    /// How many groups of a stream count for safe trimming.
+    pub fn groups_that_count(&self, stream: &Name) -> Result<usize> {
+        Ok(self.state()?.groups_that_count(stream))
+    }
+
     /// How many lanes and records of starts routing keeps for a group: both are 0 when all is finished.
     pub fn kept(&self, group: &Group) -> Result<(usize, usize)> {
         let state = self.state()?;

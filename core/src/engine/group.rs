@@ -11,7 +11,7 @@ use crate::topology::Name;
 use crate::transport::EntryId;
 
 /// One entry that was handed out and not acknowledged.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Pending {
     /// Who holds it.
     pub(super) consumer: Name,
@@ -22,7 +22,7 @@ pub(super) struct Pending {
 }
 
 /// One group.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct GroupState {
     /// The last id handed out as new.
     pub(super) last_delivered: EntryId,

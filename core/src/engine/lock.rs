@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::topology::Name;
 
 /// Locks by key: who holds each, and until when.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Locks(HashMap<Name, (String, Duration)>);
 
 impl Locks {

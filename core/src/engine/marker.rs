@@ -7,7 +7,7 @@ use crate::topology::Name;
 use crate::transport::EntryId;
 
 /// Markers by key, and in the order they end.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Markers {
     by_key: HashMap<Name, (EntryId, Duration)>,
     by_end: BTreeSet<(Duration, Name)>,

@@ -17,6 +17,7 @@ mod marker;
 mod routing;
 mod session;
 mod settle;
+mod snapshot;
 mod state;
 mod stream;
 mod upkeep;
@@ -32,6 +33,7 @@ use bytes::Bytes;
 use tokio::sync::Notify;
 
 pub use faults::PendingEntry;
+pub use snapshot::Snapshot;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result, Stored};
@@ -49,15 +51,18 @@ static SHARED: LazyLock<Mutex<HashMap<String, Weak<Server>>>> = LazyLock::new(Mu
 #[derive(Debug)]
 struct Server {
     clock: Arc<dyn Clock>,
-    run_id: String,
+    run_id: Mutex<String>,
     state: Mutex<State>,
 }
 
 impl Server {
     fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        let run_id = uuid::Uuid::new_v4().simple().to_string();
-        Arc::new(Self { clock, run_id, state: Mutex::default() })
+        Arc::new(Self { clock, run_id: Mutex::new(run_id()), state: Mutex::default() })
     }
+}
+
+fn run_id() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// A connection to an in-process server.
@@ -253,7 +258,7 @@ impl Transport for Engine {
         Ok(ServerInfo {
             name: "memory".into(),
             version: env!("CARGO_PKG_VERSION").into(),
-            run_id: self.server.run_id.clone(),
+            run_id: self.server.run_id.lock().unwrap_or_else(PoisonError::into_inner).clone(),
         })
     }
 

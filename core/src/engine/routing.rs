@@ -18,7 +18,7 @@ const WATCHERS: usize = 8;
 const WATCHER_GONE: Duration = Duration::from_secs(3);
 
 /// A lane in use.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct LaneState {
     /// Whose turn it is.
     pub(super) owner: Name,
@@ -27,7 +27,7 @@ pub(super) struct LaneState {
 }
 
 /// A registration.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Registration {
     /// Fence in force.
     pub(super) fence: FenceToken,
@@ -42,14 +42,14 @@ struct Tries {
     due_ms: u64,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Idle {
     since: Duration,
     watches: bool,
 }
 
 /// The routing state of one group.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Routing {
     /// Mode text, while anybody is registered.
     pub(super) mode: Option<String>,

@@ -30,7 +30,7 @@ impl Now {
 }
 
 /// The server's data.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct State {
     /// Streams by name.
     pub(super) streams: HashMap<Name, Stream>,

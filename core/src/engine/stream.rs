@@ -15,7 +15,7 @@ use crate::topology::{Name, field as names};
 use crate::transport::{EntryId, Fields, field};
 
 /// One stream.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Stream {
     /// Entries by id.
     pub(super) entries: BTreeMap<EntryId, Fields>,

@@ -1,10 +1,10 @@
 //! Leases: renewing our own, watching the signs of life of others, taking over what fell silent.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::session::Held;
-use super::types::{Action, Answer, CancelReason, Notice, Now, Renewal, SessionKey};
+use super::types::{Action, Answer, CancelReason, Notice, Now, Renewal, SessionKey, Ticket};
 use super::{Machine, Phase};
 use crate::config::OnLeaseLost;
 use crate::error::Error;
@@ -137,9 +137,7 @@ impl Machine {
 
     fn cancel_all_of(&mut self, key: SessionKey, reason: CancelReason) {
         let Some(held) = self.sessions.get(&key) else { return };
-        let mut tickets: Vec<_> = held.tickets.iter().copied().collect();
-        tickets.sort_unstable();
-        for ticket in tickets {
+        for ticket in held.tickets.clone() {
             if let Some(running) = self.tickets.get_mut(&ticket)
                 && !std::mem::replace(&mut running.cancelled, true)
             {
@@ -364,16 +362,29 @@ impl Machine {
     }
 
     /// Another server, or one that lost a suffix of its history: ids may come back, so every identity is given up
-    /// (somebody, perhaps we, adopts what it held) and a new one registered.
+    /// (somebody, perhaps we, adopts what it held) and a new one registered. Who still has a handler that runs is given
+    /// up when that has ended, since whoever adopts it starts the same entries.
     pub(super) fn server_changed(&mut self, now: Now) {
-        let sessions: Vec<_> = self.sessions.values().map(|held| held.session.clone()).collect();
-        if sessions.is_empty() || self.phase != Phase::Working {
+        if self.phase != Phase::Working {
             return;
         }
-        self.out.push(Action::Stop { sessions });
         let keys: Vec<_> = self.sessions.keys().copied().collect();
         for key in keys {
+            if let Some(held) = self.sessions.get(&key) {
+                self.parting.push((held.session.clone(), held.tickets.clone()));
+            }
             self.lose(key, Refusal::Forgotten, now);
+        }
+        self.part();
+    }
+
+    /// Gives up the sessions whose last handler has ended.
+    pub(super) fn part(&mut self) {
+        let tickets = &self.tickets;
+        let over = |running: &BTreeSet<Ticket>| running.iter().all(|ticket| !tickets.contains_key(ticket));
+        let sessions: Vec<_> = self.parting.extract_if(.., |(_, running)| over(running)).map(|(s, _)| s).collect();
+        if !sessions.is_empty() {
+            self.out.push(Action::Stop { sessions });
         }
     }
 }

@@ -9,6 +9,10 @@
 //! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out;
 //! `outcome` settles; `locks` asks for those of channels;
 //! `lease` renews, watches others and adopts; `ending` drains.
+//!
+//! Its words are `pub` for the simulation, which drives it under the feature `proving`; without that feature none of them
+//! leaves the crate.
+#![cfg_attr(not(feature = "proving"), allow(unreachable_pub))]
 
 pub(crate) mod backoff;
 mod dead;
@@ -29,12 +33,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 pub use types::Notice;
-pub(crate) use types::{
+#[cfg(feature = "proving")]
+pub use types::Renewal;
+pub use types::{
     Action, Answer, Arrived, CancelReason, Content, Ended, Event, LockNumber, Now, Policy, SessionKey, Started, Ticket,
 };
 
 use crate::error::Error;
-use crate::transport::Refusal;
+use crate::transport::{Refusal, Session};
 use lane::Slot;
 use lease::Lookout;
 use locks::Locks;
@@ -57,7 +63,7 @@ enum Phase {
 /// The state of one consumer.
 #[derive(Debug)]
 #[allow(clippy::struct_excessive_bools)] // independent facts
-pub(crate) struct Machine {
+pub struct Machine {
     policy: Policy,
     phase: Phase,
     setup: Setup,
@@ -85,6 +91,8 @@ pub(crate) struct Machine {
     bytes: usize,
     lookout: Lookout,
     locks: Locks,
+    /// Sessions that are given up once these handlers have ended.
+    parting: Vec<(Session, BTreeSet<Ticket>)>,
     wait: intake::Wait,
     /// Requests that failed in a row.
     failures: u32,
@@ -103,7 +111,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(policy: Policy, now: Now) -> Self {
+    pub fn new(policy: Policy, now: Now) -> Self {
         let look = policy.look;
         let sweep_at = now.mono + policy.sweep;
         Self {
@@ -127,6 +135,7 @@ impl Machine {
             bytes: 0,
             lookout: Lookout::new(now.mono + look),
             locks: Locks::default(),
+            parting: Vec::new(),
             wait: intake::Wait::default(),
             failures: 0,
             sweep_at,
@@ -143,7 +152,7 @@ impl Machine {
     }
 
     /// One step: takes an event in, gives what is to be done now, in order.
-    pub(crate) fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
+    pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         if self.phase != Phase::Ended {
             self.take(event, now);
             self.pump(now);
@@ -153,7 +162,7 @@ impl Machine {
 
     /// A handler ended: the short way, which only frees the slot and starts what may start. Reports to the server
     /// are left to the next `step`, so that outcomes of a burst leave together.
-    pub(crate) fn hand_back(&mut self, ticket: Ticket, how: Ended, now: Now) -> Vec<Action> {
+    pub fn hand_back(&mut self, ticket: Ticket, how: Ended, now: Now) -> Vec<Action> {
         if self.phase != Phase::Ended {
             self.ended(ticket, how, now);
             self.pump_starts(now);
@@ -212,7 +221,7 @@ impl Machine {
     }
 
     /// When the machine wants its next `Tick` if nothing else happens.
-    pub(crate) fn next_deadline(&self, now: Now) -> Option<Duration> {
+    pub fn next_deadline(&self, now: Now) -> Option<Duration> {
         let mut next: Option<Duration> = None;
         let mut earliest = |at: Duration| next = Some(next.map_or(at, |n| n.min(at)));
         if self.phase == Phase::Ended {
@@ -258,7 +267,7 @@ impl Machine {
     }
 
     /// Whether everything that could be seen has been dealt with.
-    pub(crate) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.quiet
             && self.lookout.is_clear()
             && self.tickets.is_empty()

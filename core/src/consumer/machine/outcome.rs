@@ -31,6 +31,7 @@ impl Machine {
             self.limits.remove(&(at, ticket));
         }
         if running.orphan {
+            self.part();
             // Giving back what is gone already is no news.
             if how != Ended::Release {
                 self.out.push(Action::Tell(Notice::StaleOutcome { id: running.id }));

@@ -1,6 +1,6 @@
 //! What the machine knows of one identity it acts for: its own, or an adopted one.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(super) struct Held {
     /// When the pending list is compared next.
     pub compare_at: Duration,
     pub comparing: bool,
-    pub tickets: HashSet<Ticket>,
+    pub tickets: BTreeSet<Ticket>,
 }
 
 impl Held {
@@ -91,7 +91,7 @@ impl Held {
             left_over: false,
             compare_at,
             comparing: false,
-            tickets: HashSet::new(),
+            tickets: BTreeSet::new(),
         }
     }
 

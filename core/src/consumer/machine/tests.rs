@@ -17,6 +17,35 @@ fn registered() -> Machine {
     machine
 }
 
+/// A lane's entry as a fetch brings it.
+fn arrived(n: u64) -> Arrived {
+    let fields = vec![("data".into(), "x".into())];
+    Arrived {
+        id: crate::transport::EntryId::new(n, 0),
+        lane: Some("lane".into()),
+        history: false,
+        record: None,
+        content: Content::Good(fields.into()),
+        body: None,
+        locks: std::sync::Arc::default(),
+    }
+}
+
+#[test]
+fn a_session_is_given_up_to_another_server_only_when_its_handlers_have_ended() {
+    let mut machine = registered();
+    let actions = machine.step(Event::Fetched { key: 0, answer: Ok(Ok((vec![arrived(1)], None))) }, at(0));
+    let ticket = actions.iter().find_map(|action| match action {
+        Action::Start(started) => Some(started.ticket),
+        _ => None,
+    });
+    let stops = |actions: &[Action]| actions.iter().any(|action| matches!(action, Action::Stop { .. }));
+    let actions = machine.step(Event::ServerChanged, at(1));
+    assert!(actions.iter().any(|action| matches!(action, Action::Cancel { .. })), "{actions:?}");
+    assert!(!stops(&actions), "its handler still runs: {actions:?}");
+    assert!(stops(&machine.hand_back(ticket.unwrap(), Ended::Release, at(1))));
+}
+
 #[test]
 fn a_session_lost_during_a_sweep_leaves_no_deadline_that_never_comes() {
     let mut machine = registered();

@@ -10,7 +10,7 @@ use crate::transport::{EntryId, Fields, Hint, Lane, Record, Refusal, Session, Se
 
 /// The settings the machine decides by.
 #[derive(Debug, Clone)]
-pub(crate) struct Policy {
+pub struct Policy {
     pub concurrency: usize,
     pub prefetch: usize,
     pub prefetch_bytes: usize,
@@ -38,7 +38,7 @@ pub(crate) struct Policy {
 }
 
 impl Policy {
-    pub(crate) fn new(config: &ConsumerConfig, stream: Name, group: Name, dead_letters: Name, seed: u64) -> Self {
+    pub fn new(config: &ConsumerConfig, stream: Name, group: Name, dead_letters: Name, seed: u64) -> Self {
         Self {
             concurrency: config.concurrency,
             prefetch: config.prefetch(),
@@ -66,7 +66,7 @@ impl Policy {
 
 /// The two times a step is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Now {
+pub struct Now {
     /// Monotonic.
     pub mono: Duration,
     /// Milliseconds since 1970, for what people read later.
@@ -74,17 +74,17 @@ pub(crate) struct Now {
 }
 
 /// Names a session inside the machine; never used again.
-pub(crate) type SessionKey = u32;
+pub type SessionKey = u32;
 
 /// Names a started delivery; never used again.
-pub(crate) type Ticket = u64;
+pub type Ticket = u64;
 
 /// Names a lock that was asked for; never used again.
-pub(crate) type LockNumber = u64;
+pub type LockNumber = u64;
 
 /// What an arrived entry holds, judged before the machine sees it.
 #[derive(Debug, Clone)]
-pub(crate) enum Content {
+pub enum Content {
     /// Deleted while pending.
     Vanished,
     /// A body no handler may see: why, and the fields as they came.
@@ -95,7 +95,7 @@ pub(crate) enum Content {
 
 /// An entry as the driver hands it in.
 #[derive(Debug, Clone)]
-pub(crate) struct Arrived {
+pub struct Arrived {
     pub id: EntryId,
     pub lane: Option<Lane>,
     pub history: bool,
@@ -109,7 +109,7 @@ pub(crate) struct Arrived {
 
 /// How a handler ended.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Ended {
+pub enum Ended {
     Ack,
     Reject {
         reason: String,
@@ -123,14 +123,14 @@ pub(crate) enum Ended {
 }
 
 /// An answer of the transport: done, refused, or trouble (repeat).
-pub(crate) type Answer<T> = Result<Result<T, Refusal>, Error>;
+pub type Answer<T> = Result<Result<T, Refusal>, Error>;
 
 /// The new beat of a session, or why it was refused.
-pub(crate) type Renewal = (SessionKey, Result<u64, Refusal>);
+pub type Renewal = (SessionKey, Result<u64, Refusal>);
 
 /// What happened.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub enum Event {
     /// Time passed; nothing else.
     Tick,
     Registered(Answer<Session>),
@@ -199,7 +199,7 @@ pub(crate) enum Event {
 
 /// Why a running handler is told to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CancelReason {
+pub enum CancelReason {
     /// Another consumer has, or may have, the work.
     LeaseLost,
     /// It ran longer than `handler_timeout`.
@@ -210,7 +210,7 @@ pub(crate) enum CancelReason {
 
 /// What is to be done.
 #[derive(Debug)]
-pub(crate) enum Action {
+pub enum Action {
     Register,
     Recreate,
     Fetch {
@@ -289,7 +289,7 @@ pub(crate) enum Action {
 
 /// A delivery on its way to a handler.
 #[derive(Debug)]
-pub(crate) struct Started {
+pub struct Started {
     pub ticket: Ticket,
     pub id: EntryId,
     pub lane: Option<Lane>,

@@ -1,0 +1,232 @@
+//! Making things go wrong, and right again.
+
+use std::collections::BTreeSet;
+
+use stargazer_core::consumer::machine::Event;
+use stargazer_core::transport::{EntryId, Transport};
+
+use super::network::at_once;
+use super::plan::{Fault, What};
+use super::process::{Life, State};
+use super::world::{Due, MS, STREAM, World};
+use crate::history::Kind;
+
+impl What {
+    /// Its number in records.
+    pub(super) const fn number(self) -> u8 {
+        match self {
+            Self::Kill { .. } => 1,
+            Self::Freeze { .. } => 2,
+            Self::Stop { .. } => 3,
+            Self::Poison { .. } => 4,
+            Self::Lossy { .. } => 5,
+            Self::Slow { .. } => 6,
+            Self::Pause => 7,
+            Self::Restart { .. } => 8,
+            Self::DestroyGroup { .. } => 9,
+            Self::DropStream => 10,
+            Self::Flush => 11,
+            Self::Delete { .. } => 12,
+            Self::Deny => 13,
+            Self::Clock { .. } => 14,
+        }
+    }
+}
+
+impl World<'_> {
+    /// Puts a fault into the queue.
+    pub(super) fn plan_fault(&mut self, n: usize, fault: &Fault, at: u64) {
+        if let What::Restart { lose_ms } = fault.what {
+            self.server.breaks.push(at);
+            if lose_ms > 0 {
+                self.at(at.saturating_sub(lose_ms * MS), Due::Keep(n));
+            }
+        }
+        self.at(at, Due::Fault(n));
+        self.at(at + fault.for_ms * MS, Due::Over(n));
+    }
+
+    fn tell(&mut self, kind: Kind, n: usize) {
+        let what = self.plan.faults[n].what;
+        let hits = match what {
+            What::Kill { seat }
+            | What::Freeze { seat }
+            | What::Stop { seat }
+            | What::Lossy { seat: Some(seat), .. } => {
+                self.seats.get(usize::try_from(seat).unwrap_or(usize::MAX)).copied().unwrap_or(0)
+            }
+            _ => 0,
+        };
+        self.record(kind, 0, |record| {
+            record.detail = what.number();
+            record.token = n as u64;
+            record.extra = hits;
+        });
+    }
+
+    fn in_seat(&self, seat: u32) -> Option<Life> {
+        self.seats.get(usize::try_from(seat).ok()?).copied().filter(|life| *life > 0)
+    }
+
+    /// A fault begins.
+    pub(super) fn fault(&mut self, n: usize) {
+        self.tell(Kind::FaultBegin, n);
+        let Fault { for_ms, what, .. } = self.plan.faults[n];
+        let until = self.now + for_ms * MS;
+        match what {
+            What::Kill { seat } => {
+                if let Some(life) = self.in_seat(seat) {
+                    self.kill(life, None);
+                }
+            }
+            What::Freeze { seat } => {
+                if let Some(life) = self.in_seat(seat)
+                    && self.process(life).state == State::Runs
+                {
+                    self.process(life).state = State::Frozen;
+                    self.watch.froze(life);
+                }
+            }
+            What::Stop { seat } => {
+                if let Some(life) = self.in_seat(seat) {
+                    self.close(life, 500 * MS);
+                }
+            }
+            What::Pause => self.server.paused_until = self.server.paused_until.max(until),
+            What::Restart { .. } => self.restart(n, until),
+            What::DestroyGroup { group } => {
+                if let Some(group) = self.groups.get(usize::try_from(group).unwrap_or(usize::MAX)) {
+                    // Nothing to destroy is fine.
+                    let _ = self.engine.destroy_group(group);
+                }
+                self.watch.forgot(self.now);
+            }
+            What::DropStream => {
+                let all = self.entries();
+                let _ = self.engine.drop_stream(&STREAM.into());
+                self.watch.lost(all.into_iter());
+                self.watch.forgot(self.now);
+            }
+            What::Flush => {
+                let all = self.entries();
+                let _ = self.engine.flush();
+                self.watch.lost(all.into_iter());
+                self.watch.forgot(self.now);
+                self.count_groups();
+            }
+            What::Delete { count } => self.delete(count),
+            What::Deny => self.server.denies_until = self.server.denies_until.max(until),
+            What::Clock { ms } => self.clock.step(ms),
+            What::Poison { .. } | What::Lossy { .. } | What::Slow { .. } => {}
+        }
+        self.wake();
+    }
+
+    /// A fault is over.
+    pub(super) fn over(&mut self, n: usize) {
+        self.tell(Kind::FaultEnd, n);
+        match self.plan.faults[n].what {
+            What::Kill { seat } | What::Stop { seat } => self.start(seat),
+            What::Freeze { seat } => self.thaw(seat),
+            _ => {}
+        }
+    }
+
+    /// The process that was frozen in a seat goes on with everything that came meanwhile.
+    fn thaw(&mut self, seat: u32) {
+        for place in 0..self.processes.len() {
+            let process = &mut self.processes[place];
+            if process.seat != seat || process.state != State::Frozen {
+                continue;
+            }
+            process.state = State::Runs;
+            let life = process.life;
+            let inbox = std::mem::take(&mut process.inbox);
+            self.watch.woke(life, self.now);
+            for (n, happens) in inbox.into_iter().enumerate() {
+                let nanos = self.dice.of(&[60, life.into(), self.now, n as u64]).below(100 * MS);
+                self.after(nanos, Due::To(life, happens));
+            }
+        }
+    }
+
+    /// A process is gone; after a while (milliseconds) another one takes its place.
+    pub(super) fn kill(&mut self, life: Life, back: Option<u64>) {
+        let process = self.process(life);
+        if !process.lives() {
+            return;
+        }
+        process.state = State::Killed;
+        process.waiting = None;
+        process.inbox.clear();
+        let handlers = std::mem::take(&mut process.handlers);
+        let (seat, group) = (process.seat, process.group);
+        self.record(Kind::ActorKilled, life, |_| {});
+        for handler in handlers.values() {
+            self.watch.gone(group, life, handler);
+        }
+        if let Some(ms) = back {
+            self.after(ms * MS, Due::Start(seat));
+        }
+    }
+
+    /// A consumer closes in order.
+    pub(super) fn close(&mut self, life: Life, within: u64) {
+        let deadline = std::time::Duration::from_nanos(self.now + within);
+        let process = self.process(life);
+        if process.state == State::Runs {
+            process.closing = true;
+            self.feed(life, Event::Drain { deadline });
+        }
+    }
+
+    /// The state is kept that a restart will bring back.
+    pub(super) fn keep(&mut self, n: usize) {
+        if let Ok(snapshot) = self.engine.snapshot() {
+            self.kept.insert(n, snapshot);
+        }
+    }
+
+    /// The server is another one now, without its last writes if so planned.
+    fn restart(&mut self, n: usize, until: u64) {
+        self.server.down_until = self.server.down_until.max(until);
+        for process in &mut self.processes {
+            if let Some(waiting) = &mut process.waiting {
+                // Its connection broke: who cannot wait at the server waits by itself, for as long.
+                waiting.future = Box::pin(std::future::pending());
+            }
+        }
+        let before = self.entries();
+        // Neither can fail: the engine is not closed.
+        let _ = match self.kept.remove(&n) {
+            Some(snapshot) => self.engine.restart_from(snapshot),
+            None => self.engine.restart(),
+        };
+        let after = self.entries();
+        self.watch.lost(before.difference(&after).copied());
+        if let What::Restart { lose_ms } = self.plan.faults[n].what
+            && lose_ms > 0
+        {
+            self.watch.forgot(self.now + lose_ms * MS);
+        }
+        self.count_groups();
+    }
+
+    /// Whether the server knows of every group.
+    pub(super) fn count_groups(&mut self) {
+        let known = self.engine.groups_that_count(&STREAM.into()).unwrap_or(0);
+        self.watch.groups_gone = known < self.groups.len();
+    }
+
+    fn entries(&self) -> BTreeSet<EntryId> {
+        let all = at_once(self.engine.range(&STREAM.into(), EntryId::ZERO, EntryId::MAX, usize::MAX));
+        all.and_then(Result::ok).into_iter().flatten().map(|entry| entry.id).collect()
+    }
+
+    fn delete(&mut self, count: u32) {
+        let count = usize::try_from(count).unwrap_or(0);
+        let ids: Vec<_> = self.entries().into_iter().take(count).collect();
+        let _ = self.engine.delete_entries(&STREAM.into(), &ids);
+        self.watch.lost(ids.into_iter());
+    }
+}

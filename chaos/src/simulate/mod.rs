@@ -1,0 +1,179 @@
+//! The simulation: consumers, producers and a server in one thread, on virtual time, everything from a seed.
+//!
+//! The consumers are the real state machines (`core/src/consumer/machine`), the server is the engine of the core; the
+//! simulation plays drivers, handlers, the network and the accidents. A [`Plan`] says what is to happen; what it leaves
+//! open is rolled from the seed. A run that fails is made smaller ([`shrink`]) and can be kept as a text.
+
+mod clock;
+mod command;
+mod consume;
+mod dice;
+mod faults;
+mod message;
+mod network;
+mod plan;
+mod process;
+mod producer;
+mod shrink;
+#[cfg(test)]
+mod tests;
+mod text;
+mod watch;
+mod world;
+
+use stargazer_core::transport::Transport;
+
+pub use command::{Options, Sum, many, play};
+pub use plan::{Fault, LEASE_MS, Plan, SWEEP_MS, What, Work};
+
+pub use shrink::shrink;
+pub use text::{Schedule, quiet};
+
+use crate::history::Record;
+use network::{PATIENCE, at_once};
+use process::Process;
+use world::{MS, STREAM, World};
+
+/// What came of a run.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What happened, in order.
+    pub history: Vec<Record>,
+    /// Promises that did not hold, in words; empty when all did.
+    pub findings: Vec<String>,
+    /// Things that happened in the queue.
+    pub events: u64,
+    /// Virtual time at the end, in milliseconds.
+    pub took_ms: u64,
+}
+
+impl Outcome {
+    /// The kind of the first failure.
+    fn failure(&self) -> Option<&'static str> {
+        const KINDS: [&str; 7] = ["lost", "overlap", "overtaken", "stuck", "left behind", "not at the base line", ""];
+        let first = self.findings.first()?;
+        KINDS.into_iter().find(|kind| first.starts_with(kind))
+    }
+}
+
+/// Lets a plan happen.
+pub fn run(seed: u64, plan: &Plan) -> Outcome {
+    let mut world = World::new(seed, plan);
+    let result = world.live();
+    if world.watch.findings.is_empty() {
+        match result {
+            Ok(()) => world.watch.missing(plan.messages),
+            Err(finding) => world.watch.findings.push(finding),
+        }
+    }
+    Outcome { took_ms: world.now / MS, events: world.events, history: world.history, findings: world.watch.findings }
+}
+
+impl World<'_> {
+    /// Everything from the first message to the last consumer's end; what it got stuck at.
+    fn live(&mut self) -> Result<(), String> {
+        let plan = self.plan;
+        let calm = 100 * MS + plan.calm_at_ms() * MS;
+        let patience = (300_000 + 20 * plan.messages * plan.work.ms) * MS;
+        let all_stored = |world: &mut Self| world.now >= calm && world.producer.stored == plan.messages;
+        if !self.until(calm + patience, all_stored) {
+            return Err(format!("stuck: {} of {} messages are stored", self.producer.stored, plan.messages));
+        }
+        if !self.until(self.now + patience, Self::is_drained) {
+            return Err(format!("stuck: not drained: {}", self.left()));
+        }
+        // What is carried out late has come by then; what dead processes left behind goes after a lease each at most.
+        let late = calm + PATIENCE + 1000 * MS;
+        self.until(late, |world| world.now >= late);
+        if !self.until(self.now + 60_000 * MS, Self::is_tidy) {
+            return Err(format!("left behind: {}", self.left()));
+        }
+        self.close_all()?;
+        // Somebody comes once more and sweeps what closed consumers could not know of.
+        for seat in 0..plan.groups {
+            self.start(seat * plan.consumers);
+        }
+        let swept = self.now + 4 * SWEEP_MS * MS;
+        self.until(swept, |world| world.now >= swept);
+        self.close_all()?;
+        self.is_at_base_line().then_some(()).ok_or_else(|| format!("not at the base line: {}", self.left()))
+    }
+
+    fn close_all(&mut self) -> Result<(), String> {
+        for seat in 0..self.seats.len() {
+            self.close(self.seats[seat], 1000 * MS);
+        }
+        let closed = |world: &mut Self| world.processes.iter().all(|process| !process.lives());
+        let fine = self.until(self.now + 10_000 * MS, closed);
+        fine.then_some(()).ok_or_else(|| format!("stuck: not all consumers have closed: {}", self.left()))
+    }
+}
+
+impl World<'_> {
+    /// Goes on until something holds (looked at every 20 ms), at most to a time; whether it holds.
+    fn until(&mut self, deadline: u64, mut holds: impl FnMut(&mut Self) -> bool) -> bool {
+        let mut look_at = self.now;
+        loop {
+            if self.now >= look_at {
+                if holds(self) {
+                    return true;
+                }
+                look_at = self.now + 20 * MS;
+            }
+            if !self.watch.findings.is_empty() {
+                return true;
+            }
+            if self.now >= deadline || !self.step() {
+                return holds(self);
+            }
+        }
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let Some(Ok(info)) = at_once(self.engine.stream_info(&STREAM.into())) else { return false };
+        info.groups.len() == self.groups.len()
+            && info.groups.iter().all(|group| group.pending == 0 && group.lag == Some(0))
+    }
+
+    /// Whether nothing is left of those who died: every identity is that of a process that runs, one for each.
+    fn is_tidy(&mut self) -> bool {
+        let closing = self.processes.iter().any(|process| process.lives() && process.closing);
+        // The lane of an entry that was deleted while it was pending is not known to those who find it gone.
+        let deleted = self.plan.faults.iter().any(|fault| matches!(fault.what, What::Delete { .. }));
+        !closing
+            && self.groups.iter().enumerate().all(|(n, group)| {
+                let live = self.processes.iter().filter(|process| process.lives() && process.group == n);
+                let mut live: Vec<_> = live.map(|process| process.life).collect();
+                let signs = at_once(self.engine.signs(group)).and_then(Result::ok).unwrap_or_default();
+                let mut registered: Vec<_> = signs.iter().filter_map(|sign| process::life_of(&sign.identity)).collect();
+                live.sort_unstable();
+                registered.sort_unstable();
+                let kept = self.engine.kept(group).unwrap_or_default();
+                live == registered && kept.1 == 0 && (kept.0 == 0 || deleted)
+            })
+    }
+
+    /// Whether everything is as before the first message.
+    fn is_at_base_line(&mut self) -> bool {
+        self.groups.iter().all(|group| {
+            let signs = at_once(self.engine.signs(group)).and_then(Result::ok).map_or(0, |signs| signs.len());
+            signs == 0 && self.engine.kept(group).is_ok_and(|kept| kept == (0, 0))
+        })
+    }
+
+    /// What is left, in words.
+    fn left(&mut self) -> String {
+        let mut text = vec![format!("{:?}", at_once(self.engine.stream_info(&STREAM.into())))];
+        for group in &self.groups {
+            let signs = at_once(self.engine.signs(group)).and_then(Result::ok).unwrap_or_default();
+            let pending = self.engine.pending_entries(group).unwrap_or_default();
+            let (pending, kept) = (&pending[..pending.len().min(5)], self.engine.kept(group));
+            text.push(format!("{}: kept {kept:?}, {signs:?}, {pending:?}", group.name));
+        }
+        for Process { life, seat, state, handlers, machine, .. } in self.processes.iter().filter(|p| p.lives()) {
+            let running = handlers.len();
+            text.push(format!("{life} in seat {seat}: {state:?}, {running} handlers, {machine:?}"));
+        }
+        text.join("\n  ")
+    }
+}
