@@ -64,8 +64,12 @@ pub struct ConsumerSettings {
     pub prefetch: Option<u32>,
     /// Bytes.
     pub prefetch_bytes: Option<u32>,
-    /// `lanes` or `none`.
+    /// `lanes`, `exclusive`, `none` or `lock`.
     pub ordering: Option<String>,
+    /// `both`, `channel_id` or `channel_key`.
+    pub lock_id: Option<String>,
+    /// Milliseconds.
+    pub lock_ttl_ms: Option<f64>,
     /// Order unaddressed entries, too.
     pub order_unaddressed: Option<bool>,
     /// Wait for the settle's answer.
@@ -145,12 +149,14 @@ impl ConsumerSettings {
         set!(config, self: name, concurrency as size, prefetch_bytes as size, order_unaddressed, strict, max_attempts,
             retry_jitter);
         set_ms!(config, self: retry_base = retry_base_ms, retry_max = retry_max_ms,
-            handler_timeout = handler_timeout_ms, lease = lease_ms, sweep = sweep_ms,
+            lock_ttl = lock_ttl_ms, handler_timeout = handler_timeout_ms, lease = lease_ms, sweep = sweep_ms,
             drain_timeout = drain_timeout_ms, idle_poll = idle_poll_ms);
         config.prefetch = self.prefetch.map(size);
         if let Some(ordering) = self.ordering {
-            config.ordering =
-                word("ordering", &ordering, &[("lanes", sg::Ordering::Lanes), ("none", sg::Ordering::None)])?;
+            config.ordering = word("ordering", &ordering, &sg::Ordering::ALL.map(|mode| (mode.as_str(), mode)))?;
+        }
+        if let Some(id) = self.lock_id {
+            config.lock_id = word("lockId", &id, &sg::LockId::ALL.map(|id| (id.as_str(), id)))?;
         }
         if let Some(what) = self.on_lease_lost {
             config.on_lease_lost =

@@ -49,7 +49,7 @@ export type { Receipt } from './link.js';
 export { Outcome, Reject } from './outcome.js';
 export { Publisher, type PublishOptions } from './publisher.js';
 export type { Handler, HandlerResult, RunOptions } from './run.js';
-export type { BusSettings, ConsumerSettings, Ordering, Retention, Role } from './settings.js';
+export type { BusSettings, ConsumerSettings, LockId, Ordering, Retention, Role } from './settings.js';
 
 /** The version that all packages of stargazer share. */
 export const version: string = native.version();

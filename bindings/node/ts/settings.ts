@@ -9,8 +9,11 @@ import { InvalidError } from './errors.js';
 /** What a process does, which decides what it needs. */
 export type Role = 'none' | 'worker' | 'gateway' | 'standalone' | 'tools';
 
-/** Which order a group's consumers keep: that of the lanes, or none. */
-export type Ordering = 'lanes' | 'none';
+/** Which order a group's consumers keep: see the page about delivery. */
+export type Ordering = 'lanes' | 'exclusive' | 'none' | 'lock';
+
+/** What the locks of channels are named after, in mode `lock`. */
+export type LockId = 'both' | 'channel_id' | 'channel_key';
 
 /** What becomes of entries that were read. */
 export type Retention = 'acked' | 'capped' | 'forever';
@@ -77,8 +80,12 @@ export interface ConsumerSettings {
   prefetch?: number;
   /** Bytes fetched ahead. 4 MiB. */
   prefetchBytes?: number;
-  /** Order. `lanes`. */
+  /** Order, the same for all consumers of a group. `lanes`. */
   ordering?: Ordering;
+  /** With `lock`: what the locks are named after. `both`. */
+  lockId?: LockId;
+  /** With `lock`: how long a lock lasts unless it is renewed. 30 s. */
+  lockTtlMs?: number;
   /** Give unaddressed entries their lane, too. */
   orderUnaddressed?: boolean;
   /** Start the next entry of a lane only after the outcome of the one before was confirmed. */
@@ -144,6 +151,8 @@ const CONSUMER: Record<keyof ConsumerSettings, Check> = {
   prefetch: count,
   prefetchBytes: count,
   ordering: text,
+  lockId: text,
+  lockTtlMs: time,
   orderUnaddressed: flag,
   strict: flag,
   maxAttempts: count,

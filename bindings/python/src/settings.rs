@@ -58,13 +58,9 @@ pub(crate) fn consumer(settings: &Bound<'_, PyDict>, mut config: ConsumerConfig)
             "concurrency" => config.concurrency = setting.natural()?,
             "prefetch" => config.prefetch = Some(setting.natural()?),
             "prefetch_bytes" => config.prefetch_bytes = setting.natural()?,
-            "ordering" => {
-                config.ordering = match setting.get::<String>("text")?.as_str() {
-                    "lanes" => sg::Ordering::Lanes,
-                    "none" => sg::Ordering::None,
-                    other => return Err(one_of("ordering", "lanes, none", other)),
-                };
-            }
+            "ordering" => config.ordering = setting.word(&sg::Ordering::ALL.map(|mode| (mode.as_str(), mode)))?,
+            "lock_id" => config.lock_id = setting.word(&sg::LockId::ALL.map(|id| (id.as_str(), id)))?,
+            "lock_ttl" => config.lock_ttl = setting.seconds()?,
             "order_unaddressed" => config.order_unaddressed = setting.get("bool")?,
             "strict" => config.strict = setting.get("bool")?,
             "max_attempts" => config.max_attempts = setting.natural()?,
@@ -107,6 +103,16 @@ impl<'a, 'py> Setting<'a, 'py> {
     fn natural<T: TryFrom<u64>>(&self) -> PyResult<T> {
         let expected = "a whole number from 0 up";
         T::try_from(self.get::<u64>(expected)?).map_err(|_| self.refused(expected))
+    }
+
+    /// One of the words that the core knows.
+    fn word<T: Copy>(&self, known: &[(&str, T)]) -> PyResult<T> {
+        let given = self.get::<String>("text")?;
+        let found = known.iter().find(|(word, _)| *word == given).map(|(_, value)| *value);
+        found.ok_or_else(|| {
+            let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
+            one_of(self.name().unwrap_or("setting"), &words.join(", "), &given)
+        })
     }
 
     fn seconds(&self) -> PyResult<Duration> {

@@ -5,6 +5,7 @@ mod failing;
 mod lab;
 mod letters;
 mod losing;
+mod modes;
 mod ordering;
 mod publishing;
 mod refusing;
@@ -44,6 +45,9 @@ scenarios! {
         a_retry_keeps_the_order_of_its_lane,
         waiting_lanes_starve_no_other,
         tools_run_in_no_order;
+    modes:
+        one_exclusive_consumer_works_and_another_takes_over,
+        locked_channels_run_one_at_a_time;
     failing:
         a_failing_handler_is_retried,
         a_retry_waits_as_long_as_asked,
@@ -81,7 +85,12 @@ scenarios! {
 }
 
 mod server_only {
-    use super::{lab, losing, refusing};
+    use super::{lab, losing, modes, refusing};
+
+    #[test]
+    fn a_channel_that_another_program_locked_waits() {
+        lab::on_server("", modes::a_channel_that_another_program_locked_waits);
+    }
 
     #[test]
     fn an_entry_that_is_no_msgpack_is_malformed() {

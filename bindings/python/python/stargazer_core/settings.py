@@ -67,8 +67,14 @@ class ConsumerSettings(TypedDict, total=False):
     prefetch: int
     #: Bytes fetched ahead of the handlers. 4 MiB.
     prefetch_bytes: int
-    #: ``lanes`` (one message of a channel at a time, in order; the default) or ``none``.
-    ordering: Literal["lanes", "none"]
+    #: ``lanes`` (one message of a channel at a time, in order; the default), ``exclusive`` (the same, and one consumer of the
+    #: group works while the others stand by), ``none``, or ``lock`` (the original's lock of a channel; no order over several
+    #: consumers). All consumers of a group take the same.
+    ordering: Literal["lanes", "exclusive", "none", "lock"]
+    #: With ``lock``: what the locks are named after. ``both``.
+    lock_id: Literal["both", "channel_id", "channel_key"]
+    #: With ``lock``: how long a lock lasts unless it is renewed. 30 s.
+    lock_ttl: float
     #: Order unaddressed messages, too.
     order_unaddressed: bool
     #: Start the next message of a channel only after the outcome of the one before was confirmed.
