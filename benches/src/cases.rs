@@ -5,7 +5,7 @@ use stargazer_core::Ordering;
 use crate::lab::{Lab, Sample};
 use crate::load::Spread;
 use crate::peer::Peer;
-use crate::{Result, consume, lock, publish, raw};
+use crate::{Result, calls, consume, lock, publish, raw};
 
 /// One row of the table.
 pub(crate) struct Case {
@@ -69,6 +69,7 @@ impl Case {
 const UNIFORM: &str = "consume in order, uniform channels";
 const SKEWED: &str = "consume in order, skewed channels";
 const UNORDERED: &str = "consume in no order";
+const CALLS: &str = "fetch and settle, 64 per call";
 const PUBLISH: &str = "publish, 64 in flight";
 
 /// Every case, in the order of the table.
@@ -100,6 +101,10 @@ fn rust() -> Vec<Case> {
         cases.push(Case::rust(group, "redis crate, a lock per channel", share, move |lab, n| {
             lock::locks(lab, n, spread)
         }));
+    }
+    for ordering in Ordering::ALL {
+        let run = move |lab: &Lab, n| calls::calls(lab, n, ordering);
+        cases.push(Case::rust(CALLS, ordering.as_str(), 1, run));
     }
     let ours = |lab: &Lab, n| consume::ours(lab, n, Spread::Uniform, Ordering::None);
     cases.push(Case::rust(UNORDERED, "stargazer, none", 1, ours));

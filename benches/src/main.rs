@@ -8,6 +8,7 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr, reason = "a program that measures")]
 
 mod args;
+mod calls;
 mod cases;
 mod consume;
 mod lab;

@@ -140,8 +140,12 @@ export interface ConsumerSettings {
   prefetch?: number
   /** Bytes. */
   prefetchBytes?: number
-  /** `lanes` or `none`. */
+  /** `lanes`, `exclusive`, `none` or `lock`. */
   ordering?: string
+  /** `both`, `channel_id` or `channel_key`. */
+  lockId?: string
+  /** Milliseconds. */
+  lockTtlMs?: number
   /** Order unaddressed entries, too. */
   orderUnaddressed?: boolean
   /** Wait for the settle's answer. */

@@ -67,9 +67,9 @@ class ConsumerSettings(TypedDict, total=False):
     prefetch: int
     #: Bytes fetched ahead of the handlers. 4 MiB.
     prefetch_bytes: int
-    #: ``lanes`` (one message of a channel at a time, in order; the default), ``exclusive`` (the same, and one consumer of the
-    #: group works while the others stand by), ``none``, or ``lock`` (the original's lock of a channel; no order over several
-    #: consumers). All consumers of a group take the same.
+    #: ``lanes`` (one message of a channel at a time, in order; the default), ``exclusive`` (the same, and one consumer
+    #: of the group works while the others stand by), ``none``, or ``lock`` (the original's lock of a channel; no order
+    #: over several consumers). All consumers of a group take the same.
     ordering: Literal["lanes", "exclusive", "none", "lock"]
     #: With ``lock``: what the locks are named after. ``both``.
     lock_id: Literal["both", "channel_id", "channel_key"]
