@@ -135,10 +135,10 @@ async function act(deed, plan, delivery, run) {
 /** Publishes the answer under the delivery's fence, always under the same message id. */
 async function answer({ number: asked, lane: channel }, delivery, run) {
   const [number, lane] = [asked | (1n << 40n), channel | (1 << 24)];
-  const outbound = { ...run, message: number, lane, entry: [0n, 0n], hash: 0n };
+  const outbound = { message: number, lane, token: run.token };
   write(Kind.PublishCall, outbound);
   try {
-    const said = message(`l${channel}`, `${number} in ${lane}`);
+    const said = message(`l${channel}`, `${number} in ${lane} by ${run.token}`);
     const receipt = await delivery.bus.publishOutbound('chaos', said, { messageId: `e${asked}` });
     const duplicate = Number(receipt.duplicate);
     write(Kind.PublishOk, { ...outbound, detail: 1, extra: duplicate, entry: pair(receipt.id) });

@@ -164,9 +164,9 @@ class Worker:
     async def answer(self, plan: Plan, delivery: sg.Delivery[sg.Inbound], run: Record) -> sg.Outcome:
         """Publishes the answer under the delivery's fence, always under the same message id."""
         number, lane = plan.number | 1 << 40, plan.lane | 1 << 24
-        outbound = replace(run, message=number, lane=lane, entry=(0, 0), hash=0)
+        outbound = Record(message=number, lane=lane, token=run.token)
         self.pen.write(PUBLISH_CALL, outbound)
-        answer = sg.message(f"l{plan.lane}", f"{number} in {lane}")
+        answer = sg.message(f"l{plan.lane}", f"{number} in {lane} by {run.token}")
         try:
             receipt = await delivery.bus.publish_outbound("chaos", answer, message_id=f"e{plan.number}")
         except sg.StargazerError as error:

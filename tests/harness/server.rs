@@ -31,6 +31,8 @@ pub struct Options {
     pub appendonly: bool,
     /// Further arguments of the program, `["--maxmemory", "4mb"]`.
     pub arguments: Vec<String>,
+    /// Variables of its environment, besides ours.
+    pub environment: Vec<(String, PathBuf)>,
     /// Be a sentinel with these lines in its file, not a server that holds data.
     pub sentinel: Option<Vec<String>>,
 }
@@ -228,6 +230,7 @@ impl Server {
             command.arg("--unixsocket").arg(self.socket());
         }
         command.args(&self.options.arguments);
+        command.envs(self.options.environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log).spawn()
     }
 

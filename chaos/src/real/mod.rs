@@ -5,6 +5,7 @@
 //! finding of the checker or one of the driver (a process that ended by itself, a drain that did not end).
 
 mod cast;
+mod clock;
 mod drain;
 mod fault;
 mod letters;
@@ -27,6 +28,7 @@ pub use options::{RunOptions, Subject};
 use crate::actor::Profile;
 use crate::check::{Rules, check};
 use crate::history::History;
+use clock::Clock;
 use report::Outcome;
 use schedule::{IN_FLIGHT, Schedule};
 use stage::Stage;
@@ -63,14 +65,16 @@ async fn perform(options: RunOptions) -> Result<Outcome, Failure> {
     }
     let mut schedule = Schedule::new(&options.faults)?;
     rules(&options)?.write(&options.folder)?;
+    let clock = Clock::build(&options.folder)?;
     let server = Server::start_with(Options {
         appendonly: true,
+        environment: clock.environment(),
         arguments: ["--enable-debug-command", "yes", "--stream-node-max-entries", "20"].map(String::from).to_vec(),
         ..Options::default()
     })?;
     let name = server.program().to_string();
     let start = Instant::now();
-    let mut stage = Stage::set(options.clone(), server).await?;
+    let mut stage = Stage::set(options.clone(), server, clock).await?;
     // The base line: everybody is there, nothing has been published.
     stage.wait(Duration::from_secs(2)).await?;
     let before = drain::measure(&stage)?;
@@ -110,6 +114,8 @@ fn rules(options: &RunOptions) -> Result<Rules, Failure> {
         handler_timeout_ms: u64::try_from(options.profile.handler_timeout().as_millis())?,
         in_flight: IN_FLIGHT as u64,
         measured: true,
+        // Handlers in Python and Node end at their next turn, not at once.
+        wake_ms: if options.subject == Subject::Rust { Rules::default().wake_ms } else { 500 },
         recovery_ms: [
             ("kill", recovery),
             ("restart_always", 5_000),

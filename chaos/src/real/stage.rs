@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Failure;
 use super::cast::{End, Part, Player};
+use super::clock::Clock;
 use super::letters::Letters;
 use super::options::RunOptions;
 use super::watch::Watch;
@@ -29,6 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 pub(super) struct Stage {
     pub(super) options: RunOptions,
     pub(super) server: Server,
+    pub(super) clock: Clock,
     pub(super) players: Vec<Player>,
     pub(super) watch: Watch,
     pub(super) dice: Dice,
@@ -89,7 +91,7 @@ impl Aim {
 
 impl Stage {
     /// Starts the server and everybody but the producers.
-    pub(super) async fn set(options: RunOptions, server: Server) -> Result<Self, Failure> {
+    pub(super) async fn set(options: RunOptions, server: Server, clock: Clock) -> Result<Self, Failure> {
         let pen = Arc::new(Pen::open(&options.folder.join("0.hist"), 0)?);
         let bus = Bus::connect(server.url()).config(own_config()).await?;
         let mut stage = Self {
@@ -106,6 +108,7 @@ impl Stage {
             players: Vec::new(),
             pen,
             server,
+            clock,
             options,
         };
         let parts = [(Part::Worker, stage.options.workers), (Part::Gateway, stage.options.gateways)];

@@ -54,3 +54,15 @@ impl Fault for Memory {
         Ok(())
     }
 }
+
+/// A handler that holds its thread (in Python the interpreter's lock, in Node the event loop) for longer than a lease.
+pub(super) struct Hold;
+
+#[async_trait]
+impl Fault for Hold {
+    async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
+        let lease = stage.options.profile.lease().0;
+        stage.publish(1, Deed::Hold, 1, u64::try_from(lease.as_millis())? * 3 / 2);
+        Ok(())
+    }
+}

@@ -86,6 +86,8 @@ pub(super) fn table() -> Vec<Use> {
         Use::new(K::ClientKill, Server, (0, 1000), || Box::new(server::KillClients)),
         Use::new(K::FullMemory, Server, (500, 3000), || Box::new(server::FullMemory)),
         Use::new(K::AclRevoked, Server, (500, 2500), || Box::<server::Rights>::default()),
+        Use::new(K::ClockStep, Server, (500, 3000), || Box::new(server::ClockStep)),
+        Use::new(K::HoldThread, Handlers, (2500, 3500), || Box::new(handlers::Hold)),
         Use::new(K::Flush, Server, (0, 100), || Box::new(stream::Flush)),
         Use::new(K::DeleteStream, Server, (0, 100), || Box::new(stream::Delete)),
         Use::new(K::DestroyGroup, Server, (0, 100), || Box::new(stream::DestroyGroup)),

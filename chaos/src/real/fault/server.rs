@@ -141,3 +141,18 @@ impl Fault for Rights {
         stage.ask(&["ACL", "SETUSER", "default", "+@all"]).map(|_| ())
     }
 }
+
+/// The clock on its wall goes wrong by seconds or by an hour, and is put right.
+pub(super) struct ClockStep;
+
+#[async_trait]
+impl Fault for ClockStep {
+    async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
+        let steps = [5, -5, 3600, -3600];
+        Ok(stage.clock.set(steps[usize::try_from(stage.dice.below(4))?])?)
+    }
+
+    async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
+        Ok(stage.clock.set(0)?)
+    }
+}
