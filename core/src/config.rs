@@ -36,6 +36,9 @@ pub struct BusConfig {
     pub max_body_depth: usize,
 }
 
+/// From this many dead letters on a stream of them is worth a warning: they are kept until somebody acts.
+pub const MANY_DEAD_LETTERS: u64 = 5000;
+
 /// A body above this many bytes is stored beside its entry.
 pub const BIG_BODY: usize = 64 * 1024;
 

@@ -20,7 +20,7 @@ pub mod topology;
 pub mod transport;
 
 pub use bus::{Bus, ConnectBuilder};
-pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Outcome};
+pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Notices, Outcome};
 pub use dead_letter::DeadLetters;
 pub use error::{Error, ErrorKind, Result, Stored};
 pub use policy::{LockId, Ordering, Retention};

@@ -143,6 +143,7 @@ impl<T: Envelope> ConsumerBuilder<T> {
         group.lock_id = config.lock_id;
         let seed = Uuid::new_v4().as_u64_pair().0;
         let dead_letters: Name = self.bus.topology().dead_letter_stream.as_str().into();
+        let letters = dead_letters.clone();
         let policy = Policy::new(&config, group.stream.clone(), group.name.clone(), dead_letters, seed);
         let clock = self.bus.clock().clone();
         let machine = Machine::new(policy, Now { mono: clock.now(), wall_ms: clock.wall_ms() });
@@ -152,7 +153,8 @@ impl<T: Envelope> ConsumerBuilder<T> {
         let patience = self.bus.config().connect_timeout;
         let shared = Arc::new(Shared::new(machine, clock, group, self.bus, config.drain_timeout));
         let mut troubles = shared.notices.subscribe();
-        let driver = Driver { shared: shared.clone(), transport, judge, lock_ttl: config.lock_ttl, name: config.name };
+        let driver =
+            Driver { shared: shared.clone(), transport, judge, letters, lock_ttl: config.lock_ttl, name: config.name };
         shared.bus.track(tokio::spawn(driver.run()));
         let consumer = Consumer::new(shared.clone());
         let mut last = None;

@@ -14,6 +14,7 @@ use super::content::Judge;
 use super::locking;
 use super::machine::{Action, Event, Notice};
 use super::shared::Shared;
+use crate::config::MANY_DEAD_LETTERS;
 use crate::error::Result;
 use crate::topology::Name;
 use crate::transport::{BATCH, EntryId, Fetch, Group, Recreated, Transport};
@@ -27,6 +28,8 @@ pub(super) struct Driver {
     pub judge: Judge,
     /// How long a lock lasts.
     pub lock_ttl: Duration,
+    /// Stream of the dead letters.
+    pub letters: Name,
     /// The configured name, the first part of every identity.
     pub name: String,
 }
@@ -40,6 +43,12 @@ impl Drop for Watch {
     }
 }
 
+/// How often the dead letters are counted, at most, while entries die.
+const COUNT_AGAIN: Duration = Duration::from_secs(60);
+
+/// How often it is told that there are many.
+const TELL_AGAIN: Duration = Duration::from_secs(60 * 60);
+
 type Op = BoxFuture<'static, Option<Event>>;
 
 impl Driver {
@@ -48,6 +57,7 @@ impl Driver {
         let mut ops: FuturesUnordered<Op> = FuturesUnordered::new();
         let mut notices = self.shared.notices.subscribe();
         let mut server = None;
+        let mut count_again = Duration::ZERO;
         let mut closing = self.shared.bus.closing();
         let mut open = !*closing.borrow_and_update();
         if !open {
@@ -75,6 +85,10 @@ impl Driver {
                             self.shared.step(Event::ServerChanged);
                         }
                     }
+                    Some(Event::LettersCounted(count)) if count >= MANY_DEAD_LETTERS => {
+                        count_again = self.shared.clock.now() + TELL_AGAIN;
+                        self.shared.notify(Notice::ManyDeadLetters { count });
+                    }
                     Some(event) => self.shared.step(event),
                     None => {}
                 },
@@ -88,7 +102,14 @@ impl Driver {
                     self.shared.drain(self.shared.drain_timeout);
                 }
                 // A server that is back may be another one.
-                Ok(Notice::Recovered) = notices.recv() => ops.push(self.look_at_server()),
+                Ok(notice) = notices.recv() => match notice {
+                    Notice::Recovered => ops.push(self.look_at_server()),
+                    Notice::DeadLettered { .. } if self.shared.clock.now() >= count_again => {
+                        count_again = self.shared.clock.now() + COUNT_AGAIN;
+                        ops.push(self.count_letters());
+                    }
+                    _ => {}
+                },
             }
         }
     }
@@ -96,6 +117,14 @@ impl Driver {
     fn look_at_server(&self) -> Op {
         let transport = self.transport.clone();
         Box::pin(async move { transport.ping().await.ok().map(|info| Event::ServerSeen(info.run_id)) })
+    }
+
+    fn count_letters(&self) -> Op {
+        let (transport, letters) = (self.transport.clone(), self.letters.clone());
+        Box::pin(async move {
+            let info = transport.stream_info(&letters).await;
+            info.ok().map(|info| Event::LettersCounted(info.length))
+        })
     }
 
     fn carry_out(&self, action: Action) -> Op {

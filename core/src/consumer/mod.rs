@@ -15,6 +15,7 @@ pub(crate) mod machine;
 #[cfg(feature = "proving")]
 #[doc(hidden)]
 pub mod machine;
+mod notices;
 mod outcome;
 mod shared;
 #[cfg(test)]
@@ -30,6 +31,7 @@ use tokio::sync::broadcast;
 pub use builder::ConsumerBuilder;
 pub use delivery::Delivery;
 pub use machine::Notice;
+pub use notices::Notices;
 pub use outcome::{HandlerError, HandlerResult, Outcome};
 
 use crate::envelope::{Envelope, Value};
@@ -118,6 +120,13 @@ impl<T: Envelope> Consumer<T> {
     /// the oldest.
     pub fn notices(&self) -> broadcast::Receiver<Notice> {
         self.shared.notices.subscribe()
+    }
+
+    /// [`Consumer::notices`] to be read one by one until the consumer has ended.
+    pub fn listen(&self) -> Notices {
+        // In this order: what ends in between is told.
+        let receiver = self.shared.notices.subscribe();
+        Notices::new(receiver, self.shared.ending().is_some())
     }
 
     /// The group it reads.

@@ -171,6 +171,7 @@ impl Shared {
                 Action::Tell(notice) => self.tell(state, notice),
                 Action::Ended(result) => {
                     state.ended = Some(result);
+                    self.tell(state, Notice::Closed);
                     self.changes.notify_waiters();
                     arrived = true;
                 }
@@ -218,6 +219,15 @@ impl Shared {
             Notice::LeaseExpired => {
                 tracing::warn!(stream, group, "no renewal for a lease: starting nothing until there is one");
             }
+            Notice::ManyDeadLetters { count } => {
+                tracing::warn!(
+                    stream,
+                    group,
+                    count,
+                    "dead letters pile up; look at them, put them back or discard them"
+                );
+            }
+            Notice::Missed { .. } | Notice::Closed => {}
             Notice::HandlersCancelled => tracing::debug!(stream, group, "running handlers were told to end"),
             Notice::StaleOutcome { id } => {
                 tracing::debug!(stream, group, %id, "an outcome was refused: the work had gone to another consumer");
@@ -232,6 +242,11 @@ impl Shared {
         }
         // Nobody listening is fine.
         let _ = self.notices.send(notice);
+    }
+
+    /// Tells something that the machine knows nothing of.
+    pub(super) fn notify(&self, notice: Notice) {
+        self.tell(&mut self.lock(), notice);
     }
 
     pub(super) fn serve_handlers(&self, on: bool) {
@@ -351,6 +366,7 @@ impl Shared {
             Error::internal("the consumer's own task died; its work goes to others. Open a new one, and report this")
                 .with_context("stream", &self.group.stream);
         state.ended = Some(Err(error));
+        self.tell(&mut state, Notice::Closed);
         state.ready.clear();
         for cancel in state.cancels.values() {
             cancel.cancel(CancelReason::LeaseLost);

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{DeadLetters, Filter, Letter, MANY};
+use super::{DeadLetters, Filter, Letter};
+use crate::config::MANY_DEAD_LETTERS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::{EntryId, MAX_BATCH};
 
@@ -66,7 +67,7 @@ pub struct Summary {
 impl Summary {
     /// Whether there are so many that somebody should act: they are kept until then.
     pub fn many(&self) -> bool {
-        self.count >= MANY
+        self.count >= MANY_DEAD_LETTERS
     }
 }
 

@@ -9,6 +9,7 @@ mod discard;
 mod filter;
 mod letter;
 mod look;
+mod plain;
 mod replay;
 
 pub use filter::Filter;
@@ -18,9 +19,6 @@ pub use replay::{ReplayOptions, ReplayReport, ReplayedLetter};
 
 use crate::publish::Publisher;
 use crate::topology::Name;
-
-/// From this many letters on a stream of dead letters is worth a warning: they are kept until somebody acts.
-pub const MANY: u64 = 5000;
 
 /// The dead letters in one stream.
 #[derive(Debug, Clone)]

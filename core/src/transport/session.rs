@@ -91,6 +91,17 @@ pub enum Refusal {
     GroupLost,
 }
 
+impl Refusal {
+    /// `stale`, `forgotten` or `group_lost`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stale => "stale",
+            Self::Forgotten => "forgotten",
+            Self::GroupLost => "group_lost",
+        }
+    }
+}
+
 /// What must hold when an entry is appended: the session of the delivery that publishes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fence {

@@ -172,7 +172,7 @@ impl Machine {
 
     fn take(&mut self, event: Event, now: Now) {
         match event {
-            Event::Tick | Event::ServerSeen(_) => {}
+            Event::Tick | Event::ServerSeen(_) | Event::LettersCounted(_) => {}
             Event::Registered(answer) => self.registered(answer, now),
             Event::Recreated(answer) => self.recreated(answer, now),
             Event::Fetched { key, answer } => self.fetched(key, answer, now),

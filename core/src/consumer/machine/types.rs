@@ -174,6 +174,8 @@ pub enum Event {
     },
     /// Which server it is (the driver compares).
     ServerSeen(String),
+    /// How many dead letters there are (the driver tells).
+    LettersCounted(u64),
     /// The server is another one than before, or forgot part of what it knew.
     ServerChanged,
     /// Swept a page of the janitor's walk.
@@ -354,4 +356,16 @@ pub enum Notice {
     },
     /// The streak is over.
     Recovered,
+    /// Dead letters pile up: they are kept until somebody acts.
+    ManyDeadLetters {
+        /// How many there are.
+        count: u64,
+    },
+    /// Notices that were not read in time are gone.
+    Missed {
+        /// How many.
+        count: u64,
+    },
+    /// The consumer has ended: nothing follows.
+    Closed,
 }
