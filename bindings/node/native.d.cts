@@ -23,6 +23,8 @@ export declare class Bus {
   pending(token: number, stream: string, group: string): void
   /** Entries after an id. */
   entries(token: number, stream: string, after: string | undefined | null, count: number): void
+  /** A call to the dead letters by its name, with named arguments in msgpack; the answer is plain. */
+  deadLetters(token: number, stream: string | undefined | null, call: string, arguments: Uint8Array): void
   /** Opens a consumer of inbound messages; its number is the request's. */
   consumeInbound(token: number, settings: ConsumerSettings): void
   /** Opens a consumer of what a platform's gateway is to do; its number is the request's. */
@@ -187,7 +189,7 @@ export interface Defaults {
 
 /** Deliveries of a burst. */
 export interface Deliveries {
-  /** `[id, lane, trace id, message id]` and body of each, in turn. */
+  /** `[id, lane, trace id, message id, replays]` and body of each, in turn. */
   bytes: Buffer
   /**
    * For each: its number; four times its attempt, plus one when it was redelivered, plus two when it should end
@@ -206,6 +208,8 @@ export interface Drained {
   replies: Array<Reply>
   /** Deliveries that should end. */
   cancellations: Array<Cancellation>
+  /** What consumers tell. */
+  notices: Array<Told>
 }
 
 /** A kind of error. */
@@ -252,6 +256,9 @@ export interface Holding {
   /** Entries. */
   count: number
 }
+
+/** Every kind of notice. */
+export declare function noticeKinds(): Array<string>
 
 /** Pending entries of a group. */
 export interface PendingInfo {
@@ -307,6 +314,8 @@ export interface Reply {
   pending?: PendingInfo
   /** Entries. */
   entries?: Array<RawEntry>
+  /** Plain values as msgpack. */
+  plain?: Buffer
 }
 
 /** An outcome other than ack. */
@@ -331,6 +340,14 @@ export interface StreamInfo {
   firstEntry?: string
   /** Its groups. */
   groups: Array<GroupInfo>
+}
+
+/** What a consumer tells besides deliveries. */
+export interface Told {
+  /** The number under which the consumer was opened. */
+  consumer: number
+  /** Kind and details as msgpack; absent once the consumer has ended. */
+  notice?: Buffer
 }
 
 /** The version that all packages of stargazer share. */

@@ -105,6 +105,16 @@ impl Bus {
         });
     }
 
+    /// A call to the dead letters by its name, with named arguments in msgpack; the answer is plain.
+    #[napi]
+    pub fn dead_letters(&self, token: u32, stream: Option<String>, call: String, arguments: &[u8]) {
+        let arguments = arguments.to_vec();
+        self.ask(token, |bus| async move {
+            let letters = stream.map_or_else(|| bus.dead_letters(), |stream| bus.dead_letters_in(&stream));
+            letters.perform_encoded(&call, &arguments).await.map(Answer::Plain)
+        });
+    }
+
     /// Opens a consumer of inbound messages; its number is the request's.
     #[napi]
     pub fn consume_inbound(&self, token: u32, settings: ConsumerSettings) {

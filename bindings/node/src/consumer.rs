@@ -12,9 +12,8 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use stargazer_core as sg;
 use stargazer_core::envelope::Envelope;
-use stargazer_core::{ConsumerBuilder, Delivery, Notice, Outcome};
+use stargazer_core::{ConsumerBuilder, Delivery, Notice, Notices, Outcome};
 use tokio::sync::Notify;
-use tokio::sync::broadcast::{self, error::RecvError};
 
 use crate::batch;
 use crate::bus::Publisher;
@@ -105,7 +104,7 @@ impl Consumer {
         let builder = builder.config(config);
         let builder = if let Some(group) = group { builder.group(group) } else { builder };
         let consumer = builder.open().await?;
-        let (stream, notices) = (consumer.group().stream.to_string(), consumer.notices());
+        let (stream, notices) = (consumer.group().stream.to_string(), consumer.listen());
         let open = Arc::new(Open {
             source: Box::new(consumer),
             held: Mutex::default(),
@@ -113,25 +112,22 @@ impl Consumer {
             enough: Notify::new(),
             number,
         });
-        drop(tokio::spawn(watch(Arc::downgrade(&open), notices, queue.clone())));
+        drop(tokio::spawn(watch(Arc::downgrade(&open), number, notices, queue.clone())));
         Ok(Answer::Consumer(Self { open, stream, queue }))
     }
 }
 
-/// Says which deliveries should end. Stops with the consumer.
-async fn watch(open: Weak<Open>, mut notices: broadcast::Receiver<Notice>, queue: Queue) {
-    loop {
-        match notices.recv().await {
-            // Of those that were missed, one may have been of the kind.
-            Ok(Notice::HandlersCancelled) | Err(RecvError::Lagged(_)) => {}
-            Ok(_) => continue,
-            Err(RecvError::Closed) => return,
+/// Says what the consumer tells, and which deliveries should end. Stops with the consumer.
+async fn watch(open: Weak<Open>, number: u32, mut notices: Notices, queue: Queue) {
+    while let Some(notice) = notices.next().await {
+        let Some(open) = open.upgrade() else { return };
+        // Of those that were missed, one may have been of the kind.
+        if matches!(notice, Notice::HandlersCancelled | Notice::Missed { .. }) {
+            open.tell(&queue);
         }
-        match open.upgrade() {
-            Some(open) => open.tell(&queue),
-            None => return,
-        }
+        queue.push(Said::Noticed(number, Some(notice.encoded())));
     }
+    queue.push(Said::Noticed(number, None));
 }
 
 /// An outcome other than ack.

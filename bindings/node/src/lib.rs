@@ -26,6 +26,12 @@ pub fn version() -> &'static str {
     sg::VERSION
 }
 
+/// Every kind of notice.
+#[napi]
+pub fn notice_kinds() -> Vec<&'static str> {
+    sg::Notice::KINDS.to_vec()
+}
+
 /// The code of every kind of error, in the order of the table, and whether it may be retried.
 #[napi]
 pub fn error_codes() -> Vec<ErrorCode> {

@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
-use napi::bindgen_prelude::Function;
+use napi::bindgen_prelude::{Buffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use stargazer_core as sg;
@@ -29,6 +29,8 @@ pub(crate) enum Said {
     Answered(u32, sg::Result<Answer>),
     /// These deliveries of a consumer should end.
     Cancelled(u32, Vec<u32>),
+    /// A consumer tells something, as msgpack; nothing: it has ended.
+    Noticed(u32, Option<bytes::Bytes>),
 }
 
 /// One result for each publish of a burst, or one error for all of them.
@@ -43,6 +45,8 @@ pub(crate) enum Answer {
     StreamInfo(transport::StreamInfo),
     Pending(transport::PendingInfo),
     Entries(Vec<transport::Entry>),
+    /// Plain values as msgpack.
+    Plain(bytes::Bytes),
 }
 
 pub(crate) type Queue = Arc<Completions<Said>>;
@@ -63,6 +67,8 @@ pub struct Reply {
     pub pending: Option<PendingInfo>,
     /// Entries.
     pub entries: Option<Vec<RawEntry>>,
+    /// Plain values as msgpack.
+    pub plain: Option<Buffer>,
 }
 
 /// Deliveries that should end.
@@ -72,6 +78,15 @@ pub struct Cancellation {
     pub consumer: u32,
     /// Their numbers.
     pub deliveries: Vec<u32>,
+}
+
+/// What a consumer tells besides deliveries.
+#[napi(object, object_from_js = false)]
+pub struct Told {
+    /// The number under which the consumer was opened.
+    pub consumer: u32,
+    /// Kind and details as msgpack; absent once the consumer has ended.
+    pub notice: Option<Buffer>,
 }
 
 /// Everything that was said since the last look.
@@ -85,6 +100,8 @@ pub struct Drained {
     pub replies: Vec<Reply>,
     /// Deliveries that should end.
     pub cancellations: Vec<Cancellation>,
+    /// What consumers tell.
+    pub notices: Vec<Told>,
 }
 
 /// One JavaScript thread's connection to the I/O thread.
@@ -112,7 +129,7 @@ impl Port {
     #[napi]
     pub fn drain(&self) -> Drained {
         let mut gathered = Gathered::default();
-        let (mut replies, mut cancellations) = (Vec::new(), Vec::new());
+        let (mut replies, mut cancellations, mut notices) = (Vec::new(), Vec::new(), Vec::new());
         for said in self.queue.drain() {
             match said {
                 Said::Published(first, count, published) => {
@@ -123,10 +140,13 @@ impl Port {
                 }
                 Said::Answered(token, answer) => replies.push(self.reply(token, answer)),
                 Said::Cancelled(consumer, deliveries) => cancellations.push(Cancellation { consumer, deliveries }),
+                Said::Noticed(consumer, notice) => {
+                    notices.push(Told { consumer, notice: notice.map(|notice| notice.to_vec().into()) });
+                }
             }
         }
         let refusals = std::mem::take(&mut gathered.refusals);
-        Drained { receipts: gathered.receipts(), refusals, replies, cancellations }
+        Drained { receipts: gathered.receipts(), refusals, replies, cancellations, notices }
     }
 
     fn reply(&self, token: u32, answer: sg::Result<Answer>) -> Reply {
@@ -139,6 +159,7 @@ impl Port {
             Ok(Answer::Deliveries(deliveries)) => reply.deliveries = Some(deliveries.into()),
             Ok(Answer::StreamInfo(info)) => reply.stream_info = Some(info.into()),
             Ok(Answer::Pending(info)) => reply.pending = Some(info.into()),
+            Ok(Answer::Plain(values)) => reply.plain = Some(values.to_vec().into()),
             Ok(Answer::Entries(entries)) => reply.entries = Some(entries.into_iter().map(Into::into).collect()),
         }
         reply

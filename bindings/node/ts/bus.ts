@@ -2,6 +2,7 @@
 
 import type { Bus as Native } from '../native.cjs';
 import { CLOSE_MS, Consumer } from './consumer.js';
+import { DeadLetters } from './dead-letter.js';
 import type { Reading } from './envelope/read.js';
 import { readInbound, readOutbound, readPlain } from './envelope/read.js';
 import type { Fields, Inbound, Outbound } from './envelope/types.js';
@@ -131,6 +132,11 @@ export class Bus extends Publisher {
     needCount(count, 'count');
     const { entries = [] } = await ask((token) => this.#native.entries(token, stream, after, count));
     return entries.map(entryOf);
+  }
+
+  /** The entries that were given up; those of another stream than this bus writes them to, if one is named. */
+  deadLetters(stream?: string): DeadLetters {
+    return new DeadLetters(this.#native, maybeText(stream, 'stream'));
   }
 
   /**

@@ -5,6 +5,7 @@ import type { Reading } from './envelope/read.js';
 import { ClosedError, InvalidError } from './errors.js';
 import { Intake, type Opening } from './intake.js';
 import { hold, unhold } from './link.js';
+import type { Notice } from './notice.js';
 import { type Handler, type RunOptions, run } from './run.js';
 import { type ConsumerSettings, consumerSettings, duration } from './settings.js';
 import { withDeadline } from './time.js';
@@ -114,6 +115,16 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
       unhold();
       this.#running = false;
     }
+  }
+
+  /**
+   * What happens besides deliveries: `for await (const notice of consumer.notices())`, from the first step on until the
+   * consumer is closed. Who reads too slowly misses the oldest and gets a notice `missed`. Does not keep the process alive.
+   */
+  async *notices(): AsyncGenerator<Notice, void> {
+    if (this.#closing !== undefined && this.#intake === undefined) return;
+    const intake = await (this.#intake ?? this.#open());
+    yield* intake.notices();
   }
 
   /**

@@ -81,6 +81,11 @@ export class Delivery<T = unknown> {
     return this.#heads()[3] ?? undefined;
   }
 
+  /** How often the entry was put back from the dead letters; attempts are counted anew each time. */
+  get replays(): number {
+    return this.#heads()[4];
+  }
+
   /** The msgpack bytes of the body; empty when the entry has none. */
   get raw(): Buffer {
     return this.#bytes.subarray(this.#body, this.#end);
@@ -176,8 +181,8 @@ export class Delivery<T = unknown> {
   }
 }
 
-/** Id, lane, trace id, message id. */
-type Head = readonly [string, string | null, string, string | null];
+/** Id, lane, trace id, message id, replays. */
+type Head = readonly [string, string | null, string, string | null, number];
 
 function ended(): StaleError {
   return new StaleError('this delivery should end: its lease is lost, its time is over, or its consumer closes');

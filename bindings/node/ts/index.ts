@@ -6,6 +6,17 @@ import * as native from '../native.cjs';
 export { Bus, type ConnectOptions, connect } from './bus.js';
 export { Ext } from './codec/ext.js';
 export { Consumer } from './consumer.js';
+export {
+  type DeadLetter,
+  type DeadLetterPage,
+  type DeadLetterSummary,
+  DeadLetters,
+  type LetterFilter,
+  type LetterQuery,
+  type PastLife,
+  type ReplayOptions,
+  type ReplayReport,
+} from './dead-letter.js';
 export { Delivery } from './delivery.js';
 export type * from './envelope/types.js';
 export {
@@ -46,6 +57,7 @@ export {
 } from './errors.js';
 export { Entry, type GroupInfo, type PendingInfo, type StreamInfo } from './inspect.js';
 export type { Receipt } from './link.js';
+export type { Notice } from './notice.js';
 export { Outcome, Reject } from './outcome.js';
 export { Publisher, type PublishOptions } from './publisher.js';
 export type { Handler, HandlerResult, RunOptions } from './run.js';

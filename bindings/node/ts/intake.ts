@@ -10,7 +10,8 @@ import type { ConsumerSettings, Deliveries, Consumer as Native, Reply, Settle } 
 import { Delivery, type Holder } from './delivery.js';
 import type { Reading } from './envelope/read.js';
 import { ClosedError, errorOf, TimeoutError } from './errors.js';
-import { ask, hold, offCancelled, onCancelled, port, unhold } from './link.js';
+import { ask, hold, offCancelled, onCancelled, onNotices, port, unhold } from './link.js';
+import { type Notice, Notices } from './notice.js';
 import type { Outcome } from './outcome.js';
 import { Publisher } from './publisher.js';
 import { clamped } from './time.js';
@@ -48,6 +49,9 @@ export class Intake<T> implements Holder {
   #done: number[] = [];
   #others: Settle[] = [];
   #turn: NodeJS.Immediate | undefined;
+  /** Those who read notices. */
+  readonly #listeners = new Set<Notices>();
+  #told = false;
   /** What went wrong and nobody was told yet. */
   readonly #trouble: unknown[] = [];
 
@@ -61,6 +65,25 @@ export class Intake<T> implements Holder {
       this.#ready = this.#ready.slice(this.#next).filter((delivery) => wanted(delivery));
       this.#next = 0;
     });
+    onNotices(number, (words) => {
+      if (words === undefined) this.#told = true;
+      for (const notices of this.#listeners) {
+        if (words === undefined) notices.end();
+        else notices.add(words);
+      }
+    });
+  }
+
+  /** What happens besides deliveries, from here on. */
+  async *notices(): AsyncGenerator<Notice, void> {
+    const notices = new Notices();
+    if (this.#told) return;
+    this.#listeners.add(notices);
+    try {
+      yield* notices.read();
+    } finally {
+      this.#listeners.delete(notices);
+    }
   }
 
   /** Joins the group. */

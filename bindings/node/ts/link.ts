@@ -35,6 +35,7 @@ const FAR_OFF = 2 ** 31 - 1;
 
 const waiting = new Map<number, Waiting>();
 const cancelled = new Map<number, (deliveries: readonly number[]) => void>();
+const noticed = new Map<number, (words: Buffer | undefined) => void>();
 
 let awake: NodeJS.Timeout | undefined;
 let holds = 0;
@@ -83,8 +84,13 @@ export function offCancelled(consumer: number): void {
   cancelled.delete(consumer);
 }
 
+/** Has what a consumer tells besides deliveries told; nothing once it has ended. */
+export function onNotices(consumer: number, listener: (words: Buffer | undefined) => void): void {
+  noticed.set(consumer, listener);
+}
+
 function drain(): void {
-  const { receipts, refusals, replies, cancellations } = port.drain();
+  const { receipts, refusals, replies, cancellations, notices } = port.drain();
   if (receipts !== undefined) {
     const ids = receipts.ids.split(',');
     const { marks, places } = receipts;
@@ -107,6 +113,10 @@ function drain(): void {
     else reject(errorOf(reply.failure));
   }
   for (const { consumer, deliveries } of cancellations) cancelled.get(consumer)?.(deliveries);
+  for (const { consumer, notice } of notices) {
+    noticed.get(consumer)?.(notice);
+    if (notice === undefined) noticed.delete(consumer);
+  }
 }
 
 function taken(token: number): Waiting {

@@ -2,6 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use sg::envelope::Limits;
 use sg::host::Host;
 use stargazer_core as sg;
 
@@ -11,7 +12,7 @@ use crate::error::raise;
 use crate::fork::Owned;
 use crate::publisher::Publisher;
 use crate::text::Text;
-use crate::{info, settings};
+use crate::{codec, info, settings};
 
 /// A connected bus.
 #[pyclass(frozen, module = "stargazer_core._native")]
@@ -94,6 +95,23 @@ impl Bus {
     fn entries(&self, bridge: &Bridge, future: Py<PyAny>, stream: Text, after: Text, count: usize) -> PyResult<()> {
         let after = after.0.parse().map_err(raise)?;
         self.ask(bridge, future, move |bus| async move { bus.entries(&stream.0, after, count).await }, info::entries)
+    }
+
+    /// A call to the dead letters by its name, with named arguments; the future gives plain values.
+    fn dead_letters(
+        &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        stream: Option<Text>,
+        call: Text,
+        arguments: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
+        let arguments = codec::encode(arguments, &Limits::default()).map_err(raise)?;
+        let question = |bus: sg::Bus| async move {
+            let letters = stream.map_or_else(|| bus.dead_letters(), |stream| bus.dead_letters_in(&stream.0));
+            letters.perform_encoded(&call.0, &arguments).await
+        };
+        self.ask(bridge, future, question, |py, answer| Ok(codec::decode(py, &answer)?.unbind()))
     }
 
     fn close(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {

@@ -21,6 +21,7 @@ use tokio::sync::{OnceCell, oneshot};
 
 use crate::bridge::Bridge;
 use crate::bus::nothing;
+use crate::codec;
 use crate::delivery::Delivery;
 use crate::error::raise;
 use crate::fork::Owned;
@@ -216,6 +217,16 @@ impl Consumer {
         Ok(())
     }
 
+    /// Asks for the notices from now on; opens the consumer when it is not.
+    fn listen(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
+        let (inner, host) = (self.inner()?.clone(), self.0.host());
+        let work = async move { Ok(inner.source().await?.map(|source| source.listen())) };
+        bridge.call(future, work, move |py, notices| {
+            let notices = Notices(Owned::new(host, Arc::new(tokio::sync::Mutex::new(notices))));
+            Ok(Py::new(py, notices)?.into_any())
+        })
+    }
+
     /// Closes; with the configured time for what is in hand if none is given.
     fn close(&self, bridge: &Bridge, future: Py<PyAny>, within: Option<f64>) -> PyResult<()> {
         let within = within.map(|within| seconds("within", within)).transpose()?;
@@ -237,6 +248,33 @@ impl Consumer {
         };
         bridge.call(future, work, nothing)
     }
+}
+
+/// What a consumer tells besides deliveries.
+#[pyclass(frozen, module = "stargazer_core._native")]
+pub(crate) struct Notices(Owned<Arc<tokio::sync::Mutex<Option<sg::Notices>>>>);
+
+#[pymethods]
+impl Notices {
+    /// Waits for the next one; the future gives it as a dict, `None` once the consumer has ended.
+    fn next(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
+        let notices = self.0.get()?.clone();
+        let work = async move {
+            let mut notices = notices.lock().await;
+            let Some(notices) = notices.as_mut() else { return Ok(None) };
+            Ok(notices.next().await.map(|notice| notice.encoded()))
+        };
+        bridge.call(future, work, |py, notice| match notice {
+            Some(notice) => Ok(codec::decode(py, &notice)?.unbind()),
+            None => Ok(py.None()),
+        })
+    }
+}
+
+/// Every kind of notice.
+#[pyfunction]
+pub(crate) fn notice_kinds() -> Vec<&'static str> {
+    sg::Notice::KINDS.to_vec()
 }
 
 impl Inner {

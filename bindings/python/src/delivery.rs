@@ -50,6 +50,11 @@ impl Delivery {
     }
 
     #[getter]
+    fn replays(&self) -> PyResult<u32> {
+        Ok(self.0.get()?.replays())
+    }
+
+    #[getter]
     fn trace_id(&self) -> PyResult<String> {
         Ok(self.0.get()?.trace_id().to_owned())
     }

@@ -20,6 +20,7 @@ pub(crate) trait Source: Send + Sync {
     fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>>;
     fn idle(&self) -> BoxFuture<'_, sg::Result<()>>;
     fn notices(&self) -> Receiver<sg::Notice>;
+    fn listen(&self) -> sg::Notices;
     fn serve_handlers(&self, on: bool);
     /// Closes; with the configured time for what is in hand if none is given.
     fn close(&self, drain_timeout: Option<Duration>) -> BoxFuture<'_, sg::Result<()>>;
@@ -44,6 +45,10 @@ impl<T: Envelope> Source for sg::Consumer<T> {
 
     fn notices(&self) -> Receiver<sg::Notice> {
         self.notices()
+    }
+
+    fn listen(&self) -> sg::Notices {
+        self.listen()
     }
 
     fn serve_handlers(&self, on: bool) {

@@ -1,9 +1,10 @@
 //! What a consumer tells its owner besides deliveries, as a stream and as plain values.
 
+use bytes::Bytes;
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 
 use super::machine::Notice;
-use crate::envelope::{Map, Value};
+use crate::envelope::{Envelope, Limits, Map, Value};
 
 /// The notices of one consumer, from the moment they were asked for. Those who read too slowly miss the oldest, and are
 /// told how many.
@@ -71,6 +72,12 @@ impl Notice {
             Self::Missed { .. } => "missed",
             Self::Closed => "closed",
         }
+    }
+
+    /// [`Notice::to_value`] in msgpack.
+    pub fn encoded(&self) -> Bytes {
+        // A few short texts: there is no limit that they could exceed.
+        self.to_value().write(&Limits::WIDEST).unwrap_or_default()
     }
 
     /// Its fields by name; `kind` is the first.

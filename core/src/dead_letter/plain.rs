@@ -1,11 +1,21 @@
 //! The same calls with plain values: what the bindings and the program speak, so that every name is spelled once.
 
+use bytes::Bytes;
+
 use super::{DeadLetters, Filter, Letter, Query, ReplayOptions, ReplayReport};
-use crate::envelope::{Life, Map, Value};
+use crate::envelope::codec::as_invalid;
+use crate::envelope::{Envelope, Life, Limits, Map, Value};
 use crate::error::{Error, Result};
 use crate::transport::EntryId;
 
 impl DeadLetters {
+    /// [`DeadLetters::perform`] with arguments and answer in msgpack.
+    pub async fn perform_encoded(&self, call: &str, arguments: &[u8]) -> Result<Bytes> {
+        let arguments = Value::decode_with(arguments, &Limits::default()).map_err(as_invalid)?;
+        let empty = Map::with_capacity(0);
+        self.perform(call, arguments.as_map().unwrap_or(&empty)).await?.write(&Limits::WIDEST)
+    }
+
     /// A call by its name, with named arguments: `inspect`, `list`, `get`, `replay`, `discard`. `Invalid` names the
     /// argument that is wrong or not known.
     ///

@@ -345,3 +345,22 @@ pub(super) async fn a_big_body_lives_as_long_as_its_letter(lab: Lab) {
     }
     bus.close().await.unwrap();
 }
+
+pub(super) async fn notices_tell_what_happens_until_the_end(lab: Lab) {
+    let bus = lab.bus().await;
+    order(&bus, "a", "m1", &body("x")).await;
+    let reader = bus.consume("orders", "g").open().await.unwrap();
+    let mut notices = reader.listen();
+    let d = reader.next().await.unwrap().unwrap();
+    let id = d.id();
+    d.reject("no").await.unwrap();
+    reader.close().await.unwrap();
+    let mut told = Vec::new();
+    while let Some(notice) = notices.next().await {
+        told.push(notice);
+    }
+    let dead = told.iter().find(|notice| notice.kind() == "dead_lettered").unwrap();
+    assert_eq!(dead.to_value().get("id").and_then(Value::as_str), Some(&*id.to_string()));
+    assert!(reader.listen().next().await.is_none(), "nothing follows the end");
+    bus.close().await.unwrap();
+}

@@ -71,7 +71,8 @@ scenarios! {
         discarding_by_filter_needs_the_right_count,
         letters_of_the_original_can_be_replayed,
         a_letter_that_is_none_can_only_be_discarded,
-        a_big_body_lives_as_long_as_its_letter;
+        a_big_body_lives_as_long_as_its_letter,
+        notices_tell_what_happens_until_the_end;
     refusing:
         a_field_of_the_wrong_type_is_invalid,
         a_missing_field_is_invalid,

@@ -15,6 +15,16 @@ Berlin?
 from stargazer_core._native import Receipt, version
 from stargazer_core.bus import Bus, Connecting, Role, connect
 from stargazer_core.consumer import Consumer
+from stargazer_core.dead_letter import (
+    DeadLetter,
+    DeadLetterPage,
+    DeadLetters,
+    DeadLetterSummary,
+    LetterFilter,
+    PastLife,
+    Replayed,
+    ReplayReport,
+)
 from stargazer_core.delivery import Delivery
 from stargazer_core.envelope import (
     Inbound,
@@ -51,6 +61,7 @@ from stargazer_core.errors import (
 )
 from stargazer_core.handler import Handler
 from stargazer_core.info import Entry, GroupInfo, PendingInfo, StreamInfo
+from stargazer_core.notice import Notice, NoticeKind
 from stargazer_core.outcome import Outcome, Reject
 from stargazer_core.publisher import Publisher
 from stargazer_core.settings import BusSettings, ConsumerSettings
@@ -66,6 +77,10 @@ __all__ = [
     "Connecting",
     "Consumer",
     "ConsumerSettings",
+    "DeadLetter",
+    "DeadLetterPage",
+    "DeadLetterSummary",
+    "DeadLetters",
     "Delivery",
     "Entry",
     "ExpiredError",
@@ -77,17 +92,23 @@ __all__ = [
     "Inbound",
     "InternalError",
     "InvalidError",
+    "LetterFilter",
     "MalformedError",
     "NoWorkerError",
     "NotFoundError",
+    "Notice",
+    "NoticeKind",
     "Outbound",
     "Outcome",
+    "PastLife",
     "PendingInfo",
     "Publisher",
     "Receipt",
     "Reject",
     "RejectedError",
     "RemoteError",
+    "ReplayReport",
+    "Replayed",
     "Role",
     "StaleError",
     "StargazerError",

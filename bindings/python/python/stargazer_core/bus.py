@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from stargazer_core import _native
 from stargazer_core.consumer import Consumer
+from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.envelope import Inbound, Outbound
 from stargazer_core.info import Entry, PendingInfo, StreamInfo, stream_info
 from stargazer_core.loop import ask
@@ -143,6 +144,10 @@ class Bus(Publisher):
     async def entries(self, stream: str, *, after: str = "0-0", count: int = 100) -> list[Entry]:
         """Entries after an id, oldest first, at most ``count`` (and 1000)."""
         return [Entry(entry_id, fields) for entry_id, fields in await ask(self._native.entries, stream, after, count)]
+
+    def dead_letters(self, stream: str | None = None) -> DeadLetters:
+        """The entries that were given up; those of another stream than this bus writes them to, if one is named."""
+        return DeadLetters(self._native, stream)
 
     async def close(self) -> None:
         """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
@@ -11,6 +12,7 @@ from stargazer_core.delivery import Delivery
 from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.handler import Handler, Run
 from stargazer_core.loop import ask
+from stargazer_core.notice import Notice
 
 if TYPE_CHECKING:
     from typing_extensions import Self, TypeVar
@@ -131,6 +133,18 @@ class Consumer(Generic[T]):
             # Nothing is to be fetched for somebody who has gone.
             self._native.wake()
             raise
+
+    async def notices(self) -> AsyncIterator[Notice]:
+        """What happens besides deliveries: ``async for notice in consumer.notices()``, until the consumer is closed.
+
+        From the first step on, not before it. Who reads too slowly misses the oldest and gets a notice ``missed``.
+        """
+        listening = await ask(self._native.listen)
+        while True:
+            row = await ask(listening.next)
+            if row is None:
+                return
+            yield Notice(row.pop("kind"), row)
 
     async def close(self) -> None:
         """Ends it: no new work; running handlers get ``drain_timeout``, what is in hand otherwise is released.

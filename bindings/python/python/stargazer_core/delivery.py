@@ -106,6 +106,11 @@ class Delivery(Generic[T]):
         return self._native.redelivered
 
     @property
+    def replays(self) -> int:
+        """How often it was put back from the dead letters; attempts are counted anew each time."""
+        return self._native.replays
+
+    @property
     def trace_id(self) -> str:
         """The trace id, ``""`` for none."""
         return self._native.trace_id
