@@ -2,6 +2,7 @@
 
 use super::state::{Now, State};
 use crate::error::{Error, ErrorKind, Result, Stored};
+use crate::mutant::Mutant;
 use crate::transport::{Append, Appended, check};
 
 /// Appends one entry.
@@ -10,12 +11,13 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
     let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure } = entry;
     if let Some(fence) = fence {
         let in_force = state.routings.get(&fence.consumers).is_some_and(|r| r.check(&fence.session).is_ok());
-        if !in_force {
+        if !in_force && !Mutant::UnfencedEffect.is_on() {
             return Err(refused(ErrorKind::Stale, "the delivery that publishes is no longer ours"));
         }
     }
     let len = |state: &State| state.streams.get(&name).map_or(0, super::stream::Stream::len);
     if let Some(dedupe) = &dedupe
+        && !Mutant::NoDedupe.is_on()
         && let Some(id) = state.markers.get(&dedupe.key, now.mono)
     {
         return Ok(Appended { id, duplicate: true, len: measure.then(|| len(state)) });
@@ -30,6 +32,7 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
     }
     let stream = state.streams.entry(name.clone()).or_default();
     let id = stream.append(fields, now.wall_ms);
+    let max_len = max_len.or(Mutant::CappedWork.is_on().then_some(64));
     if let Some(max_len) = max_len {
         let bodies = stream.trim_to(max_len);
         state.drop_bodies(bodies);

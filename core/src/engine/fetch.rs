@@ -7,6 +7,7 @@ use super::lane::lane_of;
 use super::routing::Routing;
 use super::state::{Now, State};
 use super::stream::Stream;
+use crate::mutant::Mutant;
 use crate::topology::Name;
 use crate::transport::{EntryId, Fetch, Fetched, Fields, Group, Handed, Hint, Refusal, Session};
 
@@ -106,6 +107,9 @@ impl Reader<'_> {
     fn history(&mut self, request: &Fetch) -> Result<bool, Refusal> {
         let pending = self.stream.group(&self.group.name)?;
         pending.touch(self.identity);
+        if Mutant::ClaimedWhenIdle.is_on() {
+            pending.claim_idle(self.identity, self.now.mono);
+        }
         let ids = pending.held(self.identity, request.cursor, self.count);
         while self.has_room() {
             let (from, ask) = (self.answer.len(), self.next_step());

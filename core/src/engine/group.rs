@@ -10,6 +10,9 @@ use std::time::Duration;
 use crate::topology::Name;
 use crate::transport::EntryId;
 
+/// How long a pending entry rests before a broken fetch takes it.
+const IDLE: Duration = Duration::from_secs(1);
+
 /// One entry that was handed out and not acknowledged.
 #[derive(Debug, Clone)]
 pub(super) struct Pending {
@@ -75,6 +78,15 @@ impl GroupState {
             ids.remove(&id);
         }
         self.held_by(consumer).insert(id);
+    }
+
+    /// Broken on purpose: what nobody has touched for a second is taken for orphaned.
+    pub(super) fn claim_idle(&mut self, consumer: &Name, now: Duration) {
+        let idle = |pending: &Pending| pending.consumer != *consumer && now > pending.delivered_at + IDLE;
+        let ids: Vec<_> = self.pending.iter().filter(|(_, pending)| idle(pending)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.claim(id, consumer, now);
+        }
     }
 
     /// Takes an entry off the pending list; whether it was on it.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::mutant::Mutant;
 use crate::topology::Name;
 use crate::transport::{EntryId, FenceToken, Lane, Record, Refusal, Session};
 
@@ -123,7 +124,7 @@ impl Routing {
     /// One entry of a lane is finished; at 0 the lane is free.
     pub(super) fn finish(&mut self, lane: &Lane) {
         let Some(state) = self.lanes.get_mut(lane) else { return };
-        state.unsettled = state.unsettled.saturating_sub(1);
+        state.unsettled = if Mutant::LaneFreedAtOnce.is_on() { 0 } else { state.unsettled.saturating_sub(1) };
         if state.unsettled == 0
             && let Some(state) = self.lanes.remove(lane)
         {
@@ -151,6 +152,10 @@ impl Routing {
 
     /// Keeps a record of starts.
     pub(super) fn set_record(&mut self, id: EntryId, record: Record, wall_ms: u64) {
+        let mut record = record;
+        if let Some(before) = self.tries.get(&id).filter(|_| Mutant::StartsAdded.is_on()) {
+            record.starts += before.record.starts;
+        }
         let wait = u64::try_from(record.due_in.as_millis()).unwrap_or(u64::MAX);
         self.tries.insert(id, Tries { record, due_ms: wall_ms.saturating_add(wait) });
     }
@@ -159,6 +164,11 @@ impl Routing {
     pub(super) fn record(&self, id: EntryId, wall_ms: u64) -> Option<Record> {
         let Tries { record, due_ms } = self.tries.get(&id)?;
         Some(Record { due_in: Duration::from_millis(due_ms.saturating_sub(wall_ms)), ..*record })
+    }
+
+    /// Drops all records.
+    pub(super) fn drop_records(&mut self) {
+        self.tries.clear();
     }
 
     /// Drops a record.

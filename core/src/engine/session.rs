@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::routing::Registration;
 use super::state::{Now, State};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mutant::Mutant;
 use crate::topology::Name;
 use crate::transport::{FenceToken, Group, Refusal, Session, Sign};
 
@@ -34,6 +35,11 @@ pub(super) fn register(
             routing.mode = Some(mode);
         }
         Some(registration) if registration.fence == fence => {}
+        Some(registration) if Mutant::IdentityReused.is_on() => {
+            let fence = registration.fence.next(suffix);
+            routing.consumers.insert(identity.clone(), Registration { fence: fence.clone(), beat: 0 });
+            return Ok(Ok(Session { identity: identity.clone(), fence }));
+        }
         Some(_) => {
             return Err(Error::new(ErrorKind::Conflict, "the identity is in use: an identity is never used again")
                 .with_context("identity", identity));
@@ -77,10 +83,17 @@ pub(super) fn signs(state: &State, group: &Group) -> Vec<Sign> {
 pub(super) fn adopt(state: &mut State, group: &Group, seen: &Sign, suffix: &str) -> Option<Session> {
     let registration = state.routing(&group.keys).consumers.get_mut(&seen.identity)?;
     let next = seen.fence.next(suffix);
+    if Mutant::AdoptedUnchecked.is_on() {
+        registration.fence = registration.fence.next(suffix);
+        return Some(Session { identity: seen.identity.clone(), fence: registration.fence.clone() });
+    }
     if registration.beat != seen.beat || (registration.fence != seen.fence && registration.fence != next) {
         return None;
     }
     registration.fence = next.clone();
+    if Mutant::TriesLost.is_on() {
+        state.routing(&group.keys).drop_records();
+    }
     Some(Session { identity: seen.identity.clone(), fence: next })
 }
 
@@ -88,7 +101,7 @@ pub(super) fn adopt(state: &mut State, group: &Group, seen: &Sign, suffix: &str)
 pub(super) fn retire(state: &mut State, group: &Group, session: &Session) -> Result<bool, Refusal> {
     let place = state.admit(group, session)?;
     let pending = place.stream.group(&group.name)?;
-    if !pending.is_idle(&session.identity) {
+    if !pending.is_idle(&session.identity) && !Mutant::RetiredUnchecked.is_on() {
         return Ok(false);
     }
     pending.remove_consumer(&session.identity);

@@ -67,6 +67,12 @@ impl State {
     pub(super) fn admit(&mut self, group: &Group, session: &Session) -> Result<Place<'_>, Refusal> {
         let routing = self.routings.get_mut(&group.keys.consumers).ok_or(Refusal::Forgotten)?;
         routing.check(session)?;
+        self.place(group)
+    }
+
+    /// The same, whoever asks.
+    pub(super) fn place(&mut self, group: &Group) -> Result<Place<'_>, Refusal> {
+        let routing = self.routings.get_mut(&group.keys.consumers).ok_or(Refusal::Forgotten)?;
         let stream = self.streams.get_mut(&group.stream).ok_or(Refusal::GroupLost)?;
         if !stream.groups.contains_key(&group.name) {
             return Err(Refusal::GroupLost);

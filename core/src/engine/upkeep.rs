@@ -2,6 +2,7 @@
 
 use super::group::GroupState;
 use super::state::{Now, State};
+use crate::mutant::Mutant;
 use crate::topology::{GroupKeys, Name};
 use crate::transport::{EntryId, Group, Recreated, Retention};
 
@@ -20,12 +21,15 @@ pub(super) fn recreate(state: &mut State, group: &Group, now: Now) -> Recreated 
     }
     let alone = state.groups_that_count(&group.stream) <= 1;
     let routing = state.routing(&group.keys);
-    routing.wipe();
+    if !Mutant::StaleRoutingKept.is_on() {
+        routing.wipe();
+    }
     let from = match group.retention {
         Retention::Acked { .. } if alone => EntryId::ZERO,
         _ => routing.mark.unwrap_or(EntryId::ZERO),
     };
     let stream = state.streams.entry(group.stream.clone()).or_default();
+    let from = if Mutant::GroupAtEnd.is_on() { stream.last_id } else { from };
     let unread = stream.count_after(from);
     stream.groups.insert(group.name.clone(), GroupState::new(from, unread));
     Recreated::Created { from }

@@ -7,6 +7,7 @@ use super::session::Held;
 use super::types::{Action, Answer, Arrived, Content, Now, SessionKey};
 use super::{Machine, Phase, backoff};
 use crate::error::Error;
+use crate::mutant::Mutant;
 use crate::transport::{BATCH, EntryId, Hint, Record};
 
 /// The waiting of an empty-handed consumer.
@@ -106,7 +107,13 @@ impl Machine {
             held.fetch_at = at;
             held.fetch_again = true;
         };
-        let Some((entries, hint)) = self.answered(key, answer, now, retry) else { return };
+        let lost = answer.is_err();
+        let Some((entries, hint)) = self.answered(key, answer, now, retry) else {
+            if let Some(held) = self.sessions.get_mut(&key).filter(|_| lost && Mutant::FetchWithoutCursor.is_on()) {
+                held.cursor = EntryId::MAX;
+            }
+            return;
+        };
         let got = entries.len();
         let history = entries.iter().filter(|entry| entry.history).count();
         for entry in entries {
@@ -222,6 +229,7 @@ impl Machine {
 /// been started, unmarked. What left on its own has reported every outcome, so that none is missing.
 fn met(record: Option<Record>, suspect: bool, first_of_lane: bool) -> Record {
     match record {
+        _ if Mutant::AttemptsInMemory.is_on() => Record::default(),
         Some(mut record) => {
             if suspect && record.running {
                 record.crashed = true;

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::types::{Content, LockNumber, Ticket};
+use crate::mutant::Mutant;
 use crate::topology::Name;
 use crate::transport::{EntryId, Lane, Record};
 
@@ -114,6 +115,10 @@ impl LaneQueue {
     /// Inserts in id order, but never before a front that is on its way; entries nearly always come at the end.
     pub(super) fn insert(&mut self, item: Item) {
         let first = usize::from(!self.queue.is_empty() && !matches!(self.state, LaneState::Idle | LaneState::Runnable));
+        if Mutant::LockInsteadOfLanes.is_on() {
+            // Whoever waits for a lock races with the others that do.
+            return self.queue.insert(first, item);
+        }
         let at = self.queue.iter().rposition(|other| other.id < item.id).map_or(0, |n| n + 1);
         self.queue.insert(at.max(first), item);
     }

@@ -8,6 +8,7 @@ use super::types::{Action, Answer, CancelReason, Notice, Now, Renewal, SessionKe
 use super::{Machine, Phase};
 use crate::config::OnLeaseLost;
 use crate::error::Error;
+use crate::mutant::Mutant;
 use crate::topology::Name;
 use crate::transport::{EntryId, FenceToken, Refusal, Session, Sign};
 
@@ -114,7 +115,7 @@ impl Machine {
         let lease = self.lease_of_holder();
         let mut newly_expired = Vec::new();
         for (key, held) in &mut self.sessions {
-            if !held.expired && now.mono >= held.confirmed + lease {
+            if !held.expired && now.mono >= held.confirmed + lease && !Mutant::LeaseNeverExpires.is_on() {
                 held.expired = true;
                 newly_expired.push(*key);
             }
@@ -128,6 +129,9 @@ impl Machine {
             }
         }
         if self.lookout.renewing || self.sessions.is_empty() || now.mono < self.lookout.renew_at {
+            return;
+        }
+        if Mutant::RenewedByHandlers.is_on() && self.busy > 0 {
             return;
         }
         self.lookout.renewing = true;
@@ -240,6 +244,9 @@ impl Machine {
 
     /// Silent for a lease and the grace, or gone on its own. While our slots are full others may come first.
     fn may_adopt(&self, sign: &Sign, silence: Duration) -> bool {
+        if Mutant::AdoptedWhileAlive.is_on() {
+            return silence >= self.policy.lease / 4;
+        }
         let enough = if sign.fence.has_left() { Duration::ZERO } else { self.policy.lease + self.policy.grace };
         let patience = if self.busy >= self.policy.concurrency { self.policy.sweep } else { Duration::ZERO };
         silence >= enough + patience

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::lane::{LaneState, Slot};
 use super::types::{Action, Answer, CancelReason, Content, Ended, Notice, Now, SessionKey, Ticket};
 use super::{Machine, Phase, backoff, dead};
+use crate::mutant::Mutant;
 use crate::transport::{BATCH, EntryId, Settle, SettleResult, Settled, Verdict};
 
 /// What goes with a batch of outcomes is freed by the server while it carries the batch out.
@@ -125,6 +126,9 @@ impl Machine {
         };
         let verdict = Verdict::Dead { stream: self.policy.dead_letter_stream.clone(), fields: letter.fields(&fields) };
         self.out.push(Action::Tell(Notice::DeadLettered { id, reason }));
+        if Mutant::AckBeforeDeadLetter.is_on() {
+            self.report(key, slot, Verdict::Ack);
+        }
         self.finish_front(key, slot, verdict);
     }
 
@@ -158,7 +162,8 @@ impl Machine {
                 continue;
             }
             if held.batch.is_none() && !held.outbox.is_empty() {
-                let n = batch_of(held.outbox.iter().map(|(_, bytes)| *bytes));
+                let most = if Mutant::AckBeforeDeadLetter.is_on() { 1 } else { usize::MAX };
+                let n = batch_of(held.outbox.iter().take(most).map(|(_, bytes)| *bytes));
                 held.batch = Some(held.outbox.drain(..n).map(|(settle, _)| settle).collect());
             }
             let Some(batch) = &held.batch else { continue };
@@ -182,6 +187,7 @@ impl Machine {
                     self.taken_away(key, &slot, settle.id);
                 }
                 (SettleResult::Stale, _) => self.drop_lane(key, &slot, settle.id),
+                (SettleResult::Done, Verdict::Retry(_)) if Mutant::RetryPassed.is_on() => self.pass_front(key, &slot),
                 (SettleResult::Done, Verdict::Retry(record)) => {
                     self.put_to_wait(key, slot, now.mono.saturating_add(record.due_in));
                 }
@@ -195,6 +201,17 @@ impl Machine {
             left > known
         });
         held.fetch_again |= unknown;
+    }
+
+    /// Broken on purpose: the one that waits goes behind those that do not.
+    fn pass_front(&mut self, key: SessionKey, slot: &Slot) {
+        let Some(held) = self.sessions.get_mut(&key) else { return };
+        if let Some(lane) = held.lanes.get_mut(slot)
+            && let Some(front) = lane.queue.pop_front()
+        {
+            lane.queue.push_back(front);
+        }
+        self.next_of(key, slot);
     }
 
     fn settled_one(&mut self, key: SessionKey, slot: &Slot, id: EntryId) {

@@ -6,7 +6,8 @@ use super::lane::{BODIES_PER_LANE, LaneState, Slot};
 use super::session::Running;
 use super::types::{Action, Answer, Content, Notice, Now, SessionKey, Started};
 use super::{Machine, Phase, dead};
-use crate::transport::{BATCH, Record, Verdict};
+use crate::mutant::Mutant;
+use crate::transport::{BATCH, Record, Settle, Verdict};
 
 /// What is to become of the front of a lane.
 enum Turn {
@@ -229,6 +230,9 @@ impl Machine {
         lane.state = LaneState::Running(ticket);
         held.tickets.insert(ticket);
         self.quiet = false;
+        if Mutant::AckBeforeHandle.is_on() {
+            held.outbox.push_back(Settle { id, lane: slot.lane().cloned(), verdict: Verdict::Ack, body: None });
+        }
         self.tickets
             .insert(ticket, Running { key, slot: slot.clone(), id, orphan: false, cancelled: false, deadline, alone });
         self.out.push(Action::Start(started));
