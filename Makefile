@@ -3,7 +3,7 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help dev test check bench conversation simulate fuzz setup prerequisites python node fmt clean \
+.PHONY: help dev test check bench conversation simulate mutants fuzz setup prerequisites python node fmt clean \
 	test-rust test-python test-node test-scenarios test-cross harness services chaos chaos-smoke
 
 # dev builds fast, release runs fast: make python PROFILE=release
@@ -97,6 +97,10 @@ bench: harness ## our figures beside those of raw clients, as a table (BENCH='--
 	@cargo run --quiet --release -p stargazer-benches -- $(BENCH)
 
 SEEDS = 10000
+
+mutants: prerequisites ## break one rule after the other: each must be caught by the check that was named
+	@tools/step.sh 'building the mutants' cargo build --quiet -p stargazer-chaos
+	@$${CARGO_TARGET_DIR:-target}/debug/sg-chaos mutants
 
 simulate: MESSAGES = 1000
 simulate: prerequisites ## SEEDS (10000) simulations of MESSAGES (1000) from SEED (1) on; what fails is made small

@@ -8,6 +8,7 @@ pub mod actor;
 pub mod check;
 pub mod fuzz;
 pub mod history;
+pub mod mutants;
 pub mod proxy;
 pub mod real;
 pub mod simulate;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use stargazer_chaos::{actor, real, simulate, sizes};
+use stargazer_chaos::{actor, mutants, real, simulate, sizes};
 
 mod command;
 
@@ -23,6 +23,8 @@ enum Command {
     /// One process of a run over a real server.
     #[command(flatten)]
     Actor(actor::Role),
+    /// Break one rule after the other and let the checker find out.
+    Mutants(mutants::Options),
     /// Judge the history in a folder; exit code 1 if a promise was broken.
     Check {
         /// Holds `*.hist` and, where it says more than the defaults, `rules.json`.
@@ -41,6 +43,7 @@ fn main() -> ExitCode {
     match Arguments::parse().command {
         Command::Run(options) => real::run(options),
         Command::Actor(role) => actor::play(role),
+        Command::Mutants(options) => mutants::play(&options),
         Command::Check { folder, json } => command::check(&folder, json),
         Command::Simulate(options) => simulate::play(&options),
         Command::Sizes(options) => sizes::run(&options),

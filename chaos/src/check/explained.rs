@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use super::actors::Death;
 use super::facts::{At, Facts, push};
 use super::report::{Check, Findings};
-use super::runs::{Outcome, Run, TIMED_OUT};
+use super::runs::{LEASE_LOST, Outcome, Run, TIMED_OUT};
 
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     for message in facts.messages.all.iter().filter(|message| message.runs.len() > 1) {
@@ -48,7 +48,7 @@ fn own_reason(facts: &Facts<'_>, before: &Run, start: At) -> Option<&'static str
     let done = before.outcome.is_some_and(Outcome::finishes) && before.end.is_some_and(|end| end < start);
     match before.outcome {
         Some(Outcome::Retry) if before.end < Some(start) => return Some("asked for"),
-        Some(Outcome::Release) if before.end < Some(start) => return Some("given back"),
+        Some(Outcome::Release) if before.end < Some(start) && !lost_lease(before) => return Some("given back"),
         _ => {}
     }
     if timed_out(facts, before) && before.end < Some(start) {
@@ -65,6 +65,12 @@ fn own_reason(facts: &Facts<'_>, before: &Run, start: At) -> Option<&'static str
         Death::Ended if !done => Some("closed"),
         Death::Ended => None,
     }
+}
+
+/// Whether it was given back because it was told to, and not since it ran too long or its consumer closed: that needs
+/// a fault as its reason.
+fn lost_lease(run: &Run) -> bool {
+    run.cancelled.is_some_and(|(_, reason)| reason == LEASE_LOST)
 }
 
 /// Whether its time limit ended it: not everybody who writes a history learns the reason, but how long it ran is known.

@@ -7,7 +7,7 @@ use super::faults::Faults;
 use super::messages::Messages;
 use super::rules::Rules;
 use super::runs::{Outcome, Run, Runs};
-use crate::history::{History, Kind, NO_MESSAGE, Record};
+use crate::history::{History, Kind, NO_LANE, NO_MESSAGE, Record};
 
 /// Where a record stands in the history.
 pub(super) type At = u32;
@@ -23,7 +23,7 @@ pub(super) struct Facts<'a> {
     pub runs: Runs,
     pub actors: Actors,
     pub faults: Faults,
-    /// Runs of each lane, by start.
+    /// Runs of each lane, by start; those without lane are in none.
     pub lanes: BTreeMap<u32, Vec<u32>>,
     /// Records without anything they belong to: ends of runs that never started and the like.
     pub strays: Vec<At>,
@@ -63,7 +63,9 @@ impl<'a> Facts<'a> {
             Kind::HandlerStart => {
                 let run = self.runs.start(at, record);
                 self.messages.handled(at, record, run);
-                self.lanes.entry(record.lane).or_default().push(run);
+                if record.lane != NO_LANE {
+                    self.lanes.entry(record.lane).or_default().push(run);
+                }
             }
             Kind::HandlerEnd | Kind::HandlerCancel => {
                 if !self.runs.end(at, record) {
@@ -105,21 +107,28 @@ impl<'a> Facts<'a> {
         (0..).zip(&self.history.records).filter(move |(_, record)| record.kind == kind)
     }
 
-    /// Up to `most` records about the same message, else the same lane, that stand around a place.
-    pub(super) fn around(&self, at: At, most: usize) -> Vec<At> {
+    /// The records around a place that tell how it came to this: of the same message, and of the lane, the faults and
+    /// the deaths just before.
+    pub(super) fn around(&self, at: At) -> Vec<At> {
         let Some(middle) = self.record(at) else { return Vec::new() };
-        let belongs = |record: &Record| {
-            if middle.message != NO_MESSAGE && record.message == middle.message {
-                return !matches!(record.kind, Kind::Measured | Kind::FaultBegin);
-            }
-            matches!(record.kind, Kind::FaultBegin | Kind::FaultEnd | Kind::ActorKilled | Kind::ActorEnd)
-                || (matches!(record.kind, Kind::HandlerStart | Kind::HandlerEnd) && record.lane == middle.lane)
+        let about = |record: &Record| {
+            middle.message != NO_MESSAGE
+                && record.message == middle.message
+                && !matches!(record.kind, Kind::Measured | Kind::FaultBegin)
+        };
+        let near = |record: &Record| match record.kind {
+            Kind::FaultBegin | Kind::FaultEnd | Kind::ActorKilled | Kind::ActorEnd => true,
+            Kind::HandlerStart | Kind::HandlerEnd => record.lane == middle.lane,
+            _ => false,
         };
         let place = at as usize;
-        let mut before: Vec<_> = (0..=place).rev().filter(|i| belongs(&self.history.records[*i])).take(most).collect();
-        before.reverse();
-        let after = (place + 1..self.history.records.len()).filter(|i| belongs(&self.history.records[*i]));
-        before.into_iter().chain(after.take(most / 2)).filter_map(|i| At::try_from(i).ok()).collect()
+        let records = &self.history.records;
+        let mut shown: Vec<_> = (0..=place).rev().filter(|i| about(&records[*i])).take(10).collect();
+        shown.extend((0..place).rev().filter(|i| near(&records[*i])).take(6));
+        shown.extend((place..records.len()).filter(|i| about(&records[*i]) || *i == place).take(6));
+        shown.sort_unstable();
+        shown.dedup();
+        shown.into_iter().filter_map(|i| At::try_from(i).ok()).collect()
     }
 }
 

@@ -221,7 +221,7 @@ impl<'a> Findings<'a> {
         }
         let zero = self.facts.time(0);
         let entry = (record.entry != (0, 0)).then(|| name(record.entry));
-        let around = self.facts.around(at, 12);
+        let around = self.facts.around(at);
         let show = |other: &At| {
             let mark = if *other == at { "→" } else { " " };
             self.facts.record(*other).map(|record| format!("{mark}{}", line(record, zero)))

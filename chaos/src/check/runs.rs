@@ -34,7 +34,9 @@ impl Outcome {
     }
 }
 
-/// Why a handler was told to end: it ran too long.
+/// Why a handler was told to end: its lease is over, or was lost.
+pub(super) const LEASE_LOST: u8 = 0;
+/// It ran too long.
 pub(super) const TIMED_OUT: u8 = 1;
 
 /// One start of a handler.

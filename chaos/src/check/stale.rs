@@ -11,6 +11,7 @@ use super::facts::{At, Facts};
 use super::messages::Entry;
 use super::report::{Check, Findings};
 use super::runs::Run;
+use crate::history::NO_LANE;
 
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     if facts.rules.exact {
@@ -90,7 +91,8 @@ fn found_effects(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         let Some(place) = effect.place else { continue };
         let run = facts.run(effect.run);
         // Without order only runs of the same message can be compared.
-        let message = if facts.rules.ordering.keeps_order() { 0 } else { run.message };
+        let ordered = facts.rules.ordering.keeps_order() && run.lane != NO_LANE;
+        let message = if ordered { 0 } else { run.message };
         lanes.entry((run.lane, message)).or_default().push((place, run, effect.at));
     }
     for effects in lanes.values_mut() {

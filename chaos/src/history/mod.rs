@@ -12,4 +12,4 @@ mod record;
 pub use fault::{FaultKind, Forgets, Hits, Phase};
 pub use figure::Figure;
 pub use read::History;
-pub use record::{Kind, NO_MESSAGE, Nature, Record, SIZE};
+pub use record::{Kind, NO_LANE, NO_MESSAGE, Nature, Record, SIZE};

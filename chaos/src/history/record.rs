@@ -8,7 +8,7 @@
 //! | 13 | u8 | `detail`: meaning by kind |
 //! | 14 | u16 | `attempt` |
 //! | 16 | u64 | `message`: its number in the run, [`NO_MESSAGE`] for none |
-//! | 24 | u32 | `lane`: its number in the run |
+//! | 24 | u32 | `lane`: its number in the run, [`NO_LANE`] for none |
 //! | 28 | u32 | `extra`: meaning by kind |
 //! | 32 | u64 | `entry_ms` |
 //! | 40 | u64 | `entry_seq` |
@@ -20,6 +20,9 @@ pub const SIZE: usize = 64;
 
 /// The value of `message` where a record is about none.
 pub const NO_MESSAGE: u64 = u64::MAX;
+
+/// The value of `lane` where a message has none.
+pub const NO_LANE: u32 = u32::MAX;
 
 /// What a record says. Numbers are never used again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -244,6 +244,10 @@ impl World<'_> {
             entry.fence = Some(Fence { consumers, session: handler.session.clone() }.into());
             at_once(self.engine.append(vec![entry])).and_then(|mut answers| answers.pop()).is_some_and(|a| a.is_ok())
         });
+        if answer == Some(true) {
+            // Recorded when the server does it, as settles are: what is known of it later is another matter.
+            self.record_of(Kind::EffectOk, life, &handler, 0);
+        }
         self.wake();
         let (nanos, known) = match fate {
             Fate::Fine(there, back) => (there + back, true),
@@ -260,10 +264,8 @@ impl World<'_> {
             _ => handler.how = Ended::Retry { after: None, error: Some("cannot publish".into()) },
         }
         let handler = handler.clone();
-        match stored {
-            Some(true) => self.record_of(Kind::EffectOk, life, &handler, 0),
-            Some(false) => self.record_of(Kind::EffectStale, life, &handler, 0),
-            None => {}
+        if stored == Some(false) {
+            self.record_of(Kind::EffectStale, life, &handler, 0);
         }
         self.hand_back(life, ticket);
     }
@@ -319,6 +321,9 @@ impl World<'_> {
             record.lane = handler.lane;
             record.entry = (handler.entry.ms, handler.entry.seq);
             record.token = handler.token;
+            if kind == Kind::HandlerStart {
+                record.extra = handler.session_number();
+            }
         });
     }
 

@@ -9,27 +9,28 @@ use super::network::at_once;
 use super::plan::{Fault, What};
 use super::process::{Life, State};
 use super::world::{Due, MS, STREAM, World};
-use crate::history::Kind;
+use crate::history::{FaultKind, Kind};
 
 impl What {
-    /// Its number in records.
-    pub(super) const fn number(self) -> u8 {
-        match self {
-            Self::Kill { .. } => 1,
-            Self::Freeze { .. } => 2,
-            Self::Stop { .. } => 3,
-            Self::Poison { .. } => 4,
-            Self::Lossy { .. } => 5,
-            Self::Slow { .. } => 6,
-            Self::Pause => 7,
-            Self::Restart { .. } => 8,
-            Self::DestroyGroup { .. } => 9,
-            Self::DropStream => 10,
-            Self::Flush => 11,
-            Self::Delete { .. } => 12,
-            Self::Deny => 13,
-            Self::Clock { .. } => 14,
-        }
+    /// How records name it; a poison is a message, not a fault.
+    const fn kind(self) -> Option<FaultKind> {
+        Some(match self {
+            Self::Poison { .. } => return None,
+            Self::Kill { .. } => FaultKind::Kill,
+            Self::Freeze { .. } => FaultKind::Freeze,
+            Self::Stop { .. } => FaultKind::Terminate,
+            Self::Lossy { .. } => FaultKind::ReplyLost,
+            Self::Slow { .. } => FaultKind::SlowLink,
+            Self::Pause => FaultKind::ServerFreeze,
+            Self::Restart { lose_ms: 0 } => FaultKind::RestartAlways,
+            Self::Restart { .. } => FaultKind::RollBack,
+            Self::DestroyGroup { .. } => FaultKind::DestroyGroup,
+            Self::DropStream => FaultKind::DeleteStream,
+            Self::Flush => FaultKind::Flush,
+            Self::Delete { .. } => FaultKind::DeletePending,
+            Self::Deny => FaultKind::AclRevoked,
+            Self::Clock { .. } => FaultKind::ClockStep,
+        })
     }
 }
 
@@ -57,10 +58,14 @@ impl World<'_> {
             }
             _ => 0,
         };
+        let Some(fault) = what.kind() else { return };
         self.record(kind, 0, |record| {
-            record.detail = what.number();
+            record.detail = fault as u8;
             record.token = n as u64;
             record.extra = hits;
+            if let What::Restart { lose_ms } = what {
+                record.message = lose_ms * MS;
+            }
         });
     }
 
@@ -161,7 +166,7 @@ impl World<'_> {
         process.inbox.clear();
         let handlers = std::mem::take(&mut process.handlers);
         let (seat, group) = (process.seat, process.group);
-        self.record(Kind::ActorKilled, life, |_| {});
+        self.record(Kind::ActorKilled, life, |record| record.detail = u8::from(back.is_some()));
         for handler in handlers.values() {
             self.watch.gone(group, life, handler);
         }
@@ -227,6 +232,12 @@ impl World<'_> {
         let count = usize::try_from(count).unwrap_or(0);
         let ids: Vec<_> = self.entries().into_iter().take(count).collect();
         let _ = self.engine.delete_entries(&STREAM.into(), &ids);
+        for id in &ids {
+            let Some((message, lane)) = self.watch.known(*id) else { continue };
+            self.record(Kind::Deleted, 0, |record| {
+                (record.message, record.lane, record.entry) = (message, lane, (id.ms, id.seq));
+            });
+        }
         self.watch.lost(ids.into_iter());
     }
 }

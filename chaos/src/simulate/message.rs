@@ -9,8 +9,7 @@ use stargazer_core::transport::{Fields, Group, field};
 use super::dice::Dice;
 use super::plan::Plan;
 
-/// The number of the lane of a message that has none.
-pub(super) const NO_LANE: u32 = u32::MAX;
+pub(super) use crate::history::NO_LANE;
 
 /// What a message is, which follows from its number.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +30,11 @@ impl Message {
         let skewed = dice.below(u64::from(plan.lanes)).min(dice.below(u64::from(plan.lanes)));
         let lane = if loose || malformed { NO_LANE } else { u32::try_from(skewed).unwrap_or(0) };
         Self { number, lane, old: dice.permille(plan.old), malformed }
+    }
+
+    /// Whether no handler may see it.
+    pub(super) fn is_malformed(&self) -> bool {
+        self.malformed
     }
 
     /// Its fields.

@@ -15,6 +15,7 @@ mod plan;
 mod process;
 mod producer;
 mod shrink;
+mod testimony;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -56,7 +57,17 @@ impl Outcome {
     }
 }
 
-/// Lets a plan happen.
+/// Lets a plan happen to its end, whatever is noticed on the way, and looks at what is left: a history for the checker.
+pub fn observe(seed: u64, plan: &Plan) -> Outcome {
+    let mut world = World::new(seed, plan);
+    world.to_the_end = true;
+    let stuck = world.live().err();
+    world.testify();
+    let findings = stuck.into_iter().collect();
+    Outcome { took_ms: world.now / MS, events: world.events, history: world.history, findings }
+}
+
+/// Lets a plan happen, until something is noticed.
 pub fn run(seed: u64, plan: &Plan) -> Outcome {
     let mut world = World::new(seed, plan);
     let result = world.live();
@@ -120,7 +131,7 @@ impl World<'_> {
                 }
                 look_at = self.now + 20 * MS;
             }
-            if !self.watch.findings.is_empty() {
+            if !self.to_the_end && !self.watch.findings.is_empty() {
                 return true;
             }
             if self.now >= deadline || !self.step() {

@@ -9,6 +9,7 @@ use std::time::Duration;
 use stargazer_core::consumer::machine::{Action, Arrived, Content, Event};
 use stargazer_core::engine::Engine;
 use stargazer_core::error::{Error, ErrorKind, Stored};
+use stargazer_core::mutant::Mutant;
 use stargazer_core::topology::Name;
 use stargazer_core::transport::{EntryId, Fetch, Fields, Group, MAX_BATCH, Recreated, Transport};
 
@@ -47,6 +48,7 @@ impl Server {
 /// A request on its way.
 pub(super) struct Call {
     pub(super) life: Life,
+    seat: u32,
     pub(super) action: Action,
     pub(super) sent: u64,
     /// Nanoseconds its answer takes; `None` when that gets lost.
@@ -109,7 +111,7 @@ impl World<'_> {
         let mut dice = self.dice.of(&[20, life.into(), number]);
         let suffix = format!("{:08x}", dice.next() & 0xffff_ffff);
         let now = self.now;
-        let call = |action, back| Box::new(Call { life, action, sent: now, back, suffix });
+        let call = |action, back| Box::new(Call { life, seat, action, sent: now, back, suffix });
         match self.fate(Some(seat), &mut dice) {
             Fate::Fine(there, back) => {
                 let call = call(action, Some(back));
@@ -260,7 +262,9 @@ fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
     }
     match &call.action {
         Action::Register => {
-            let identity = format!("w{}-{}", call.life, call.suffix).into();
+            let suffix = if Mutant::IdentityReused.is_on() { "same" } else { &call.suffix };
+            let seat = if Mutant::IdentityReused.is_on() { call.seat } else { call.life };
+            let identity = format!("w{seat}-{suffix}").into();
             Event::Registered(ask!(engine.register(group, &identity, &call.suffix)))
         }
         Action::Recreate => Event::Recreated(ask!(engine.recreate(group)).map(|made| match made {

@@ -69,6 +69,14 @@ pub(super) struct Handler {
     pub(super) cancelled: Option<CancelReason>,
 }
 
+impl Handler {
+    /// Tells sessions of a process apart.
+    pub(super) fn session_number(&self) -> u32 {
+        let name = format!("{:?}", self.session);
+        name.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)).max(1)
+    }
+}
+
 /// A wait at the server.
 pub(super) struct Waiting {
     pub(super) number: u64,

@@ -8,8 +8,9 @@ use stargazer_core::transport::{Append, Dedupe, Transport};
 
 use super::message::{self, Message};
 use super::network::{Fate, at_once};
+use super::plan::What;
 use super::world::{Due, MS, STREAM, World};
-use crate::history::Kind;
+use crate::history::{Kind, Nature};
 
 /// The actor of producers' records.
 pub(super) const PRODUCER: u32 = 0x7fff_ffff;
@@ -35,10 +36,12 @@ impl World<'_> {
         let message = Message::new(self.plan, self.dice, attempt.number);
         if attempt.times == 0 {
             let hash = message::hash(&message.fields());
+            let nature = self.nature(&message);
             self.record(Kind::PublishCall, PRODUCER, |record| {
                 record.message = message.number;
                 record.lane = message.lane;
                 record.hash = hash;
+                record.extra = nature as u32;
             });
         }
         let mut dice = self.dice.of(&[30, attempt.number, attempt.times]);
@@ -49,6 +52,17 @@ impl World<'_> {
                 self.again_after(noticed, attempt);
                 self.after(there, Due::Published(attempt, None));
             }
+        }
+    }
+
+    fn nature(&self, message: &Message) -> Nature {
+        let poison = What::Poison { message: message.number };
+        if message.is_malformed() {
+            Nature::Broken
+        } else if self.plan.faults.iter().any(|fault| fault.what == poison) {
+            Nature::Poison
+        } else {
+            Nature::Sound
         }
     }
 

@@ -68,6 +68,11 @@ impl Watch {
         }
     }
 
+    /// The message and lane of an entry.
+    pub(super) fn known(&self, id: EntryId) -> Option<(u64, u32)> {
+        self.entries.get(&id).copied()
+    }
+
     /// The server lost entries, or somebody deleted them.
     pub(super) fn lost(&mut self, ids: impl Iterator<Item = EntryId>) {
         for id in ids {

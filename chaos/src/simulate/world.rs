@@ -71,6 +71,8 @@ pub(super) struct World<'a> {
     pub(super) watch: Watch,
     /// How often a group has started a message.
     pub(super) turns: HashMap<(usize, u64), u64>,
+    /// It goes on whatever is noticed.
+    pub(super) to_the_end: bool,
     pub(super) next_token: u64,
     pub(super) events: u64,
     queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
@@ -101,6 +103,7 @@ impl<'a> World<'a> {
             kept: HashMap::new(),
             history: Vec::new(),
             turns: HashMap::new(),
+            to_the_end: false,
             next_token: 1,
             events: 0,
             queue: BinaryHeap::new(),

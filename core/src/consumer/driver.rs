@@ -16,6 +16,7 @@ use super::machine::{Action, Event, Notice};
 use super::shared::Shared;
 use crate::config::MANY_DEAD_LETTERS;
 use crate::error::Result;
+use crate::mutant::Mutant;
 use crate::topology::Name;
 use crate::transport::{BATCH, EntryId, Fetch, Group, Recreated, Transport};
 
@@ -132,7 +133,8 @@ impl Driver {
         let judge = self.judge;
         match action {
             Action::Register => {
-                let identity: Name = format!("{}-{}", self.name, random()).into();
+                let own = if Mutant::IdentityReused.is_on() { String::new() } else { random() };
+                let identity: Name = format!("{}-{own}", self.name).into();
                 Box::pin(async move { Some(Event::Registered(transport.register(&group, &identity, &random()).await)) })
             }
             Action::Recreate => Box::pin(async move {

@@ -145,7 +145,9 @@ impl Machine {
         let lane = held.lanes.entry(slot.clone()).or_default();
         let first = lane.queue.is_empty();
         let suspect = entry.history && held.horizon.is_none_or(|horizon| entry.id <= horizon);
-        let record = met(entry.record, suspect && !held.orderly, first);
+        // Of a pending list read in pages an entry may be the first that is left of its lane, and not the first there was.
+        let first_ever = first && (!suspect || held.met.insert(slot.clone()));
+        let record = met(entry.record, suspect && !held.orderly, first_ever);
         let due_in = record.due_in;
         lane.unsettled += 1;
         let keep = lane.queue.len() < BODIES_PER_LANE || matches!(entry.content, Content::Vanished);

@@ -111,7 +111,8 @@ impl Machine {
         self.policy.lease.saturating_sub(self.policy.grace)
     }
 
-    pub(super) fn pump_leases(&mut self, now: Now) {
+    /// Leases that are over. Comes before anything that an event may start: whoever stood still learns it here.
+    pub(super) fn expire(&mut self, now: Now) {
         let lease = self.lease_of_holder();
         let mut newly_expired = Vec::new();
         for (key, held) in &mut self.sessions {
@@ -128,6 +129,9 @@ impl Machine {
                 self.cancel_all_of(key, CancelReason::LeaseLost);
             }
         }
+    }
+
+    pub(super) fn pump_leases(&mut self, now: Now) {
         if self.lookout.renewing || self.sessions.is_empty() || now.mono < self.lookout.renew_at {
             return;
         }
@@ -298,7 +302,8 @@ impl Machine {
             return;
         }
         for (key, held) in &mut self.sessions {
-            let spent = !held.own && held.horizon.is_some() && held.is_empty() && !held.fetching && !held.fetch_again;
+            let spent = Mutant::RetiredUnchecked.is_on() && !held.own && held.horizon.is_some()
+                || !held.own && held.horizon.is_some() && held.is_empty() && !held.fetching && !held.fetch_again;
             if spent && !held.retiring && held.retire_at <= now.mono {
                 held.retiring = true;
                 self.out.push(Action::Retire { key: *key, session: held.session.clone() });

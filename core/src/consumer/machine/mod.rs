@@ -154,6 +154,7 @@ impl Machine {
     /// One step: takes an event in, gives what is to be done now, in order.
     pub fn step(&mut self, event: Event, now: Now) -> Vec<Action> {
         if self.phase != Phase::Ended {
+            self.expire(now);
             self.take(event, now);
             self.pump(now);
         }
@@ -164,6 +165,7 @@ impl Machine {
     /// are left to the next `step`, so that outcomes of a burst leave together.
     pub fn hand_back(&mut self, ticket: Ticket, how: Ended, now: Now) -> Vec<Action> {
         if self.phase != Phase::Ended {
+            self.expire(now);
             self.ended(ticket, how, now);
             self.pump_starts(now);
         }

@@ -58,6 +58,8 @@ pub(super) struct Held {
     pub compare_at: Duration,
     pub comparing: bool,
     pub tickets: BTreeSet<Ticket>,
+    /// Of an adopted identity: what was met in its pending list, so that the first of a lane is told from later ones.
+    pub met: HashSet<Slot>,
 }
 
 impl Held {
@@ -92,6 +94,7 @@ impl Held {
             compare_at,
             comparing: false,
             tickets: BTreeSet::new(),
+            met: HashSet::new(),
         }
     }
 

@@ -231,7 +231,7 @@ impl Machine {
         held.tickets.insert(ticket);
         self.quiet = false;
         if Mutant::AckBeforeHandle.is_on() {
-            held.outbox.push_back(Settle { id, lane: slot.lane().cloned(), verdict: Verdict::Ack, body: None });
+            held.outbox.push_back((Settle { id, lane: slot.lane().cloned(), verdict: Verdict::Ack, body: None }, 0));
         }
         self.tickets
             .insert(ticket, Running { key, slot: slot.clone(), id, orphan: false, cancelled: false, deadline, alone });

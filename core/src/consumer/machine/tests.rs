@@ -65,3 +65,45 @@ fn a_batch_of_outcomes_frees_little_at_once() {
     assert_eq!(outcome::batch_of([100, 100, 8 * megabyte].into_iter()), 2);
     assert_eq!(outcome::batch_of([megabyte / 2; 9].into_iter()), 2);
 }
+
+fn started(actions: &[Action]) -> Vec<(u64, u32)> {
+    let of = |action: &Action| match action {
+        Action::Start(started) => Some((started.id.ms, started.attempt)),
+        _ => None,
+    };
+    actions.iter().filter_map(of).collect()
+}
+
+#[test]
+fn who_stood_still_past_the_lease_starts_nothing_when_a_handler_ends() {
+    let mut machine = registered();
+    let entries = vec![arrived(1), arrived(2)];
+    let actions = machine.step(Event::Fetched { key: 0, answer: Ok(Ok((entries, None))) }, at(0));
+    assert_eq!(started(&actions), [(1, 1)]);
+    // The first thing to happen after half a minute is the end of a handler.
+    let actions = machine.hand_back(0, Ended::Ack, at(30));
+    assert_eq!(started(&actions), []);
+    assert!(actions.iter().any(|action| matches!(action, Action::Cancel { .. })), "{actions:?}");
+}
+
+#[test]
+fn a_later_page_of_an_adopted_pending_list_holds_no_first_entries_of_lanes_met_before() {
+    let mut machine = registered();
+    let session = Session { identity: "gone".into(), fence: FenceToken("2:a".into()) };
+    machine.step(Event::Adopted(Ok(Some(session))), at(0));
+    let history = |n| Arrived { history: true, ..arrived(n) };
+    let fetched = |machine: &mut Machine, entries| {
+        machine.step(Event::Fetched { key: 1, answer: Ok(Ok((entries, None))) }, at(0))
+    };
+    fetched(&mut machine, vec![history(1)]);
+    let actions = machine.step(Event::Begun { key: 1, answer: Ok(Ok(())) }, at(0));
+    assert_eq!(started(&actions), [(1, 2)], "the first may have been started by whoever is gone");
+    let results = vec![crate::transport::SettleResult::Done];
+    machine.hand_back(0, Ended::Ack, at(0));
+    machine.step(Event::Tick, at(0));
+    let answer = Ok(Ok(crate::transport::Settled { results, lanes: Vec::new() }));
+    machine.step(Event::Settled { key: 1, answer }, at(0));
+    fetched(&mut machine, vec![history(2)]);
+    let actions = machine.step(Event::Begun { key: 1, answer: Ok(Ok(())) }, at(0));
+    assert_eq!(started(&actions), [(2, 1)], "the second was behind it and was not");
+}
