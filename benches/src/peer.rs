@@ -100,7 +100,7 @@ impl Peer {
         if ours && spread.is_some() {
             expect("entries left", lab.length()?, 0)?;
         }
-        if case == "lanes-ours" {
+        if matches!(case, "lanes-ours" | "exclusive-ours") {
             expect("messages out of order in lanes", disorder, 0)?;
         }
         Ok(Run::Done(used.over(messages, disorder)))

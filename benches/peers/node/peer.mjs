@@ -73,6 +73,17 @@ async function read(redis) {
 }
 const DATA = Buffer.from('data');
 
+async function inOrder(url, ordering) {
+  const witness = new Witness();
+  const bus = await connect(url);
+  const stop = await clock();
+  const inbox = bus.consumeInbound({ ordering });
+  await inbox.run((message) => witness.note(message.channel_id, message.message_id), { untilIdle: true });
+  stop(witness.handled, witness.disorder);
+  await inbox.close();
+  await bus.close();
+}
+
 const CASES = {
   async 'publish-ours'(url, messages, envelopes) {
     const bus = await connect(url);
@@ -90,16 +101,9 @@ const CASES = {
     await redis.quit();
   },
 
-  async 'lanes-ours'(url) {
-    const witness = new Witness();
-    const bus = await connect(url);
-    const stop = await clock();
-    const inbox = bus.consumeInbound();
-    await inbox.run((message) => witness.note(message.channel_id, message.message_id), { untilIdle: true });
-    stop(witness.handled, witness.disorder);
-    await inbox.close();
-    await bus.close();
-  },
+  'lanes-ours': (url) => inOrder(url, 'lanes'),
+
+  'exclusive-ours': (url) => inOrder(url, 'exclusive'),
 
   async 'none-ours'(url, messages) {
     const witness = new Witness();

@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import hiredis
 import msgpack
@@ -97,6 +97,14 @@ async def publish_pipeline(url: str, messages: int, envelopes: list[dict[str, An
 
 
 async def lanes_ours(url: str, messages: int, _: list[dict[str, Any]]) -> None:
+    await in_order(url, messages, "lanes")
+
+
+async def exclusive_ours(url: str, messages: int, _: list[dict[str, Any]]) -> None:
+    await in_order(url, messages, "exclusive")
+
+
+async def in_order(url: str, messages: int, ordering: Literal["lanes", "exclusive"]) -> None:
     witness = Witness(messages)
 
     async def handle(message: sg.Inbound) -> None:
@@ -104,7 +112,7 @@ async def lanes_ours(url: str, messages: int, _: list[dict[str, Any]]) -> None:
 
     async with sg.connect(url) as bus:
         clock = Clock()
-        async with bus.consume_inbound() as inbox:
+        async with bus.consume_inbound(ordering=ordering) as inbox:
             await inbox.run(handle, until_idle=True)
             clock.stop(witness.handled, witness.disorder)
 
@@ -176,6 +184,7 @@ CASES = {
     "publish-tasks": publish_tasks,
     "publish-pipeline": publish_pipeline,
     "lanes-ours": lanes_ours,
+    "exclusive-ours": exclusive_ours,
     "none-ours": none_ours,
     "lanes-lock": lanes_lock,
     "none-batches": none_batches,

@@ -9,7 +9,7 @@ use clap::{Args, Parser, Subcommand};
 
 use super::duration::duration;
 use crate::roles::MAX_ATTEMPTS;
-use stargazer_core::VERSION;
+use stargazer_core::{LockId, Ordering, VERSION};
 
 /// stargazer: a message bus for chat systems, and the services of a deployment
 #[derive(Debug, Parser)]
@@ -72,6 +72,8 @@ pub(super) struct InferenceArgs {
     #[command(flatten)]
     pub work: WorkArgs,
     #[command(flatten)]
+    pub order: OrderArgs,
+    #[command(flatten)]
     pub lease: LeaseArgs,
 }
 
@@ -126,6 +128,31 @@ pub(super) struct WorkArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct OrderArgs {
+    /// Which order the workers keep, all of them the same: lanes, exclusive, none, lock
+    #[arg(long, value_name = "MODE", default_value = "lanes", value_parser = ordering)]
+    pub ordering: Ordering,
+    /// With --ordering lock, what the locks of channels are named after: both, channel_id, channel_key
+    #[arg(long, value_name = "ID", default_value = "both", value_parser = lock_id)]
+    pub lock_id: LockId,
+}
+
+fn ordering(text: &str) -> Result<Ordering, String> {
+    one_of(text, &Ordering::ALL.map(|mode| (mode.as_str(), mode)))
+}
+
+fn lock_id(text: &str) -> Result<LockId, String> {
+    one_of(text, &LockId::ALL.map(|id| (id.as_str(), id)))
+}
+
+fn one_of<T: Copy>(text: &str, known: &[(&str, T)]) -> Result<T, String> {
+    known.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<_> = known.iter().map(|(word, _)| *word).collect();
+        format!("one of {}", words.join(", "))
+    })
+}
+
+#[derive(Debug, Args)]
 pub(super) struct LeaseArgs {
     /// A process that gives no sign of life for so long has lost its work
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = duration)]
@@ -170,5 +197,16 @@ mod tests {
         assert_eq!(options.server.redis.as_deref(), Some("redis://h:1"));
         assert_eq!((options.lease.lease, options.lease.sweep), (Duration::from_secs(2), Duration::from_millis(500)));
         assert_eq!((options.common.port, arguments.log.as_deref()), (Some(0), Some("debug")));
+        assert_eq!((options.order.ordering, options.order.lock_id), (Ordering::Lanes, LockId::Both));
+    }
+
+    #[test]
+    fn workers_keep_an_order_that_exists() {
+        let parse = |line: &str| Arguments::try_parse_from(line.split(' '));
+        let arguments = parse("stargazer inference --ordering lock --lock-id channel_id").unwrap();
+        let Command::Inference(options) = arguments.command else { panic!("{:?}", arguments.command) };
+        assert_eq!((options.order.ordering, options.order.lock_id), (Ordering::Lock, LockId::ChannelId));
+        let error = parse("stargazer inference --ordering any").unwrap_err().to_string();
+        assert!(error.contains("one of lanes, exclusive, none, lock"), "{error}");
     }
 }

@@ -58,7 +58,9 @@ pub(super) async fn gateway(options: GatewayArgs, environment: Environment) -> R
 pub(super) async fn inference(options: InferenceArgs, environment: Environment) -> Result<ExitCode, Failure> {
     let url = needed_url(options.server, &environment)?;
     let mut process = Process::prepare(url, options.common, environment, ROLE_PORT).await?;
-    process.add_inference(&options.work, None, leased(&options.lease));
+    let mut consumer = leased(&options.lease);
+    (consumer.ordering, consumer.lock_id) = (options.order.ordering, options.order.lock_id);
+    process.add_inference(&options.work, None, consumer);
     let banner = screen::output_is_terminal().then(|| process.short_banner());
     process.run(banner, None).await
 }
