@@ -229,12 +229,15 @@ impl Machine {
 /// An entry that nobody has handed out before was never started. Of what a dead session left, a record that says
 /// "running" ended without outcome; without a record only the first of its lane (or an entry without lane) can have
 /// been started, unmarked. What left on its own has reported every outcome, so that none is missing.
-fn met(record: Option<Record>, suspect: bool, first_of_lane: bool) -> Record {
+pub(super) fn met(record: Option<Record>, suspect: bool, first_of_lane: bool) -> Record {
     match record {
         _ if Mutant::AttemptsInMemory.is_on() => Record::default(),
         Some(mut record) => {
-            if suspect && record.running {
+            if record.running && suspect {
                 record.crashed = true;
+            } else if record.running {
+                // Cut short by one who left in order: given back, which does not count.
+                record.starts = record.starts.saturating_sub(1);
             }
             record.running = false;
             record

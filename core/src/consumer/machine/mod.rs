@@ -74,8 +74,8 @@ pub struct Machine {
     next_ticket: Ticket,
     /// Handler slots taken: running or about to be marked.
     busy: usize,
-    /// Of these, how many must run with no other beside them.
-    alone_running: usize,
+    /// The only one of these is a start that must have none beside it.
+    alone: bool,
     /// Lanes whose front may start, oldest first.
     runnable: VecDeque<(SessionKey, Slot)>,
     /// Fronts that must run with no other handler beside them.
@@ -124,7 +124,7 @@ impl Machine {
             tickets: HashMap::new(),
             next_ticket: 0,
             busy: 0,
-            alone_running: 0,
+            alone: false,
             runnable: VecDeque::new(),
             lonely: VecDeque::new(),
             waiting: BTreeSet::new(),

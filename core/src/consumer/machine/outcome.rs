@@ -26,7 +26,6 @@ impl Machine {
     pub(super) fn ended(&mut self, ticket: Ticket, how: Ended, now: Now) {
         let Some(running) = self.tickets.remove(&ticket) else { return };
         self.busy -= 1;
-        self.alone_running -= usize::from(running.alone);
         self.ended_count += 1;
         if let Some(at) = running.deadline {
             self.limits.remove(&(at, ticket));

@@ -115,5 +115,4 @@ pub(super) struct Running {
     pub cancelled: bool,
     /// When it has run too long.
     pub deadline: Option<Duration>,
-    pub alone: bool,
 }

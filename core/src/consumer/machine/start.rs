@@ -55,7 +55,8 @@ impl Machine {
     }
 
     pub(super) fn pump_starts(&mut self, now: Now) {
-        if self.phase != Phase::Working || self.alone_running > 0 {
+        self.alone &= self.busy > 0;
+        if self.phase != Phase::Working || self.alone {
             return;
         }
         let mut skipped = Vec::new();
@@ -74,6 +75,7 @@ impl Machine {
             let lane = self.sessions.get(&key).and_then(|held| held.lanes.get(&slot));
             if lane.is_none_or(|lane| self.is_locked(lane)) {
                 self.launch(key, &slot, true, now);
+                self.alone = self.busy > 0;
             } else {
                 self.runnable.push_front((key, slot));
             }
@@ -225,16 +227,14 @@ impl Machine {
         if let Some(at) = deadline {
             self.limits.insert((at, ticket));
         }
-        let (id, alone) = (item.id, item.record.alone);
-        self.alone_running += usize::from(alone);
+        let id = item.id;
         lane.state = LaneState::Running(ticket);
         held.tickets.insert(ticket);
         self.quiet = false;
         if Mutant::AckBeforeHandle.is_on() {
             held.outbox.push_back((Settle { id, lane: slot.lane().cloned(), verdict: Verdict::Ack, body: None }, 0));
         }
-        self.tickets
-            .insert(ticket, Running { key, slot: slot.clone(), id, orphan: false, cancelled: false, deadline, alone });
+        self.tickets.insert(ticket, Running { key, slot: slot.clone(), id, orphan: false, cancelled: false, deadline });
         self.out.push(Action::Start(started));
     }
 }

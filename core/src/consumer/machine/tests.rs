@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::config::ConsumerConfig;
-use crate::transport::{FenceToken, Session};
+use crate::transport::{EntryId, FenceToken, Record, Session};
 
 fn at(seconds: u64) -> Now {
     Now { mono: Duration::from_secs(seconds), wall_ms: seconds * 1000 }
@@ -106,4 +106,57 @@ fn a_later_page_of_an_adopted_pending_list_holds_no_first_entries_of_lanes_met_b
     fetched(&mut machine, vec![history(2)]);
     let actions = machine.step(Event::Begun { key: 1, answer: Ok(Ok(())) }, at(0));
     assert_eq!(started(&actions), [(2, 1)], "the second was behind it and was not");
+}
+
+/// An entry that died with a session, started so often.
+fn left_behind(seq: u64, starts: u32) -> Arrived {
+    Arrived {
+        id: EntryId { ms: 1, seq },
+        lane: Some(format!("lane{seq}").into_bytes().into()),
+        history: true,
+        record: Some(Record { starts, crashed: true, ..Record::default() }),
+        content: Content::Good(std::sync::Arc::default()),
+        body: None,
+        locks: std::sync::Arc::default(),
+    }
+}
+
+#[test]
+fn nothing_starts_while_the_mark_of_a_lonely_start_is_under_way() {
+    let mut machine = registered();
+    let entries = vec![left_behind(1, 2), left_behind(2, 1)];
+    let actions = machine.step(Event::Fetched { key: 0, answer: Ok(Ok((entries, None))) }, at(1));
+    let begun = |actions: &[Action]| -> Vec<u64> {
+        let starts = actions.iter().filter_map(|action| match action {
+            Action::Begin { starts, .. } => Some(starts.iter().map(|(id, _)| id.seq)),
+            _ => None,
+        });
+        starts.flatten().collect()
+    };
+    assert_eq!(begun(&actions), [1], "the last permitted start is a lonely one");
+    let more = vec![left_behind(3, 1)];
+    let actions = machine.step(Event::Fetched { key: 0, answer: Ok(Ok((more, None))) }, at(1));
+    assert!(begun(&actions).is_empty());
+    let actions = machine.step(Event::Begun { key: 0, answer: Ok(Ok(())) }, at(1));
+    assert!(begun(&actions).is_empty());
+    let Some(ticket) = actions.iter().find_map(|action| match action {
+        Action::Start(started) => Some(started.ticket),
+        _ => None,
+    }) else {
+        panic!("{actions:?}");
+    };
+    machine.hand_back(ticket, Ended::Ack, at(2));
+    let actions = machine.step(Event::Tick, at(2));
+    assert_eq!(begun(&actions), [2, 3], "the others go on");
+}
+
+#[test]
+fn a_start_that_was_cut_short_in_order_does_not_count() {
+    let started = Record { starts: 3, running: true, ..Record::default() };
+    let given_back = intake::met(Some(started), false, true);
+    assert_eq!(given_back, Record { starts: 2, ..Record::default() });
+    let died = intake::met(Some(started), true, true);
+    assert_eq!(died, Record { starts: 3, crashed: true, ..Record::default() });
+    let failed = Record { starts: 3, ..Record::default() };
+    assert_eq!(intake::met(Some(failed), false, true), failed);
 }
