@@ -75,6 +75,14 @@ impl RedisTransport {
 }
 
 impl RedisTransport {
+    /// A refused identity is never used again: what it waited with goes.
+    fn seen<T>(&self, group: &Group, session: &Session, answer: Result<T, Refusal>) -> Result<T, Refusal> {
+        if answer.is_err() {
+            self.waits.forget(group, &session.identity);
+        }
+        answer
+    }
+
     /// Host and port, or the path of a socket; never a password.
     pub fn server(&self) -> &str {
         self.link.target().shown()
@@ -107,11 +115,13 @@ impl Transport for RedisTransport {
     }
 
     async fn fetch(&self, group: &Group, session: &Session, request: &Fetch) -> Result<Result<Fetched, Refusal>> {
-        fetch::fetch(&self.link, group, session, request).await
+        let answer = fetch::fetch(&self.link, group, session, request).await?;
+        Ok(self.seen(group, session, answer))
     }
 
     async fn settle(&self, group: &Group, session: &Session, batch: &[Settle]) -> Result<Result<Settled, Refusal>> {
-        settle::settle(&self.link, group, session, batch).await
+        let answer = settle::settle(&self.link, group, session, batch).await?;
+        Ok(self.seen(group, session, answer))
     }
 
     async fn begin(
@@ -120,11 +130,13 @@ impl Transport for RedisTransport {
         session: &Session,
         starts: &[(EntryId, Record)],
     ) -> Result<Result<(), Refusal>> {
-        fetch::begin(&self.link, group, session, starts).await
+        let answer = fetch::begin(&self.link, group, session, starts).await?;
+        Ok(self.seen(group, session, answer))
     }
 
     async fn renew(&self, group: &Group, sessions: &[Session]) -> Result<Vec<Result<u64, Refusal>>> {
-        group::renew(&self.link, group, sessions).await
+        let answers = group::renew(&self.link, group, sessions).await?;
+        Ok(sessions.iter().zip(answers).map(|(session, answer)| self.seen(group, session, answer)).collect())
     }
 
     async fn signs(&self, group: &Group) -> Result<Vec<Sign>> {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use stargazer_core::transport::{Fetch, Hint, Transport};
+use stargazer_core::transport::{Fetch, Hint, Refusal, Transport};
 use stargazer_tests::{Options, Server};
 
 use super::{ACKED, EntryId, entry, fetch, group, join, publish, run, start};
@@ -50,6 +50,24 @@ fn a_dropped_wait_is_taken_up_again() {
         waited.unwrap();
         assert!(started.elapsed() < Duration::from_millis(900), "woken late: {:?}", started.elapsed());
         assert_eq!(fetch(&transport, &group, &session, 9).await[0].id, id.unwrap());
+    });
+}
+
+#[test]
+fn a_refused_identity_leaves_no_connection_behind() {
+    run(async {
+        let (server, transport) = start(Options::default()).await;
+        let group = group("g", ACKED);
+        for name in ["a", "b", "c", "d"] {
+            let session = join(&transport, &group, name).await;
+            let hint = Hint::Watch(EntryId::ZERO);
+            transport.wait(&group, &session.identity, &hint, Duration::from_millis(20)).await.unwrap();
+            server.command(&["HDEL", &group.keys.consumers, &session.identity]).unwrap();
+            let request = Fetch { cursor: EntryId::ZERO, count: 1, max_bytes: 1024, new: false };
+            assert_eq!(transport.fetch(&group, &session, &request).await.unwrap(), Err(Refusal::Forgotten));
+        }
+        // Commands and the bells.
+        until(|| connections(&server) <= 2).await;
     });
 }
 
