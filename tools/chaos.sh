@@ -9,5 +9,5 @@ if [ -n "$faults" ]; then
 fi
 folder=target/chaos/$seed
 mkdir -p target/chaos
-exec cargo run --quiet -p stargazer-chaos -- run --seed "$seed" --messages "$messages" --subject "$subject" \
+exec cargo run --quiet --profile simulate -p stargazer-chaos -- run --seed "$seed" --messages "$messages" --subject "$subject" \
     --ordering "$ordering" --folder "$folder" --result "$folder.json" "$@"

@@ -75,11 +75,8 @@ impl ActorOptions {
     }
 
     fn ordering(&self) -> Result<Ordering, Failure> {
-        match self.ordering.as_str() {
-            "lanes" => Ok(Ordering::Lanes),
-            "none" => Ok(Ordering::None),
-            other => Err(format!("there is no ordering {other:?}").into()),
-        }
+        let named = Ordering::ALL.into_iter().find(|ordering| ordering.as_str() == self.ordering);
+        named.ok_or_else(|| format!("there is no ordering {:?}", self.ordering).into())
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use stargazer_core::{Bus, Error, Outgoing, PublishOptions, Receipt, Target};
+use stargazer_core::{Bus, Error, ErrorKind, Outgoing, PublishOptions, Receipt, Target};
 use tokio::time::Instant;
 
 use super::Failure;
@@ -28,7 +28,7 @@ pub(super) async fn play(options: ProducerOptions) -> Result<(), Failure> {
     while next < end {
         let waiting = match bus.stream_info(&stream).await {
             Ok(info) => info.length,
-            Err(error) if error.kind() == stargazer_core::ErrorKind::NotFound => 0,
+            Err(error) if error.kind() == ErrorKind::NotFound => 0,
             Err(_) => options.window,
         };
         let allowed = u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX) * options.rate / 1000;
@@ -66,7 +66,10 @@ pub(crate) async fn publish(bus: &Bus, pen: &Pen, mut plans: Vec<Plan>) -> Resul
             pen.write(&told(pen, &plan, &answer)?)?;
             match answer {
                 Ok(_) => {}
-                Err(error) if super::serve::passes(error.kind()) => again.push(plan),
+                // A stream that is of another type is another's mistake, and mended.
+                Err(error) if super::serve::passes(error.kind()) || error.kind() == ErrorKind::Invalid => {
+                    again.push(plan);
+                }
                 Err(error) => return Err(error.into()),
             }
         }

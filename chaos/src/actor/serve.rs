@@ -218,8 +218,11 @@ where
     });
     let result = consumer.run(handler).await;
     if result.is_ok() {
-        closed.await??;
-        bus.close().await?;
+        match closed.await? {
+            // It says that others may run again what it could not report.
+            Err(error) if !passes(error.kind()) => return Err(error.into()),
+            _ => bus.close().await?,
+        }
         diary.end()?;
     }
     listening.abort();

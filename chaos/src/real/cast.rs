@@ -37,6 +37,7 @@ impl Part {
 pub(super) struct Player {
     pub(super) part: Part,
     pub(super) proxy: Proxy,
+    url: String,
     /// Number of the present or last life.
     pub(super) actor: u32,
     child: Option<Child>,
@@ -61,14 +62,15 @@ pub(super) enum End {
 }
 
 impl Player {
-    pub(super) fn new(part: Part, proxy: Proxy, options: &RunOptions, place: usize) -> Self {
+    pub(super) fn new(part: Part, proxy: Proxy, url: Option<String>, options: &RunOptions, place: usize) -> Self {
         let language = match (part, options.subject) {
             (Part::Worker, Subject::Python) => "python",
             (Part::Worker, Subject::Node) => "node",
             (Part::Worker, Subject::Mix) => ["rust", "python", "node"][place % 3],
             _ => "rust",
         };
-        Self { part, proxy, actor: 0, child: None, frozen: false, back: None, told: false, language }
+        let url = url.unwrap_or_else(|| proxy.url());
+        Self { part, proxy, url, actor: 0, child: None, frozen: false, back: None, told: false, language }
     }
 
     pub(super) fn pid(&self) -> Option<u32> {
@@ -83,7 +85,7 @@ impl Player {
     pub(super) fn start(&mut self, actor: u32, options: &RunOptions) -> io::Result<()> {
         let (mut command, role) = self.program()?;
         let history = options.folder.join(format!("{actor}.hist"));
-        command.arg(role).arg("--url").arg(self.proxy.url()).arg("--history").arg(history);
+        command.arg(role).arg("--url").arg(&self.url).arg("--history").arg(history);
         command.args(["--actor", &actor.to_string(), "--ordering", &options.ordering]);
         command.args([
             "--profile",
@@ -101,6 +103,8 @@ impl Player {
         // The tables that a trace is made of would count as memory that is never given back.
         command.env("RUST_BACKTRACE", "0");
         let says = File::create(options.folder.join(format!("{actor}.err")))?;
+        // A backtrace of a message that panics, or kills, takes seconds and tens of megabytes.
+        command.env("RUST_BACKTRACE", "0");
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(says).spawn()?;
         (self.child, self.actor, self.told, self.frozen, self.back) = (Some(child), actor, false, false, None);
         Ok(())

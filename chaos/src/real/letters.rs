@@ -7,10 +7,11 @@ use bytes::Bytes;
 use stargazer_core::Bus;
 use stargazer_core::envelope::DeadLetter;
 use stargazer_core::transport::{Entry, EntryId};
-use stargazer_tests::{Reply, Server};
+use stargazer_tests::Reply;
 use tokio::time::Instant;
 
 use super::Failure;
+use super::ground::Ground;
 use crate::actor::{Pen, effect_lane, effect_number, fnv1a, lane_number};
 use crate::history::{Kind, Record};
 
@@ -50,7 +51,7 @@ impl Letters {
     }
 
     /// Tells of the letters that are new. A server that is away tells nothing.
-    pub(super) async fn look(&mut self, pen: &Pen, server: &Server) -> Result<(), Failure> {
+    pub(super) async fn look(&mut self, pen: &Pen, server: &Ground) -> Result<(), Failure> {
         if Instant::now() < self.next {
             return Ok(());
         }
@@ -72,7 +73,7 @@ impl Letters {
 }
 
 /// What a letter says about the entry that was given up.
-fn record_of(entry: &Entry, pen: &Pen, server: &Server) -> Result<Record, Failure> {
+fn record_of(entry: &Entry, pen: &Pen, server: &Ground) -> Result<Record, Failure> {
     let letter = DeadLetter::read(&entry.fields);
     let mid = letter.entry.mid.as_deref().unwrap_or_default();
     let (is_answer, number) = match mid.split_at_checked(1) {
@@ -85,7 +86,7 @@ fn record_of(entry: &Entry, pen: &Pen, server: &Server) -> Result<Record, Failur
     let (message, lane) = if is_answer { (effect_number(number), effect_lane(lane)) } else { (number, lane) };
     let id: EntryId = letter.life.id.parse()?;
     let data = match &letter.entry.body_ref {
-        Some((key, _)) => match tokio::task::block_in_place(|| server.command(&["GET", key]))? {
+        Some((key, _)) => match server.command(&["GET", key])? {
             Reply::Text(body) => body.into(),
             _ => Bytes::new(),
         },

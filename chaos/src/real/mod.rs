@@ -8,6 +8,7 @@ mod cast;
 mod clock;
 mod drain;
 mod fault;
+mod ground;
 mod letters;
 mod options;
 mod report;
@@ -20,7 +21,6 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use stargazer_tests::{Options, Server};
 use tokio::time::Instant;
 
 pub use options::{RunOptions, Subject};
@@ -29,6 +29,7 @@ use crate::actor::Profile;
 use crate::check::{Rules, check};
 use crate::history::History;
 use clock::Clock;
+use ground::Ground;
 use report::Outcome;
 use schedule::{IN_FLIGHT, Schedule};
 use stage::Stage;
@@ -63,16 +64,11 @@ async fn perform(options: RunOptions) -> Result<Outcome, Failure> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
         _ => fs::create_dir_all(&options.folder)?,
     }
-    let mut schedule = Schedule::new(&options.faults)?;
+    let mut schedule = Schedule::new(&options)?;
     rules(&options)?.write(&options.folder)?;
     let clock = Clock::build(&options.folder)?;
-    let server = Server::start_with(Options {
-        appendonly: true,
-        environment: clock.environment(),
-        arguments: ["--enable-debug-command", "yes", "--stream-node-max-entries", "20"].map(String::from).to_vec(),
-        ..Options::default()
-    })?;
-    let name = server.program().to_string();
+    let server = tokio::task::block_in_place(|| Ground::start(options.sentinels, &clock))?;
+    let name = server.name();
     let start = Instant::now();
     let mut stage = Stage::set(options.clone(), server, clock).await?;
     // The base line: everybody is there, nothing has been published.

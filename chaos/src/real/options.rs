@@ -40,6 +40,9 @@ pub struct RunOptions {
     /// Order that consumers keep.
     #[arg(long, default_value = "lanes")]
     pub ordering: String,
+    /// A primary with replicas and sentinels instead of one server; then faults are failovers and those of processes.
+    #[arg(long)]
+    pub sentinels: bool,
     /// How quick a lease is.
     #[arg(long, value_enum, default_value = "test")]
     pub profile: Profile,

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::Failure;
 use super::fault::{Fault, Sort, Use, between, table};
+use super::options::RunOptions;
 use super::stage::Stage;
 use crate::history::{FaultKind, Phase};
 use crate::proxy::Verdict;
@@ -38,9 +39,11 @@ struct On {
 }
 
 impl Schedule {
-    /// Of the kinds with these names; of all for none.
-    pub(super) fn new(names: &[String]) -> Result<Self, Failure> {
+    /// Of the kinds that the options name; of all that fit for none.
+    pub(super) fn new(options: &RunOptions) -> Result<Self, Failure> {
+        let names = &options.faults;
         let mut uses = table();
+        uses.retain(|one| one.fits(options.sentinels));
         for name in names.iter().filter(|name| *name != "none") {
             if !uses.iter().any(|one| one.kind.name() == name) {
                 let known: Vec<_> = uses.iter().map(|one| one.kind.name()).collect();

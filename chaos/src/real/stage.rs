@@ -6,12 +6,13 @@ use std::time::Duration;
 use rustix::process::Signal;
 use stargazer_core::topology::{GroupKeys, Topology};
 use stargazer_core::{Bus, Retention, config::BusConfig};
-use stargazer_tests::{Reply, Server};
+use stargazer_tests::Reply;
 use tokio::time::{Instant, sleep};
 
 use super::Failure;
 use super::cast::{End, Part, Player};
 use super::clock::Clock;
+use super::ground::Ground;
 use super::letters::Letters;
 use super::options::RunOptions;
 use super::watch::Watch;
@@ -29,7 +30,7 @@ const PATIENCE: Duration = Duration::from_millis(1500);
 /// What a run is played on.
 pub(super) struct Stage {
     pub(super) options: RunOptions,
-    pub(super) server: Server,
+    pub(super) server: Ground,
     pub(super) clock: Clock,
     pub(super) players: Vec<Player>,
     pub(super) watch: Watch,
@@ -44,6 +45,8 @@ pub(super) struct Stage {
     pub(super) findings: Vec<String>,
     /// Deaths of processes that nobody killed.
     pub(super) crashes: u64,
+    /// Somebody has deleted entries whose bodies stand beside them.
+    pub(super) orphaned: bool,
     pub(super) publishing: Vec<tokio::task::JoinHandle<Result<(), Failure>>>,
 }
 
@@ -91,7 +94,7 @@ impl Aim {
 
 impl Stage {
     /// Starts the server and everybody but the producers.
-    pub(super) async fn set(options: RunOptions, server: Server, clock: Clock) -> Result<Self, Failure> {
+    pub(super) async fn set(options: RunOptions, server: Ground, clock: Clock) -> Result<Self, Failure> {
         let pen = Arc::new(Pen::open(&options.folder.join("0.hist"), 0)?);
         let bus = Bus::connect(server.url()).config(own_config()).await?;
         let mut stage = Self {
@@ -104,6 +107,7 @@ impl Stage {
             faults: 0,
             findings: Vec::new(),
             crashes: 0,
+            orphaned: false,
             publishing: Vec::new(),
             players: Vec::new(),
             pen,
@@ -133,8 +137,13 @@ impl Stage {
 
     async fn add(&mut self, part: Part, place: usize) -> Result<(), Failure> {
         let proxy = Proxy::start(self.server.port()).await?;
-        self.players.push(Player::new(part, proxy, &self.options, place));
+        self.players.push(Player::new(part, proxy, self.address(), &self.options, place));
         self.start(self.players.len() - 1)
+    }
+
+    /// Where players connect if not through their proxies: sentinels tell addresses of their own.
+    fn address(&self) -> Option<String> {
+        self.options.sentinels.then(|| self.server.url())
     }
 
     fn start(&mut self, player: usize) -> Result<(), Failure> {
@@ -306,7 +315,7 @@ impl Stage {
 
     /// Asks the server something, past everything that is tested.
     pub(super) fn ask(&self, words: &[&str]) -> Result<Reply, Failure> {
-        let reply = tokio::task::block_in_place(|| self.server.command(words))?;
+        let reply = self.server.command(words)?;
         match reply {
             Reply::Error(why) => Err(format!("{}: {why}", words.join(" ")).into()),
             reply => Ok(reply),
@@ -324,7 +333,7 @@ impl Stage {
     /// The server has forgotten.
     pub(super) fn forget(&mut self) -> Result<(), Failure> {
         self.watch.look()?;
-        self.watch.forget();
+        self.watch.forget(self.letters.bus().clock().wall_ms());
         self.letters.start_again();
         Ok(())
     }

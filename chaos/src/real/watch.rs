@@ -25,6 +25,8 @@ pub(super) struct Watch {
     running: HashMap<u32, HashSet<u64>>,
     /// Answers stored and not received.
     answers: HashSet<u64>,
+    /// Entries up to this time of the server have been forgotten, also those whose receipts are read later.
+    forgotten_until: u64,
 }
 
 impl Watch {
@@ -38,6 +40,7 @@ impl Watch {
             entries: HashMap::new(),
             running: HashMap::new(),
             answers: HashSet::new(),
+            forgotten_until: 0,
         }
     }
 
@@ -71,6 +74,9 @@ impl Watch {
         let message = record.message;
         match record.kind {
             Kind::PublishOk if self.stored.insert(message) && !self.finished.remove(&message) => {
+                if record.entry.0 <= self.forgotten_until {
+                    return;
+                }
                 if is_effect(message) {
                     self.answers.insert(message);
                 } else {
@@ -107,7 +113,8 @@ impl Watch {
     }
 
     /// A server has forgotten: what is in flight may never come.
-    pub(super) fn forget(&mut self) {
+    pub(super) fn forget(&mut self, wall_ms: u64) {
+        self.forgotten_until = wall_ms;
         self.in_flight.clear();
         self.answers.clear();
         self.entries.clear();

@@ -95,6 +95,7 @@ pub(super) fn table() -> Vec<Use> {
         Use::new(K::DeletePending, Server, (0, 100), || Box::new(stream::DeletePending)),
         Use::new(K::DeleteConsumer, Server, (0, 100), || Box::new(stream::DeleteConsumer)),
         Use::new(K::CapReached, Server, (500, 2000), || Box::<stream::Cap>::default()),
+        Use::new(K::Failover, Server, (0, 100), || Box::<server::Failover>::default()),
         Use::new(K::HalfOpen, Process, (500, 5000), || Box::new(links::HalfOpen)),
         Use::new(K::CutLink, Process, (0, 500), || Box::new(links::Reset)),
         Use::new(K::CloseLink, Process, (0, 500), || Box::new(links::Close)),
@@ -107,6 +108,18 @@ pub(super) fn table() -> Vec<Use> {
         Use::new(K::PublishReplyLost, Process, (0, 200), || Box::new(links::LoseReply(crate::proxy::Label::Publish)))
             .of(PRODUCER),
     ]
+}
+
+impl Use {
+    /// Whether it can strike there.
+    pub(super) fn fits(&self, sentinels: bool) -> bool {
+        use FaultKind as K;
+        match self.kind {
+            K::Failover => sentinels,
+            K::Kill | K::KillGateway | K::KillProducer | K::Freeze | K::Terminate => true,
+            _ => self.sort == Sort::Handlers || !sentinels,
+        }
+    }
 }
 
 /// A time between two.

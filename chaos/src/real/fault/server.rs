@@ -23,10 +23,11 @@ impl Fault for Restart {
             stage.ask(&["CONFIG", "SET", "appendfsync", "everysec"])?;
             stage.wait(Duration::from_millis(300)).await?;
         }
-        block_in_place(|| stage.server.kill())?;
+        let server = stage.server.one()?;
+        block_in_place(|| server.kill())?;
         match self {
             Self::Empty => {
-                stage.server.forget()?;
+                stage.server.one()?.forget()?;
                 stage.forget()
             }
             Self::Everysec => stage.forget(),
@@ -35,7 +36,8 @@ impl Fault for Restart {
     }
 
     async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
-        Ok(block_in_place(|| stage.server.restart())?)
+        let server = stage.server.one()?;
+        Ok(block_in_place(|| server.restart())?)
     }
 }
 
@@ -45,11 +47,11 @@ pub(super) struct Freeze;
 #[async_trait]
 impl Fault for Freeze {
     async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
-        Ok(stage.server.pause()?)
+        Ok(stage.server.one()?.pause()?)
     }
 
     async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
-        Ok(stage.server.resume()?)
+        Ok(stage.server.one()?.resume()?)
     }
 }
 
@@ -78,11 +80,13 @@ pub(super) struct Pause;
 impl Fault for Pause {
     async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
         let which = if stage.dice.below(2) == 0 { "WRITE" } else { "ALL" };
-        stage.ask(&["CLIENT", "PAUSE", "10000", which]).map(|_| ())
+        let millis = 500 + stage.dice.below(3000);
+        stage.ask(&["CLIENT", "PAUSE", &millis.to_string(), which]).map(|_| ())
     }
 
     async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
-        stage.ask(&["CLIENT", "UNPAUSE"]).map(|_| ())
+        // Nothing ends a pause of all commands before its time, and this waits for it.
+        stage.ask(&["PING"]).map(|_| ())
     }
 }
 
@@ -154,5 +158,34 @@ impl Fault for ClockStep {
 
     async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
         Ok(stage.clock.set(0)?)
+    }
+}
+
+/// The primary is killed, stopped, or told to give way; a replica takes its place.
+#[derive(Default)]
+pub(super) struct Failover {
+    before: usize,
+}
+
+#[async_trait]
+impl Fault for Failover {
+    async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
+        let how = stage.dice.below(3);
+        let rig = stage.server.rig()?;
+        self.before = block_in_place(|| match how {
+            0 => rig.kill_primary(),
+            1 => rig.pause_primary(),
+            _ => rig.fail_over(),
+        })?;
+        stage.forget()
+    }
+
+    async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
+        let rig = stage.server.rig()?;
+        block_in_place(|| rig.wait_for_another(self.before))?;
+        // A moment in which everybody learns of it, before the old one comes back.
+        stage.wait(Duration::from_secs(1)).await?;
+        let rig = stage.server.rig()?;
+        Ok(block_in_place(|| rig.heal())?)
     }
 }

@@ -30,6 +30,7 @@ pub(super) struct Delete;
 impl Fault for Delete {
     async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
         stage.ask(&["DEL", &stage.names.inbound.clone()])?;
+        stage.orphaned = true;
         stage.forget()
     }
 }
@@ -52,6 +53,7 @@ pub(super) struct WrongType;
 impl Fault for WrongType {
     async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
         stage.ask(&["SET", &stage.names.inbound.clone(), "somebody else's"])?;
+        stage.orphaned = true;
         stage.forget()
     }
 
@@ -69,6 +71,7 @@ impl Fault for DeletePending {
         let (stream, group) = (stage.names.inbound.clone(), stage.names.workers.clone());
         let reply = stage.ask(&["XPENDING", &stream, &group, "-", "+", "200"])?;
         let Reply::List(pending) = reply else { return Err("XPENDING gave no list".into()) };
+        stage.orphaned = true;
         stage.watch.look()?;
         for entry in pending.iter().step_by(20) {
             let Reply::List(parts) = entry else { continue };
