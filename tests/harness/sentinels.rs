@@ -90,23 +90,24 @@ impl Sentinels {
         &mut self.sentinels
     }
 
-    /// Which server is primary now, as most sentinels that answer say.
+    /// Which server is primary now, as all sentinels that answer say.
     ///
     /// # Errors
     /// No sentinel answers, or they do not agree.
     pub fn primary(&self) -> io::Result<usize> {
-        let mut votes = vec![0; self.servers.len()];
+        let mut named = Vec::new();
         for sentinel in &self.sentinels {
             let Ok(Reply::List(place)) = sentinel.command(&["SENTINEL", "get-master-addr-by-name", SERVICE]) else {
                 continue;
             };
             let port = place.get(1).map(Reply::text).unwrap_or_default();
-            if let Some(n) = self.servers.iter().position(|server| server.port().to_string() == port) {
-                votes[n] += 1;
-            }
+            named.extend(self.servers.iter().position(|server| server.port().to_string() == port));
         }
-        let most = votes.iter().position(|votes| *votes >= 2);
-        most.ok_or_else(|| io::Error::other(format!("the sentinels do not agree: {votes:?}")))
+        named.dedup();
+        match named[..] {
+            [primary] => Ok(primary),
+            _ => Err(io::Error::other(format!("the sentinels do not agree: {named:?}"))),
+        }
     }
 
     /// `kill -9` of the primary; which one it was.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use stargazer_core::config::{BusConfig, ConsumerConfig};
 use stargazer_core::envelope::Value;
 use stargazer_core::redis::ConnectOptions;
+use stargazer_core::transport::Transport;
 use stargazer_core::{Bus, ErrorKind, Outcome, PublishOptions, Receipt};
 use stargazer_tests::{SERVICE, Sentinels};
 use tokio::time::timeout;
@@ -165,6 +166,11 @@ fn a_primary_that_was_replaced_behind_our_back_is_left_without_a_write_to_it() {
             (before, rig.wait_for_another(before).unwrap())
         })
         .await;
+        // Nothing was sent to it meanwhile, so that only the sentinels can have told.
+        let told = Instant::now();
+        while transport.ping().await.is_err() {
+            assert!(told.elapsed() < Duration::from_secs(4), "the frozen server is still waited for");
+        }
         rig.servers()[before].resume().unwrap();
         let id = publish(&transport, entry("x", "")).await.unwrap();
         let found = rig.servers()[after].command(&["XRANGE", "s", &id.to_string(), &id.to_string()]).unwrap();
