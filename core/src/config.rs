@@ -22,6 +22,12 @@ pub struct BusConfig {
     pub publish_timeout: Duration,
     /// How long a message id is remembered. 10 minutes.
     pub dedupe_window: Duration,
+    /// Replicas that must confirm a publish before it has a receipt. 0.
+    pub wait_replicas: u32,
+    /// How long the server waits for them; shorter than `response_timeout`. 1 s.
+    pub replica_timeout: Duration,
+    /// Refuse to connect to a server that the examination finds bad, or cannot judge. No.
+    pub strict_server: bool,
     /// Retention of work streams. `acked`, at most 1,000,000 entries.
     pub retention: Retention,
     /// Retention of reply streams: `MAXLEN ~ 1000` (inferred: the original's number is not documented).
@@ -50,6 +56,9 @@ impl Default for BusConfig {
             response_timeout: Duration::from_secs(5),
             publish_timeout: Duration::from_secs(5),
             dedupe_window: Duration::from_secs(600),
+            wait_replicas: 0,
+            replica_timeout: Duration::from_secs(1),
+            strict_server: false,
             retention: Retention::Acked { cap: 1_000_000 },
             reply_retention: Retention::Capped { max_len: 1000 },
             strict_cap: false,
@@ -101,6 +110,11 @@ impl BusConfig {
         check_retention("retention", self.retention)?;
         check_retention("reply_retention", self.reply_retention)?;
         at_least("response_timeout", self.response_timeout, Duration::from_millis(10))?;
+        at_least("replica_timeout", self.replica_timeout, Duration::from_millis(1))?;
+        if self.wait_replicas > 0 && self.replica_timeout >= self.response_timeout {
+            let range = format!("shorter than response_timeout ({:?})", self.response_timeout);
+            return Err(out_of_range("replica_timeout", format!("{:?}", self.replica_timeout), &range));
+        }
         at_least("dedupe_window", self.dedupe_window, Duration::from_millis(1))?;
         if !(1..=1024).contains(&self.max_body_depth) {
             return Err(out_of_range("max_body_depth", self.max_body_depth, "1 to 1024"));

@@ -4,7 +4,7 @@ use crate::envelope::EntryFields;
 use crate::error::Result;
 use crate::publish::Publisher;
 use crate::topology::{Name, field};
-use crate::transport::{Entry, EntryId, PendingInfo, StreamInfo};
+use crate::transport::{Entry, EntryId, Finding, PendingInfo, StreamInfo};
 
 /// The most entries one call gives.
 const PAGE: usize = 1000;
@@ -22,6 +22,12 @@ pub(crate) async fn stream_info(bus: &Publisher, stream: &str) -> Result<StreamI
 pub(crate) async fn pending(bus: &Publisher, stream: &str, group: &str) -> Result<PendingInfo> {
     bus.ensure_open()?;
     bus.transport().pending(&bus.topology().named_stream(stream), &group.into()).await
+}
+
+/// Whether the server is safe to keep messages on, with the rights that the inbound stream needs.
+pub(crate) async fn doctor(bus: &Publisher) -> Result<Vec<Finding>> {
+    bus.ensure_open()?;
+    bus.transport().examine(Some(&bus.topology().inbound_stream.as_str().into())).await
 }
 
 /// Entries after an id, oldest first, at most `count` (and 1000). Big bodies are brought in; entries after more than

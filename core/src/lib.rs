@@ -23,9 +23,9 @@ pub use bus::{Bus, ConnectBuilder};
 pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Notices, Outcome};
 pub use dead_letter::DeadLetters;
 pub use error::{Error, ErrorKind, Result, Stored};
-pub use policy::{LockId, Ordering, Retention};
+pub use policy::{Durability, LockId, Ordering, Retention};
 pub use provision::Role;
-pub use publish::{Durability, Outgoing, PublishOptions, Publisher, Receipt, Target};
+pub use publish::{Outgoing, PublishOptions, Publisher, Receipt, Target};
 
 /// The version that all packages of stargazer share.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

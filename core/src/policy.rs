@@ -1,4 +1,5 @@
-//! The two policies that a fleet agrees on: the order of a group's consumers, and what becomes of read entries.
+//! The two policies that a fleet agrees on: the order of a group's consumers, and what becomes of read entries. And how
+//! safe an entry is once it is stored.
 
 /// Which order a group's consumers keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -106,6 +107,35 @@ impl Retention {
             Self::Acked { .. } => "acked",
             Self::Capped { .. } => "capped",
             Self::Forever => "forever",
+        }
+    }
+}
+
+/// How safe a stored entry is: what it survives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Durability {
+    /// In this process' memory: gone with it.
+    Memory,
+    /// In the server, which writes nothing down, or now and then, or does not say: gone with its process.
+    Server,
+    /// The server writes to its append-only file and syncs it about every second.
+    AofEverysec,
+    /// The server has synced it into its append-only file.
+    AofAlways,
+    /// So many replicas have confirmed it.
+    Replicated(u32),
+}
+
+/// `memory`, `server`, `aof-everysec`, `aof-always` or `replicated(n)`.
+impl std::fmt::Display for Durability {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Memory => f.write_str("memory"),
+            Self::Server => f.write_str("server"),
+            Self::AofEverysec => f.write_str("aof-everysec"),
+            Self::AofAlways => f.write_str("aof-always"),
+            Self::Replicated(replicas) => write!(f, "replicated({replicas})"),
         }
     }
 }

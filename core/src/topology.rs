@@ -53,6 +53,11 @@ pub mod field {
     pub const HISTORY: &str = "history";
 }
 
+/// A key beside a stream under which nothing is ever kept: rights are tried on it.
+pub fn probe_key(stream: &str) -> Name {
+    format!("{stream}:probe").into()
+}
+
 /// Names of streams and groups of one bus.
 ///
 /// Defaults are those of the original (`SG_INBOUND_STREAM`, `SG_OUTBOUND_STREAM_PREFIX`, `SG_WORKER_GROUP`,

@@ -45,10 +45,10 @@ impl Gathered {
             Ok(receipt) => receipt,
             Err(error) => return self.refusals.push(Refusal { token, failure: error.into() }),
         };
-        let durability = receipt.durability.as_str();
+        let durability = receipt.durability.to_string();
         let known = self.places.chunks_exact(2).position(|at| *at[0] == *receipt.stream && at[1] == durability);
         let place = known.unwrap_or_else(|| {
-            self.places.extend([receipt.stream.to_string(), durability.to_owned()]);
+            self.places.extend([receipt.stream.to_string(), durability]);
             self.places.len() / 2 - 1
         });
         let place = u32::try_from(place).unwrap_or(0);

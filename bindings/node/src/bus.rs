@@ -95,6 +95,12 @@ impl Bus {
         self.ask(token, |bus| async move { bus.pending(&stream, &group).await.map(Answer::Pending) });
     }
 
+    /// Whether the server is safe to keep messages on.
+    #[napi]
+    pub fn doctor(&self, token: u32) {
+        self.ask(token, |bus| async move { bus.doctor().await.map(Answer::Findings) });
+    }
+
     /// Entries after an id.
     #[napi]
     pub fn entries(&self, token: u32, stream: String, after: Option<String>, count: u32) {

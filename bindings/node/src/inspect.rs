@@ -54,6 +54,26 @@ pub struct Holding {
     pub count: f64,
 }
 
+/// The result of one check of a server.
+#[napi(object, object_from_js = false)]
+pub struct Finding {
+    /// What was looked at.
+    pub check: String,
+    /// `ok`, `unknown`, `warning` or `bad`.
+    pub level: String,
+    /// What is there.
+    pub found: String,
+    /// What to do.
+    pub advice: String,
+}
+
+impl From<transport::Finding> for Finding {
+    fn from(finding: transport::Finding) -> Self {
+        let transport::Finding { check, level, found, advice, .. } = finding;
+        Self { check: check.into(), level: level.as_str().into(), found, advice }
+    }
+}
+
 /// An entry as it stands in a stream.
 #[napi(object, object_from_js = false)]
 pub struct RawEntry {

@@ -22,7 +22,7 @@ fn at(offset: u32) -> usize {
     usize::try_from(offset).unwrap_or(usize::MAX)
 }
 
-/// `[target, name, message_id, key, trace_id, traceparent, tracestate]`, or only the first two.
+/// `[target, name, message_id, key, trace_id, traceparent, tracestate, wait_replicas]`, or only the first two.
 fn one(head: &[u8], data: Bytes) -> sg::Result<Outgoing> {
     let mut head = Reader::new(head);
     let (Token::List(fields), Token::Int(target)) = (head.token()?, head.token()?) else {
@@ -34,17 +34,25 @@ fn one(head: &[u8], data: Bytes) -> sg::Result<Outgoing> {
         _ => Err(broken("an option")),
     };
     let name = text()?.unwrap_or_default();
-    let options = if fields > 2 {
+    let mut options = if fields > 2 {
         PublishOptions {
             message_id: text()?,
             key: text()?,
             trace_id: text()?,
             traceparent: text()?,
             tracestate: text()?,
+            wait_replicas: None,
         }
     } else {
         PublishOptions::default()
     };
+    if fields > 7 {
+        options.wait_replicas = match head.token()? {
+            Token::Int(replicas) => Some(u32::try_from(replicas).map_err(|_| broken("a number of replicas"))?),
+            Token::Nil => None,
+            _ => return Err(broken("a number of replicas")),
+        };
+    }
     let target = match target {
         0 => Target::Inbound,
         1 => Target::Outbound { platform: name },

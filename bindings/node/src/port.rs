@@ -18,7 +18,7 @@ use crate::batch::{Deliveries, Gathered, Packed, Receipts, Refusal};
 use crate::bus::Bus;
 use crate::consumer::Consumer;
 use crate::error::Failure;
-use crate::inspect::{PendingInfo, RawEntry, StreamInfo};
+use crate::inspect::{Finding, PendingInfo, RawEntry, StreamInfo};
 use crate::settings::BusSettings;
 
 /// What the I/O thread says.
@@ -47,6 +47,7 @@ pub(crate) enum Answer {
     Entries(Vec<transport::Entry>),
     /// Plain values as msgpack.
     Plain(bytes::Bytes),
+    Findings(Vec<transport::Finding>),
 }
 
 pub(crate) type Queue = Arc<Completions<Said>>;
@@ -69,6 +70,8 @@ pub struct Reply {
     pub entries: Option<Vec<RawEntry>>,
     /// Plain values as msgpack.
     pub plain: Option<Buffer>,
+    /// Findings.
+    pub findings: Option<Vec<Finding>>,
 }
 
 /// Deliveries that should end.
@@ -160,6 +163,7 @@ impl Port {
             Ok(Answer::StreamInfo(info)) => reply.stream_info = Some(info.into()),
             Ok(Answer::Pending(info)) => reply.pending = Some(info.into()),
             Ok(Answer::Plain(values)) => reply.plain = Some(values.to_vec().into()),
+            Ok(Answer::Findings(findings)) => reply.findings = Some(findings.into_iter().map(Into::into).collect()),
             Ok(Answer::Entries(entries)) => reply.entries = Some(entries.into_iter().map(Into::into).collect()),
         }
         reply

@@ -17,6 +17,12 @@ pub struct BusSettings {
     pub publish_timeout_ms: Option<f64>,
     /// Milliseconds.
     pub dedupe_window_ms: Option<f64>,
+    /// Replicas.
+    pub wait_replicas: Option<u32>,
+    /// Milliseconds.
+    pub replica_timeout_ms: Option<f64>,
+    /// Refuse a server that is bad.
+    pub strict_server: Option<bool>,
     /// `acked`, `capped` or `forever`.
     pub retention: Option<String>,
     /// Entries under `acked`.
@@ -124,8 +130,8 @@ impl BusSettings {
         set!(names, self: inbound_stream, outbound_stream_prefix, worker_group, gateway_group_prefix, tools_stream,
             tools_group, tools_reply_prefix, dead_letter_stream, stream_prefix);
         set_ms!(config, self: connect_timeout = connect_timeout_ms, response_timeout = response_timeout_ms,
-            publish_timeout = publish_timeout_ms, dedupe_window = dedupe_window_ms);
-        set!(config, self: strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
+            publish_timeout = publish_timeout_ms, dedupe_window = dedupe_window_ms, replica_timeout = replica_timeout_ms);
+        set!(config, self: wait_replicas, strict_server, strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
         config.retention = match (self.retention.as_deref(), self.cap, self.max_len) {
             (None | Some("acked"), None, None) => config.retention,
             (None | Some("acked"), Some(cap), None) => sg::Retention::Acked { cap: cap.into() },

@@ -7,7 +7,7 @@ import type { Reading } from './envelope/read.js';
 import { readInbound, readOutbound, readPlain } from './envelope/read.js';
 import type { Fields, Inbound, Outbound } from './envelope/types.js';
 import { ClosedError } from './errors.js';
-import { type Entry, entryOf, type PendingInfo, pendingOf, type StreamInfo } from './inspect.js';
+import { type Entry, entryOf, type Finding, type PendingInfo, pendingOf, type StreamInfo } from './inspect.js';
 import type { Opening } from './intake.js';
 import { ask, port } from './link.js';
 import { Publisher } from './publisher.js';
@@ -120,6 +120,15 @@ export class Bus extends Publisher {
     needText(group, 'group');
     const { pending } = await ask((token) => this.#native.pending(token, stream, group));
     return pendingOf(pending as NonNullable<typeof pending>);
+  }
+
+  /**
+   * Whether the server is safe to keep messages on, check by check: version, role, eviction, persistence, rights and more.
+   * What it does not let us see is `unknown`, never `ok`.
+   */
+  async doctor(): Promise<readonly Finding[]> {
+    const { findings } = await ask((token) => this.#native.doctor(token));
+    return findings as readonly Finding[];
   }
 
   /** Entries of a stream after an id, oldest first, at most `count` (and 1000). Touches nothing. */

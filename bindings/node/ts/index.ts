@@ -55,8 +55,8 @@ export {
   TooLargeError,
   UnavailableError,
 } from './errors.js';
-export { Entry, type GroupInfo, type PendingInfo, type StreamInfo } from './inspect.js';
-export type { Receipt } from './link.js';
+export { Entry, type Finding, type GroupInfo, type PendingInfo, type StreamInfo } from './inspect.js';
+export type { Durability, Receipt } from './link.js';
 export type { Notice } from './notice.js';
 export { Outcome, Reject } from './outcome.js';
 export { Publisher, type PublishOptions } from './publisher.js';

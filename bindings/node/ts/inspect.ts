@@ -41,6 +41,18 @@ export interface PendingInfo {
   readonly consumers: ReadonlyMap<string, number>;
 }
 
+/** The result of one check of a server. */
+export interface Finding {
+  /** What was looked at, a word that never changes: `eviction`, `persistence`, … */
+  readonly check: string;
+  /** How it came out; `unknown`: the server does not let us look. */
+  readonly level: 'ok' | 'unknown' | 'warning' | 'bad';
+  /** What is there. */
+  readonly found: string;
+  /** What to do; empty when all is well. */
+  readonly advice: string;
+}
+
 /** An entry as it stands in a stream. */
 export class Entry {
   /** Its id. */

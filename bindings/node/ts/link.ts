@@ -8,14 +8,20 @@
 import { Port, type Reply } from '../native.cjs';
 import { errorOf, type StargazerError } from './errors.js';
 
+/**
+ * How safe an entry is: in this process' memory, in the server's, in its append-only file (synced about every second, or
+ * always), or confirmed by so many replicas.
+ */
+export type Durability = 'memory' | 'server' | 'aof-everysec' | 'aof-always' | `replicated(${number})`;
+
 /** Proof that an entry was stored. */
 export interface Receipt {
   /** The entry's id; the first one's when it was a duplicate. */
   readonly id: string;
   /** The stream. */
   readonly stream: string;
-  /** How safe it is: in this process' memory, or in the server, as durable as its persistence is configured. */
-  readonly durability: 'memory' | 'server';
+  /** How safe it is. */
+  readonly durability: Durability;
   /** The message id had been published before; nothing was added. */
   readonly duplicate: boolean;
 }

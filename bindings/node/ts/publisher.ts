@@ -8,7 +8,7 @@ import { Encoder } from './codec/encode.js';
 import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
 import { unstored } from './errors.js';
 import { enlist, hold, type Receipt, type Waiting } from './link.js';
-import { maybeText, needText } from './settings.js';
+import { maybeCount, maybeText, needText } from './settings.js';
 
 /** What may be said about one publish. */
 export interface PublishOptions {
@@ -22,6 +22,12 @@ export interface PublishOptions {
   traceparent?: string;
   /** W3C `tracestate`. */
   tracestate?: string;
+  /**
+   * Replicas that must confirm it; by default as the bus is set. `TimeoutError` with `stored` `unknown` says that it is
+   * stored and they did not in time. Publishes that ask for different numbers keep their order only when one is awaited
+   * before the next.
+   */
+  waitReplicas?: number;
 }
 
 /** Where something goes, as the native side numbers it. */
@@ -160,5 +166,6 @@ function headOf(target: number, name: string, options: PublishOptions | undefine
     maybeText(options.traceId, 'traceId'),
     maybeText(options.traceparent, 'traceparent'),
     maybeText(options.tracestate, 'tracestate'),
+    maybeCount(options.waitReplicas, 'waitReplicas'),
   ];
 }

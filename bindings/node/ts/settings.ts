@@ -31,6 +31,12 @@ export interface BusSettings {
   publishTimeoutMs?: number;
   /** How long a message id is remembered. 10 minutes. */
   dedupeWindowMs?: number;
+  /** Replicas that must confirm a publish before it has a receipt. 0. */
+  waitReplicas?: number;
+  /** How long the server waits for them; shorter than `responseTimeoutMs`. 1 s. */
+  replicaTimeoutMs?: number;
+  /** Refuse to connect to a server that `doctor` finds bad, or cannot judge. No. */
+  strictServer?: boolean;
   /**
    * What becomes of entries: `acked` (they go once every group has finished them; the default), `capped` (the oldest go,
    * read or not) or `forever`.
@@ -126,6 +132,9 @@ const BUS: Record<keyof BusSettings, Check> = {
   responseTimeoutMs: time,
   publishTimeoutMs: time,
   dedupeWindowMs: time,
+  waitReplicas: count,
+  replicaTimeoutMs: time,
+  strictServer: flag,
   retention: text,
   cap: count,
   maxLen: count,
@@ -204,6 +213,11 @@ export function needCount(value: number, name: string): number {
 /** Text that may be given. @internal */
 export function maybeText(value: unknown, name: string): string | undefined {
   return value === undefined || value === null ? undefined : needText(value, name);
+}
+
+/** A whole number that may be given. @internal */
+export function maybeCount(value: unknown, name: string): number | undefined {
+  return value === undefined || value === null ? undefined : needCount(value as number, name);
 }
 
 /** What was given under known names, without what is `undefined`. */

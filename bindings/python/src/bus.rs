@@ -114,6 +114,10 @@ impl Bus {
         self.ask(bridge, future, question, |py, answer| Ok(codec::decode(py, &answer)?.unbind()))
     }
 
+    fn doctor(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
+        self.ask(bridge, future, |bus| async move { bus.doctor().await }, info::findings)
+    }
+
     fn close(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
         self.ask(bridge, future, |bus| async move { bus.close().await }, nothing)
     }

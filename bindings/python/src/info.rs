@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use sg::transport::{Entry, EntryId, PendingInfo, StreamInfo};
+use sg::transport::{Entry, EntryId, Finding, PendingInfo, StreamInfo};
 use stargazer_core as sg;
 
 fn text(id: EntryId) -> String {
@@ -39,6 +39,11 @@ pub(crate) fn pending(py: Python<'_>, info: PendingInfo) -> PyResult<Py<PyAny>> 
     }
     row.set_item("consumers", consumers)?;
     Ok(row.into_any().unbind())
+}
+
+pub(crate) fn findings(py: Python<'_>, findings: Vec<Finding>) -> PyResult<Py<PyAny>> {
+    let rows: Vec<_> = findings.into_iter().map(|row| (row.check, row.level.as_str(), row.found, row.advice)).collect();
+    Ok(rows.into_pyobject(py)?.into_any().unbind())
 }
 
 /// Pairs of id and fields; names that are no text are shown with their bytes escaped.

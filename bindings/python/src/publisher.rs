@@ -36,8 +36,8 @@ impl Publisher {
     }
 }
 
-fn named(message_id: Option<Text>) -> PublishOptions {
-    PublishOptions { message_id: message_id.map(String::from), ..PublishOptions::default() }
+fn named(message_id: Option<Text>, wait_replicas: Option<u32>) -> PublishOptions {
+    PublishOptions { message_id: message_id.map(String::from), wait_replicas, ..PublishOptions::default() }
 }
 
 #[pymethods]
@@ -48,8 +48,9 @@ impl Publisher {
         future: Py<PyAny>,
         envelope: &Bound<'_, PyAny>,
         message_id: Option<Text>,
+        wait_replicas: Option<u32>,
     ) -> PyResult<bool> {
-        self.send(bridge, future, envelope, Target::Inbound, named(message_id))
+        self.send(bridge, future, envelope, Target::Inbound, named(message_id, wait_replicas))
     }
 
     fn publish_outbound(
@@ -59,8 +60,10 @@ impl Publisher {
         platform: Text,
         envelope: &Bound<'_, PyAny>,
         message_id: Option<Text>,
+        wait_replicas: Option<u32>,
     ) -> PyResult<bool> {
-        self.send(bridge, future, envelope, Target::Outbound { platform: platform.into() }, named(message_id))
+        let target = Target::Outbound { platform: platform.into() };
+        self.send(bridge, future, envelope, target, named(message_id, wait_replicas))
     }
 
     fn publish_tools_request(&self, bridge: &Bridge, future: Py<PyAny>, request: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -89,6 +92,7 @@ impl Publisher {
         trace_id: Option<Text>,
         traceparent: Option<Text>,
         tracestate: Option<Text>,
+        wait_replicas: Option<u32>,
     ) -> PyResult<bool> {
         let options = PublishOptions {
             message_id: message_id.map(String::from),
@@ -96,6 +100,7 @@ impl Publisher {
             trace_id: trace_id.map(String::from),
             traceparent: traceparent.map(String::from),
             tracestate: tracestate.map(String::from),
+            wait_replicas,
         };
         self.send(bridge, future, body, Target::Stream { name: stream.into() }, options)
     }

@@ -28,10 +28,11 @@ impl Receipt {
         &self.0.stream
     }
 
-    /// How safe it is: `memory` (gone with the process) or `server` (as durable as the server is configured).
+    /// How safe it is: `memory` (gone with the process), `server` (gone with the server's), `aof-everysec`, `aof-always`,
+    /// or `replicated(n)`, confirmed by n replicas.
     #[getter]
-    fn durability(&self) -> &'static str {
-        self.0.durability.as_str()
+    fn durability(&self) -> String {
+        self.0.durability.to_string()
     }
 
     /// Whether the message id had been published before; nothing was added then.

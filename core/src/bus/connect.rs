@@ -8,11 +8,11 @@ use super::{Bus, unknown_scheme};
 use crate::clock::{Clock, SystemClock};
 use crate::config::BusConfig;
 use crate::engine::Engine;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::provision::Role;
-use crate::publish::{Durability, Publisher};
+use crate::publish::Publisher;
 use crate::redis::{ConnectOptions, RedisTransport};
-use crate::transport::Transport;
+use crate::transport::{Level, Transport};
 
 /// A bus that is about to be connected: await it.
 #[derive(Debug)]
@@ -57,8 +57,8 @@ impl ConnectBuilder {
     async fn connect(self) -> Result<Bus> {
         self.config.validate()?;
         let clock = self.clock.unwrap_or_else(SystemClock::shared);
-        let (transport, url, durability) = open(&self.url, &self.config, clock.clone()).await?;
-        let publisher = Publisher::new(transport, clock, self.config, durability)?;
+        let (transport, url) = open(&self.url, &self.config, clock.clone()).await?;
+        let publisher = Publisher::new(transport, clock, self.config)?;
         let bus = Bus { publisher, url };
         if self.role != Role::None {
             bus.ensure_streams(self.role, &self.platforms).await?;
@@ -76,14 +76,14 @@ impl IntoFuture for ConnectBuilder {
     }
 }
 
-async fn open(
-    url: &str,
-    config: &BusConfig,
-    clock: Arc<dyn Clock>,
-) -> Result<(Arc<dyn Transport>, String, Durability)> {
+async fn open(url: &str, config: &BusConfig, clock: Arc<dyn Clock>) -> Result<(Arc<dyn Transport>, String)> {
     if let Some(name) = url.strip_prefix("memory://") {
+        if config.wait_replicas > 0 {
+            let error = Error::invalid("memory:// has no replicas to wait for; leave wait_replicas at 0");
+            return Err(error.with_context("setting", "wait_replicas"));
+        }
         let engine: Arc<dyn Transport> = if name.is_empty() { Engine::new(clock) } else { Engine::shared(name) };
-        return Ok((engine, url.into(), Durability::Memory));
+        return Ok((engine, url.into()));
     }
     let schemes = ["redis://", "rediss://", "unix://", "redis+sentinel://", "rediss+sentinel://"];
     if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
@@ -92,6 +92,35 @@ async fn open(
     let options =
         ConnectOptions::default().with_wait(config.connect_timeout).with_response_timeout(config.response_timeout);
     let transport = RedisTransport::connect(url, options, clock).await?;
+    examine(&transport, config.strict_server).await?;
     let shown = format!("{}//{}", url.split("//").next().unwrap_or_default(), transport.server());
-    Ok((Arc::new(transport), shown, Durability::Server))
+    Ok((Arc::new(transport), shown))
+}
+
+/// Looks at a server once in a process, and tells in the log what is not as it should be; `strict` refuses one that is bad,
+/// or that does not let us see whether it is.
+async fn examine(transport: &RedisTransport, strict: bool) -> Result<()> {
+    if !transport.first_look() && !strict {
+        return Ok(());
+    }
+    let findings = transport.examine(None).await?;
+    let of_level = |level: Level| {
+        let matching = findings.iter().filter(|finding| finding.level == level);
+        matching.map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let (bad, unknown) = (of_level(Level::Bad), of_level(Level::Unknown));
+    if strict && !(bad.is_empty() && unknown.is_empty()) {
+        let text = [bad, unknown].concat().join(" · ");
+        return Err(Error::invalid(format!("strict_server refuses this server: {text}"))
+            .with_context("setting", "strict_server")
+            .with_context("server", transport.server()));
+    }
+    let server = transport.server();
+    if !bad.is_empty() {
+        tracing::warn!(server, "this server is not safe to keep messages on: {}", bad.join(" · "));
+    }
+    for finding in findings.iter().filter(|finding| matches!(finding.level, Level::Warning | Level::Unknown)) {
+        tracing::info!(server, check = finding.check, "{finding}");
+    }
+    Ok(())
 }

@@ -14,7 +14,7 @@ use crate::inspect;
 use crate::provision::{self, Role};
 use crate::publish::Publisher;
 use crate::topology::Name;
-use crate::transport::{Entry, EntryId, PendingInfo, Retention, ServerInfo, StreamInfo};
+use crate::transport::{Entry, EntryId, Finding, PendingInfo, Retention, ServerInfo, StreamInfo};
 
 /// A connection to a bus. Cheap to clone; every clone shares the connection, and closing one closes all.
 ///
@@ -53,7 +53,7 @@ impl Bus {
         clock: std::sync::Arc<dyn crate::clock::Clock>,
         config: crate::config::BusConfig,
     ) -> Self {
-        let publisher = Publisher::new(transport, clock, config, crate::publish::Durability::Memory);
+        let publisher = Publisher::new(transport, clock, config);
         Self { publisher: publisher.unwrap_or_else(|error| panic!("{error}")), url: "test:".into() }
     }
 
@@ -123,6 +123,12 @@ impl Bus {
     pub async fn ping(&self) -> Result<ServerInfo> {
         self.ensure_open()?;
         self.transport().ping().await
+    }
+
+    /// Whether the server is safe to keep messages on, check by check: version, role, eviction, persistence, rights and
+    /// more. What it does not let us see is `unknown`, never `ok`.
+    pub async fn doctor(&self) -> Result<Vec<Finding>> {
+        inspect::doctor(&self.publisher).await
     }
 
     /// Retention of the work streams.

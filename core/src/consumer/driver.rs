@@ -64,6 +64,7 @@ impl Driver {
         if !open {
             self.shared.drain(self.shared.drain_timeout);
         }
+        let mut connections = self.transport.connections();
         ops.push(self.look_at_server());
         loop {
             let (actions, deadline, ended) = self.shared.work();
@@ -77,12 +78,19 @@ impl Driver {
             if ended {
                 break;
             }
+            // A server that is back may be another one; so may one that was changed between two requests.
+            let now = self.transport.connections();
+            if std::mem::replace(&mut connections, now) != now {
+                ops.push(self.look_at_server());
+            }
             let clock = &self.shared.clock;
             tokio::select! {
                 Some(event) = ops.next(), if !ops.is_empty() => match event {
                     Some(Event::ServerSeen(id)) => {
                         let before = server.replace(id);
-                        if before.is_some_and(|before| Some(before) != server) {
+                        // A server that does not say who it is may be another one each time.
+                        let unknown = server.as_deref() == Some("");
+                        if before.is_some_and(|before| unknown || Some(before) != server) {
                             self.shared.step(Event::ServerChanged);
                         }
                     }
@@ -102,7 +110,6 @@ impl Driver {
                     open = false;
                     self.shared.drain(self.shared.drain_timeout);
                 }
-                // A server that is back may be another one.
                 Ok(notice) = notices.recv() => match notice {
                     Notice::Recovered => ops.push(self.look_at_server()),
                     Notice::DeadLettered { .. } if self.shared.clock.now() >= count_again => {

@@ -3,12 +3,17 @@
 use super::state::{Now, State};
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::mutant::Mutant;
+use crate::policy::Durability;
 use crate::transport::{Append, Appended, check};
 
 /// Appends one entry.
 pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
     check::append(&entry)?;
-    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure } = entry;
+    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure, replicas } = entry;
+    if replicas.is_some() {
+        let error = Error::invalid("memory:// has no replicas to wait for; leave wait_replicas at 0");
+        return Err(error.with_context("setting", "wait_replicas").with_stored(Stored::No));
+    }
     if let Some(fence) = fence {
         let in_force = state.routings.get(&fence.consumers).is_some_and(|r| r.check(&fence.session).is_ok());
         if !in_force && !Mutant::UnfencedEffect.is_on() {
@@ -20,7 +25,7 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
         && !Mutant::NoDedupe.is_on()
         && let Some(id) = state.markers.get(&dedupe.key, now.mono)
     {
-        return Ok(Appended { id, duplicate: true, len: measure.then(|| len(state)) });
+        return Ok(Appended { id, duplicate: true, len: measure.then(|| len(state)), durability: Durability::Memory });
     }
     if strict_cap.is_some_and(|cap| len(state) >= cap) {
         return Err(
@@ -40,7 +45,7 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
     if let Some(dedupe) = dedupe {
         state.markers.set(&dedupe.key, id, dedupe.window, now.mono);
     }
-    Ok(Appended { id, duplicate: false, len: measure.then(|| len(state)) })
+    Ok(Appended { id, duplicate: false, len: measure.then(|| len(state)), durability: Durability::Memory })
 }
 
 fn refused(kind: ErrorKind, message: &str) -> Error {

@@ -259,6 +259,7 @@ impl Transport for Engine {
             name: "memory".into(),
             version: env!("CARGO_PKG_VERSION").into(),
             run_id: self.server.run_id.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            primary: Some(true),
         })
     }
 

@@ -110,7 +110,7 @@ impl Line {
     }
 
     /// The next calls that leave together; plain entries and scripted ones do not mix, for in between the script would
-    /// have to travel with them.
+    /// have to travel with them. Nor do those that wait for replicas and those that do not.
     fn next(&self) -> Vec<Call> {
         let mut state = self.state();
         let mut burst: Vec<Call> = Vec::new();
@@ -130,8 +130,10 @@ impl Line {
 
 impl Call {
     fn is_like(&self, other: &Self) -> bool {
-        let plain = |call: &Self| call.entries.iter().all(Append::is_plain);
-        plain(self) == plain(other)
+        let kind = |call: &Self| {
+            (call.entries.iter().all(Append::is_plain), call.entries.first().and_then(|entry| entry.replicas))
+        };
+        kind(self) == kind(other)
     }
 }
 
@@ -225,6 +227,7 @@ mod tests {
     use tokio::sync::Semaphore;
 
     use super::*;
+    use crate::policy::Durability;
     use crate::transport::{Dedupe, EntryId};
 
     /// A server that stores what comes and answers when it may: each entry gets its number in order of storage.
@@ -244,7 +247,9 @@ mod tests {
                 server.writes.lock().unwrap().push(names);
                 server.may_answer.acquire().await.unwrap().forget();
                 let id = |n| EntryId { ms: (before + n) as u64, seq: 0 };
-                (0..entries.len()).map(|n| Ok(Appended { id: id(n), duplicate: false, len: None })).collect()
+                (0..entries.len())
+                    .map(|n| Ok(Appended { id: id(n), duplicate: false, len: None, durability: Durability::Server }))
+                    .collect()
             }
             .boxed()
         });

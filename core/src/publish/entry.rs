@@ -8,7 +8,7 @@ use crate::config::BIG_BODY;
 use crate::envelope::{EntryFields, Envelope, Head, Kind, Outbound};
 use crate::error::{Error, Result};
 use crate::topology::{self, Name};
-use crate::transport::{Append, Dedupe, Retention};
+use crate::transport::{Append, Dedupe, Replicas, Retention};
 
 /// Where something is published, which also says what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,6 +48,9 @@ pub struct PublishOptions {
     pub traceparent: Option<String>,
     /// W3C `tracestate`.
     pub tracestate: Option<String>,
+    /// Replicas that must confirm it; by default as the bus is set. Publishes that ask for different numbers keep their
+    /// order only when one is awaited before the next.
+    pub wait_replicas: Option<u32>,
 }
 
 /// An encoded body and where it goes.
@@ -111,6 +114,10 @@ impl Publisher {
                 append.body = Some((key, body));
             }
         }
+        append.replicas = match options.wait_replicas.unwrap_or(config.wait_replicas) {
+            0 => None,
+            count => Some(Replicas { count, within: config.replica_timeout }),
+        };
         append.fence.clone_from(&self.fence);
         append.fields = entry.write()?;
         match retention {

@@ -10,6 +10,7 @@ mod entry;
 mod gate;
 mod receipt;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +19,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use entry::{Outgoing, PublishOptions, Target};
-pub use receipt::{Durability, Receipt};
+pub use receipt::Receipt;
 
 use crate::clock::Clock;
 use crate::config::BusConfig;
@@ -44,7 +45,6 @@ struct Inner {
     clock: Arc<dyn Clock>,
     config: BusConfig,
     limits: Limits,
-    durability: Durability,
     gates: Gates,
     bursts: Bursts,
     closed: AtomicBool,
@@ -53,12 +53,7 @@ struct Inner {
 }
 
 impl Publisher {
-    pub(crate) fn new(
-        transport: Arc<dyn Transport>,
-        clock: Arc<dyn Clock>,
-        config: BusConfig,
-        durability: Durability,
-    ) -> Result<Self> {
+    pub(crate) fn new(transport: Arc<dyn Transport>, clock: Arc<dyn Clock>, config: BusConfig) -> Result<Self> {
         let limits = Limits::new(config.max_body_bytes, config.max_body_depth)?;
         let inner = Inner {
             bursts: Bursts::new(transport.clone()),
@@ -66,7 +61,6 @@ impl Publisher {
             clock,
             config,
             limits,
-            durability,
             gates: Gates::default(),
             closed: AtomicBool::new(false),
             closing: watch::Sender::new(false),
@@ -135,6 +129,7 @@ impl Publisher {
         }
         let give_up = self.inner.clock.now() + self.inner.config.publish_timeout;
         let mut pause = Duration::from_millis(10);
+        let mut trouble = HashMap::new();
         while !open.is_empty() {
             let refused = self.inner.gates.refused(&open, &self.inner.config);
             let (blocked, mut ready): (Vec<_>, Vec<_>) =
@@ -147,9 +142,17 @@ impl Publisher {
                 for ((n, append), answer) in ready.into_iter().zip(answers) {
                     self.inner.gates.note(&append.stream, &answer, self.inner.clock.now());
                     match answer {
-                        Err(error) if may_repeat(&append, &error) => open.push((n, append)),
+                        Err(error) if may_repeat(&append, &error) => {
+                            let unknown = !is_unstored(&error) || trouble.get(&n).is_some_and(|(_, before)| *before);
+                            trouble.insert(n, (error, unknown));
+                            open.push((n, append));
+                        }
+                        Err(error) if trouble.get(&n).is_some_and(|(_, unknown)| *unknown) => {
+                            let error = error.with_stored(Stored::Unknown);
+                            results[n] = Some(Err(error.with_context("stream", &append.stream)));
+                        }
                         Err(error) => results[n] = Some(Err(error.with_context("stream", &append.stream))),
-                        Ok(appended) => results[n] = Some(Ok(self.receipt(&append, appended))),
+                        Ok(appended) => results[n] = Some(Ok(Self::receipt(&append, appended))),
                     }
                 }
             }
@@ -158,7 +161,8 @@ impl Publisher {
             }
             if self.inner.clock.now() + pause >= give_up || self.ensure_open().is_err() {
                 for (n, append) in open.drain(..) {
-                    results[n] = Some(Err(self.given_up(&append, refused.contains(&append.stream))));
+                    let full = refused.contains(&append.stream);
+                    results[n] = Some(Err(self.given_up(&append, full, trouble.remove(&n))));
                 }
                 break;
             }
@@ -170,30 +174,38 @@ impl Publisher {
         results.into_iter().map(|result| result.unwrap_or_else(lost)).collect()
     }
 
-    fn receipt(&self, append: &Append, appended: Appended) -> Receipt {
+    fn receipt(append: &Append, appended: Appended) -> Receipt {
         Receipt {
             id: appended.id,
             stream: append.stream.clone(),
-            durability: self.inner.durability,
+            durability: appended.durability,
             duplicate: appended.duplicate,
         }
     }
 
-    fn given_up(&self, append: &Append, full: bool) -> Error {
+    /// What is told of an entry that could not be stored in time; `trouble` is the last error, and whether an earlier
+    /// attempt may have stored it.
+    fn given_up(&self, append: &Append, full: bool, trouble: Option<(Error, bool)>) -> Error {
         let seconds = self.inner.config.publish_timeout.as_secs_f64();
-        let error = if full {
-            Error::new(
+        let (last, unknown) = trouble.unzip();
+        let stored = if unknown == Some(true) { Stored::Unknown } else { Stored::No };
+        let error = match last {
+            _ if full => Error::new(
                 ErrorKind::Full,
                 format!(
                     "the stream held its cap of unread entries for {seconds} s; start consumers, wait, or widen the cap"
                 ),
+            ),
+            // It is stored, and not as often as it should be.
+            Some(last) if last.kind() == ErrorKind::Timeout && append.replicas.is_some() => last,
+            Some(last) => Error::new(
+                last.kind(),
+                format!("the server did not take the entry within {seconds} s; at last: {}", last.message()),
             )
-            .with_stored(Stored::No)
-        } else {
-            let stored = if append.dedupe.is_some() { Stored::Unknown } else { Stored::No };
-            Error::unavailable(format!("the server did not take the entry within {seconds} s")).with_stored(stored)
+            .with_source(last),
+            None => Error::unavailable(format!("the server did not take the entry within {seconds} s")),
         };
-        error.with_context("stream", &append.stream)
+        error.with_stored(stored).with_context("stream", &append.stream)
     }
 
     /// The same publisher under a fence.
@@ -267,6 +279,9 @@ fn only(mut results: Vec<Result<Receipt>>) -> Result<Receipt> {
 /// Nothing was stored, or storing again under the same message id cannot double it.
 fn may_repeat(append: &Append, error: &Error) -> bool {
     let passing = matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout | ErrorKind::Full);
-    let unstored = error.context().iter().any(|(key, value)| *key == "stored" && value == Stored::No.as_str());
-    passing && (unstored || append.dedupe.is_some())
+    passing && (is_unstored(error) || append.dedupe.is_some())
+}
+
+fn is_unstored(error: &Error) -> bool {
+    error.context().iter().any(|(key, value)| *key == "stored" && value == Stored::No.as_str())
 }

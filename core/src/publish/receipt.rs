@@ -1,27 +1,8 @@
 //! What a publisher gets back.
 
+use crate::policy::Durability;
 use crate::topology::Name;
 use crate::transport::EntryId;
-
-/// Where a stored entry stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Durability {
-    /// In this process' memory: gone with it.
-    Memory,
-    /// In the server, as durable as its persistence is configured.
-    Server,
-}
-
-impl Durability {
-    /// `memory` or `server`.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Memory => "memory",
-            Self::Server => "server",
-        }
-    }
-}
 
 /// Proof that an entry was stored.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,6 +12,7 @@ use super::link::{Failure, Link, is_noscript, load, unwrapped};
 use super::parse::{self, Answer};
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result, Stored};
+use crate::policy::Durability;
 use crate::transport::{Append, Appended, check};
 
 /// The most names and values one scripted entry may have: Lua cannot spread more.
@@ -20,7 +21,7 @@ pub(super) const MAX_TEXTS: usize = 7000;
 /// A body that no entry took goes after this time; the entry is the next command of the same write.
 const UNCLAIMED_MS: u64 = 600_000;
 
-/// Appends entries; one result for each.
+/// Appends entries; one result for each. Where one waits for replicas, all do, and the connection stands still meanwhile.
 pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended>> {
     if batch.is_empty() {
         return Vec::new();
@@ -33,6 +34,7 @@ pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended
     for n in &sent {
         add(&mut pipeline, &batch[*n], &mut mixed);
     }
+    wait(&mut pipeline, batch, &sent);
     answer(link, &pipeline, batch, &sent, &mut results, &mut again).await;
 
     // The server has forgotten the script: load it, then send what it did not take, still in order.
@@ -42,6 +44,7 @@ pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended
         for n in &again {
             add(&mut pipeline, &batch[*n], &mut false);
         }
+        wait(&mut pipeline, batch, &again);
         let mut never = Vec::new();
         answer(link, &pipeline, batch, &again, &mut results, &mut never).await;
     }
@@ -75,6 +78,49 @@ fn add(pipeline: &mut Pipeline, entry: &Append, by_text: &mut bool) {
         // Between plain entries a forgotten script would cost the order, so the first one brings its text along.
         pipeline.add_command(scripted(entry, std::mem::take(by_text)));
     }
+}
+
+/// Has the server wait until replicas have what was sent before. It counts from the last write of the connection, so a
+/// message id that was known already makes one.
+fn wait(pipeline: &mut Pipeline, batch: &[Append], sent: &[usize]) {
+    let wanted = || sent.iter().filter_map(|n| batch[*n].replicas);
+    let Some(count) = wanted().map(|replicas| replicas.count).max() else { return };
+    for dedupe in sent.iter().filter_map(|n| batch[*n].dedupe.as_ref()) {
+        let mut cmd = ::redis::cmd("PEXPIRE");
+        cmd.arg(&*dedupe.key).arg(millis(dedupe.window).max(1));
+        pipeline.add_command(cmd);
+    }
+    let within = wanted().map(|replicas| replicas.within).max().unwrap_or_default();
+    let mut cmd = ::redis::cmd("WAIT");
+    // Nothing would wait for ever.
+    cmd.arg(count).arg(millis(within).max(1));
+    pipeline.add_command(cmd);
+}
+
+/// How many commands [`wait`] adds.
+fn waits(batch: &[Append], sent: &[usize]) -> usize {
+    let waits = sent.iter().any(|n| batch[*n].replicas.is_some());
+    if waits { 1 + sent.iter().filter(|n| batch[**n].dedupe.is_some()).count() } else { 0 }
+}
+
+/// What a receipt may say, given how many replicas have confirmed.
+fn confirmed(entry: &Append, appended: Appended, replicas: Option<u32>) -> Result<Appended> {
+    let Some(wanted) = entry.replicas else { return Ok(appended) };
+    let confirmed = replicas.unwrap_or(0);
+    if confirmed >= wanted.count {
+        return Ok(Appended { durability: Durability::Replicated(confirmed), ..appended });
+    }
+    Err(Error::new(
+        ErrorKind::Timeout,
+        format!(
+            "the entry is stored, but {confirmed} of {} replicas confirmed it within {:?}; publish again under the same message id",
+            wanted.count, wanted.within
+        ),
+    )
+    .with_context("id", appended.id)
+    .with_context("replicas", confirmed)
+    .with_context("wanted", wanted.count)
+    .with_stored(Stored::Unknown))
 }
 
 fn plain(entry: &Append) -> Cmd {
@@ -138,8 +184,9 @@ async fn answer(
     }
     let beside = |entry: &Append| if entry.is_plain() { entry.measure } else { entry.body.is_some() };
     let commands: usize = sent.iter().map(|n| 1 + usize::from(beside(&batch[*n]))).sum();
-    let replies = match link.pipeline(pipeline).await {
-        Ok(replies) => replies,
+    let waits = waits(batch, sent);
+    let (mut replies, durability) = match link.told(pipeline).await {
+        Ok(told) => told,
         Err(Failure { error, stored }) => {
             for n in sent {
                 results[*n] = Some(Err(error.clone().with_stored(stored)));
@@ -147,7 +194,9 @@ async fn answer(
             return;
         }
     };
-    let mut replies = replies.into_iter().skip(pipeline.len() - commands);
+    let replicas = replies.pop_if(|_| waits > 0).and_then(|reply| parse::number(&reply).ok());
+    let replicas = replicas.map(|replicas| u32::try_from(replicas).unwrap_or(u32::MAX));
+    let mut replies = replies.into_iter().skip(pipeline.len() - commands - waits);
     for n in sent {
         let entry = &batch[*n];
         let kept = entry.body.as_ref().map(|_| unwrapped(replies.next().unwrap_or_default()));
@@ -167,7 +216,8 @@ async fn answer(
         } else {
             decided(link, reply, entry)
         };
-        results[*n] = Some(result);
+        let told = |appended: Appended| confirmed(entry, Appended { durability, ..appended }, replicas);
+        results[*n] = Some(result.and_then(told));
     }
 }
 
@@ -175,7 +225,12 @@ fn appended(link: &Link, reply: Result<Value, RedisError>, length: Option<Value>
     let reply = reply.map_err(|error| refused(link.explain(&error), entry))?;
     // The entry is stored; a length that cannot be read is left out.
     let len = length.and_then(|length| parse::number(&length).ok());
-    Ok(Appended { id: parse::id(&reply).map_err(|e| e.with_stored(Stored::Unknown))?, duplicate: false, len })
+    Ok(Appended {
+        id: parse::id(&reply).map_err(|e| e.with_stored(Stored::Unknown))?,
+        duplicate: false,
+        len,
+        durability: Durability::Server,
+    })
 }
 
 fn decided(link: &Link, reply: Result<Value, RedisError>, entry: &Append) -> Result<Appended> {
@@ -189,7 +244,7 @@ pub(super) fn decided_as(reply: Value, entry: &Append) -> Result<Appended> {
         word @ ("ok" | "dup") => {
             let duplicate = word == "dup";
             let id = answer.id().map_err(|e| e.with_stored(Stored::Unknown))?;
-            Ok(Appended { id, duplicate, len: parse::number(&answer.next()).ok() })
+            Ok(Appended { id, duplicate, len: parse::number(&answer.next()).ok(), durability: Durability::Server })
         }
         "full" => Err(full(&entry.stream, parse::number(&answer.next()).unwrap_or_default())),
         "bodiless" => Err(Error::unavailable("the body was gone before its entry could be stored; publish again")

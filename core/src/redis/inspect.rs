@@ -282,13 +282,18 @@ pub(super) async fn delete_stream(link: &Link, stream: &Name) -> Result<()> {
     Ok(())
 }
 
-/// What the server is.
+/// What the server is. What it does not say is empty.
 pub(super) async fn ping(link: &Link) -> Result<ServerInfo> {
     let mut pipeline = Pipeline::new();
     pipeline.cmd("INFO").arg("server").cmd("INFO").arg("replication");
     let mut about = String::new();
     for reply in link.pipeline(&pipeline).await? {
-        about.push_str(&parse::text(unwrapped(reply).map_err(|error| link.explain(&error))?)?);
+        match unwrapped(reply).map_err(|error| link.explain(&error)) {
+            Ok(reply) => about.push_str(&parse::text(reply)?),
+            // It answers, and does not say what it is.
+            Err(error) if error.kind() == ErrorKind::Auth => {}
+            Err(error) => return Err(error),
+        }
     }
     Ok(server(&about))
 }
@@ -301,8 +306,13 @@ pub(super) fn server(about: &str) -> ServerInfo {
         Some(version) => ("valkey", Some(version)),
         None => ("redis", value("redis_version")),
     };
-    let run_id = format!("{}/{}", value("run_id").unwrap_or_default(), value("master_replid").unwrap_or_default());
-    ServerInfo { name: name.to_owned(), version: version.unwrap_or_default().to_owned(), run_id }
+    let ids = value("run_id").zip(value("master_replid"));
+    ServerInfo {
+        name: name.to_owned(),
+        version: version.unwrap_or_default().to_owned(),
+        run_id: ids.map(|(run, replication)| format!("{run}/{replication}")).unwrap_or_default(),
+        primary: value("role").map(|role| role == "master"),
+    }
 }
 
 /// Runs a pipeline over one stream; the first error reply is the answer.

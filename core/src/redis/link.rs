@@ -16,10 +16,12 @@ use tokio::sync::watch;
 
 use super::connect::Target;
 use super::error::{by_client, by_text, is_misplaced, was_refused};
+use super::parse::{array, text};
 use super::script::{SCRIPTS, Script};
 use super::supervisor::Supervisor;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result, Stored};
+use crate::policy::Durability;
 
 /// A failed request, and whether the server may have carried it out.
 #[derive(Debug, Clone)]
@@ -63,6 +65,7 @@ struct State {
 struct Live {
     connection: MultiplexedConnection,
     primary: u64,
+    durability: Durability,
     ended: Arc<AtomicBool>,
 }
 
@@ -70,7 +73,15 @@ struct Live {
 struct Ready {
     connection: MultiplexedConnection,
     primary: u64,
+    durability: Durability,
     generation: u64,
+}
+
+impl Ready {
+    fn new(live: &Live, generation: u64) -> Self {
+        let Live { connection, primary, durability, .. } = live;
+        Self { connection: connection.clone(), primary: *primary, durability: *durability, generation }
+    }
 }
 
 impl Link {
@@ -121,6 +132,11 @@ impl Link {
 
     /// Runs commands in their order, in one write; an error reply stands in its place.
     pub(super) async fn pipeline(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
+        self.told(pipeline).await.map(|(replies, _)| replies)
+    }
+
+    /// The same, with how safe the server keeps what it was told.
+    pub(super) async fn told(&self, pipeline: &Pipeline) -> Result<(Vec<Value>, Durability), Failure> {
         let mut ready = self.ready().await?;
         let primary = ready.primary;
         let sent = ready.connection.send_packed_commands(pipeline, 0, pipeline.len());
@@ -129,7 +145,7 @@ impl Link {
         if let Some(error) = replies.iter().find_map(misplaced) {
             self.misplaced(ready.generation, &error);
         }
-        Ok(replies)
+        Ok((replies, ready.durability))
     }
 
     /// Runs a script by its hash; loads it again when the server has forgotten it.
@@ -176,6 +192,11 @@ impl Link {
     /// The clock that everything here runs on.
     pub(super) fn clock(&self) -> &Arc<dyn Clock> {
         &self.clock
+    }
+
+    /// How many connections were made so far.
+    pub(super) fn connections(&self) -> u64 {
+        self.state().generation
     }
 
     /// Ends the connection for good.
@@ -238,9 +259,7 @@ impl Link {
                 state.connection = None;
                 Err(state.attempts)
             }
-            Some(live) => {
-                Ok(Ready { connection: live.connection.clone(), primary: live.primary, generation: state.generation })
-            }
+            Some(live) => Ok(Ready::new(live, state.generation)),
             None => Err(state.attempts),
         }
     }
@@ -260,8 +279,9 @@ impl Link {
             setup.add_command(load(script));
         }
         let timeout = Some(self.target().options.response_timeout);
-        let opened = self.supervisor.open((eager, true), timeout, hear, &setup).await?;
-        Ok(Live { connection: opened.connection, primary: opened.primary, ended })
+        let mut opened = self.supervisor.open((eager, true), timeout, hear, &setup).await?;
+        let durability = durability(&mut opened.connection).await;
+        Ok(Live { connection: opened.connection, primary: opened.primary, durability, ended })
     }
 
     /// Notes how an attempt ended.
@@ -271,8 +291,9 @@ impl Link {
         state.failure = attempt.as_ref().err().cloned();
         let live = attempt?;
         state.generation += 1;
-        state.connection = Some(live.clone());
-        Ok(Ready { connection: live.connection, primary: live.primary, generation: state.generation })
+        let ready = Ready::new(&live, state.generation);
+        state.connection = Some(live);
+        Ok(ready)
     }
 
     /// Judges a failed request; a broken connection is given up.
@@ -319,6 +340,21 @@ pub(super) fn unwrapped(reply: Value) -> Result<Value, RedisError> {
     match reply {
         Value::ServerError(error) => Err(error.into()),
         reply => Ok(reply),
+    }
+}
+
+/// How safe the server keeps what it takes. One that does not let us look is believed to write nothing down.
+async fn durability(connection: &mut MultiplexedConnection) -> Durability {
+    let mut look = ::redis::pipe();
+    look.cmd("INFO").arg("persistence").cmd("CONFIG").arg("GET").arg("appendfsync");
+    let Ok(replies) = connection.send_packed_commands(&look, 0, look.len()).await else { return Durability::Server };
+    let [info, setting] = &replies[..] else { return Durability::Server };
+    let on = text(info.clone()).is_ok_and(|info| info.lines().any(|line| line.trim() == "aof_enabled:1"));
+    let setting = array(setting.clone()).ok().and_then(|pair| text(pair.into_iter().nth(1)?).ok());
+    match setting.as_deref() {
+        Some("always") if on => Durability::AofAlways,
+        Some("everysec") if on => Durability::AofEverysec,
+        _ => Durability::Server,
     }
 }
 

@@ -7,6 +7,7 @@
 mod address;
 mod append;
 mod connect;
+mod doctor;
 mod error;
 mod fetch;
 mod group;
@@ -38,7 +39,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Group, Hint, PendingInfo, Record, Recreated, Refusal,
+    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Finding, Group, Hint, PendingInfo, Record, Recreated, Refusal,
     Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
 };
 
@@ -49,6 +50,8 @@ const OLDEST: (u32, u32) = (6, 2);
 #[derive(Debug)]
 pub struct RedisTransport {
     link: Link,
+    /// For what waits for replicas: the server holds such a connection up, and nobody else's requests should wait with it.
+    replicating: Link,
     waits: Waits,
 }
 
@@ -60,10 +63,14 @@ impl RedisTransport {
     pub async fn connect(url: &str, options: ConnectOptions, clock: Arc<dyn Clock>) -> Result<Self> {
         let (wait, options) = (options.wait, options.with_wait(Duration::ZERO));
         let supervisor = Supervisor::of(url, options)?;
-        let transport = Self { link: Link::new(supervisor, wait, clock), waits: Waits::default() };
+        let transport = Self {
+            replicating: Link::new(supervisor.clone(), wait, clock.clone()),
+            link: Link::new(supervisor, wait, clock),
+            waits: Waits::default(),
+        };
         transport.link.open().await?;
         let server = inspect::ping(&transport.link).await?;
-        if too_old(&server.version) {
+        if !server.version.is_empty() && too_old(&server.version) {
             return Err(Error::invalid(format!(
                 "{} {} is too old; Redis {}.{} is needed",
                 server.name, server.version, OLDEST.0, OLDEST.1
@@ -81,6 +88,11 @@ impl RedisTransport {
             self.waits.forget(group, &session.identity);
         }
         answer
+    }
+
+    /// Whether nobody in this process has looked at this server before; only the first one is told so.
+    pub fn first_look(&self) -> bool {
+        self.link.supervisor.first_look()
     }
 
     /// Host and port, or the path of a socket; never a password.
@@ -107,7 +119,8 @@ impl Transport for RedisTransport {
         if let Err(error) = self.link.check_open() {
             return batch.iter().map(|_| Err(error.clone().with_stored(Stored::No))).collect();
         }
-        append::append(&self.link, &batch).await
+        let replicating = batch.iter().any(|entry| entry.replicas.is_some());
+        append::append(if replicating { &self.replicating } else { &self.link }, &batch).await
     }
 
     async fn register(&self, group: &Group, identity: &Name, suffix: &str) -> Result<Result<Session, Refusal>> {
@@ -227,12 +240,21 @@ impl Transport for RedisTransport {
         inspect::delete_stream(&self.link, stream).await
     }
 
+    fn connections(&self) -> u64 {
+        self.link.connections()
+    }
+
     async fn ping(&self) -> Result<ServerInfo> {
         inspect::ping(&self.link).await
     }
 
+    async fn examine(&self, probe: Option<&Name>) -> Result<Vec<Finding>> {
+        doctor::examine(&self.link, probe).await
+    }
+
     async fn close(&self) {
         self.link.close();
+        self.replicating.close();
         self.waits.close().await;
     }
 }

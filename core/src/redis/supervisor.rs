@@ -10,7 +10,7 @@
 //!
 //! Supervisors are shared by address, settings and runtime: one runtime may stand still while another is driven.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -57,6 +57,7 @@ pub(super) struct Supervisor {
     primary: watch::Sender<u64>,
     lookout: Mutex<Option<AbortHandle>>,
     links: AtomicUsize,
+    looked: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -103,6 +104,7 @@ impl Supervisor {
             primary: watch::Sender::new(0),
             lookout: Mutex::default(),
             links: AtomicUsize::new(0),
+            looked: AtomicBool::new(false),
         });
         all.push((key, Arc::downgrade(&supervisor)));
         Ok(supervisor)
@@ -255,6 +257,11 @@ impl Supervisor {
         };
         let task = tokio::spawn(async move { sentinel::listen(&target, &service, &*clock, named).await });
         *lookout = Some(task.abort_handle());
+    }
+
+    /// Whether this is the first time that this is asked.
+    pub(super) fn first_look(&self) -> bool {
+        !self.looked.swap(true, Ordering::AcqRel)
     }
 
     /// A link begins to use it.

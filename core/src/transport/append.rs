@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{EntryId, Fence, Fields};
+use crate::policy::Durability;
 use crate::topology::Name;
 
 /// A message id and how long it is remembered.
@@ -15,6 +16,15 @@ pub struct Dedupe {
     pub key: Name,
     /// How long.
     pub window: Duration,
+}
+
+/// Copies that must be confirmed before an entry counts as published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Replicas {
+    /// How many, at least 1.
+    pub count: u32,
+    /// How long the server waits for them.
+    pub within: Duration,
 }
 
 /// One entry to append.
@@ -36,12 +46,24 @@ pub struct Append {
     pub body: Option<(Name, Bytes)>,
     /// Also answer the stream's length.
     pub measure: bool,
+    /// Fail with `Timeout` unless so many replicas have it.
+    pub replicas: Option<Replicas>,
 }
 
 impl Append {
     /// A plain entry.
     pub fn new(stream: Name, fields: Fields) -> Self {
-        Self { stream, fields, max_len: None, strict_cap: None, dedupe: None, fence: None, body: None, measure: false }
+        Self {
+            stream,
+            fields,
+            max_len: None,
+            strict_cap: None,
+            dedupe: None,
+            fence: None,
+            body: None,
+            measure: false,
+            replicas: None,
+        }
     }
 
     /// Whether it is appended without conditions, and nothing is stored beside it.
@@ -65,4 +87,6 @@ pub struct Appended {
     pub duplicate: bool,
     /// Length of the stream afterwards, if asked for.
     pub len: Option<u64>,
+    /// How safe it is.
+    pub durability: Durability,
 }

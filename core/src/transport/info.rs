@@ -50,6 +50,8 @@ pub struct ServerInfo {
     pub name: String,
     /// Version, e.g. `7.0.15`.
     pub version: String,
-    /// Its replication id, which changes with a failover; with a restart the run id does.
+    /// Its replication id, which changes with a failover; with a restart the run id does. Empty when it does not say.
     pub run_id: String,
+    /// Whether it takes writes; `None` when it does not say.
+    pub primary: Option<bool>,
 }

@@ -6,6 +6,7 @@
 
 mod append;
 pub(crate) mod check;
+mod doctor;
 mod entry;
 mod info;
 mod letters;
@@ -20,6 +21,7 @@ use bytes::Bytes;
 use crate::error::Result;
 use crate::topology::Name;
 pub use append::*;
+pub use doctor::*;
 pub use entry::*;
 pub use info::*;
 pub use letters::*;
@@ -131,8 +133,20 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
     /// Removes a stream and everything kept beside it under fixed names. For reply streams and tests.
     async fn delete_stream(&self, stream: &Name) -> Result<()>;
 
+    /// How many connections were made so far: behind another one than before may be another server.
+    fn connections(&self) -> u64 {
+        0
+    }
+
     /// One round trip; what the server is.
     async fn ping(&self) -> Result<ServerInfo>;
+
+    /// Whether the server is safe to keep messages on, check by check; `probe` also tries the rights that are needed on
+    /// this stream. Changes nothing.
+    async fn examine(&self, probe: Option<&Name>) -> Result<Vec<Finding>> {
+        let _ = probe;
+        Ok(vec![Finding::ok("version", "memory"), Finding::ok("persistence", "memory of this process, gone with it")])
+    }
 
     /// Ends the connections. Idempotent; later calls are `Closed`.
     async fn close(&self);

@@ -33,11 +33,13 @@ pub(super) enum Command {
     Inference(InferenceArgs),
     /// Talks to a gateway from the terminal
     Chat(ChatArgs),
+    /// Looks whether a server is safe to keep messages on; exit code 1 when something is bad
+    Doctor(DoctorArgs),
 }
 
 #[derive(Debug, Args)]
 pub(super) struct DevArgs {
-    /// Run on this Redis instead (redis://, rediss:// or unix://); REDIS_URL is not looked at
+    /// Run on this Redis instead (redis://, rediss://, unix:// or redis+sentinel://); REDIS_URL is not looked at
     #[arg(long, value_name = "URL")]
     pub redis: Option<String>,
     /// Play a conversation of 30 messages; stay as a chat on a terminal, end without one
@@ -79,8 +81,8 @@ pub(super) struct InferenceArgs {
 
 #[derive(Debug, Args)]
 pub(super) struct ServerArgs {
-    /// Address of the Redis (redis://, rediss:// or unix://) [environment: REDIS_URL]
-    #[arg(long, value_name = "URL")]
+    /// Address of the Redis (redis://, rediss://, unix:// or redis+sentinel://) [environment: REDIS_URL]
+    #[arg(long, visible_alias = "url", value_name = "URL")]
     pub redis: Option<String>,
 }
 
@@ -160,6 +162,15 @@ pub(super) struct LeaseArgs {
     /// How quickly that is noticed
     #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
     pub sweep: Duration,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// How long to wait for a server that cannot be reached; 0s fails at the first refusal
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = duration)]
+    pub connect_timeout: Duration,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ mod chat;
 mod client;
 mod conversation;
 mod demo;
+mod doctor;
 mod duration;
 mod log;
 mod role;
@@ -52,6 +53,7 @@ pub fn main() -> ExitCode {
             Command::Gateway(options) => role::gateway(options, environment).await,
             Command::Inference(options) => role::inference(options, environment).await,
             Command::Chat(options) => chat::run(options).await,
+            Command::Doctor(options) => doctor::run(options, environment).await,
         }
     });
     // What still runs was given up on purpose, after a second signal.

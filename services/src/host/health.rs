@@ -75,6 +75,9 @@ impl Health {
     async fn ping(&self) -> Result<(), String> {
         let bus = self.bus.get().ok_or("not connected yet")?;
         match tokio::time::timeout(PING_LIMIT, bus.ping()).await {
+            Ok(Ok(server)) if server.primary == Some(false) => {
+                Err("the server is a replica and takes no writes".into())
+            }
             Ok(Ok(_)) => Ok(()),
             Ok(Err(error)) => Err(error.message().to_owned()),
             Err(_) => Err(format!("no answer within {} s", PING_LIMIT.as_secs())),

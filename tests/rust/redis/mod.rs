@@ -2,7 +2,10 @@
 //! forgotten scripts, blocking reads. What both transports must do stands in `conformance`.
 
 mod connecting;
+mod doctor;
+mod durability;
 mod lossy;
+mod outcomes;
 mod sentinel;
 mod tls;
 mod trimming;

@@ -60,7 +60,7 @@ from stargazer_core.errors import (
     UnavailableError,
 )
 from stargazer_core.handler import Handler
-from stargazer_core.info import Entry, GroupInfo, PendingInfo, StreamInfo
+from stargazer_core.info import Entry, Finding, GroupInfo, PendingInfo, StreamInfo
 from stargazer_core.notice import Notice, NoticeKind
 from stargazer_core.outcome import Outcome, Reject
 from stargazer_core.publisher import Publisher
@@ -85,6 +85,7 @@ __all__ = [
     "Entry",
     "ExpiredError",
     "Ext",
+    "Finding",
     "ForkedError",
     "FullError",
     "GroupInfo",

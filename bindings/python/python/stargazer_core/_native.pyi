@@ -67,6 +67,7 @@ class Bus:
     def dead_letters(
         self, bridge: Bridge, future: Future[Any], stream: str | None, call: str, arguments: dict[str, Any]
     ) -> None: ...
+    def doctor(self, bridge: Bridge, future: Future[list[tuple[str, Any, str, str]]]) -> None: ...
     def close(self, bridge: Bridge, future: Future[None]) -> None: ...
     def consume_inbound(self, group: str | None, settings: dict[str, Any]) -> Consumer: ...
     def consume_outbound(self, platform: str, group: str | None, settings: dict[str, Any]) -> Consumer: ...
@@ -77,7 +78,12 @@ class Publisher:
     """Publishes; under a fence when it came from a delivery."""
 
     def publish_inbound(
-        self, bridge: Bridge, future: Future[Receipt], envelope: Mapping[str, Any], message_id: str | None
+        self,
+        bridge: Bridge,
+        future: Future[Receipt],
+        envelope: Mapping[str, Any],
+        message_id: str | None,
+        wait_replicas: int | None,
     ) -> bool: ...
     def publish_outbound(
         self,
@@ -86,6 +92,7 @@ class Publisher:
         platform: str,
         envelope: Mapping[str, Any],
         message_id: str | None,
+        wait_replicas: int | None,
     ) -> bool: ...
     def publish_tools_request(self, bridge: Bridge, future: Future[Receipt], request: Mapping[str, Any]) -> bool: ...
     def publish_tools_reply(
@@ -102,6 +109,7 @@ class Publisher:
         trace_id: str | None,
         traceparent: str | None,
         tracestate: str | None,
+        wait_replicas: int | None,
     ) -> bool: ...
 
 @final
@@ -116,7 +124,8 @@ class Receipt:
         """The stream it stands in."""
     @property
     def durability(self) -> str:
-        """How safe it is: ``memory`` (gone with the process) or ``server`` (as durable as the server is configured)."""
+        """How safe it is: ``memory`` (gone with the process), ``server`` (gone with the server's), ``aof-everysec``,
+        ``aof-always``, or ``replicated(n)``, confirmed by n replicas."""
     @property
     def duplicate(self) -> bool:
         """Whether the message id had been published before; nothing was added then."""

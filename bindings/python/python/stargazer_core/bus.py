@@ -12,7 +12,7 @@ from stargazer_core import _native
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.envelope import Inbound, Outbound
-from stargazer_core.info import Entry, PendingInfo, StreamInfo, stream_info
+from stargazer_core.info import Entry, Finding, PendingInfo, StreamInfo, stream_info
 from stargazer_core.loop import ask
 from stargazer_core.publisher import Publisher
 
@@ -148,6 +148,12 @@ class Bus(Publisher):
     def dead_letters(self, stream: str | None = None) -> DeadLetters:
         """The entries that were given up; those of another stream than this bus writes them to, if one is named."""
         return DeadLetters(self._native, stream)
+
+    async def doctor(self) -> list[Finding]:
+        """Whether the server is safe to keep messages on, check by check: version, role, eviction, persistence, rights and
+        more. What it does not let us see is ``unknown``, never ``ok``.
+        """
+        return [Finding(*row) for row in await ask(self._native.doctor)]
 
     async def close(self) -> None:
         """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""

@@ -2,11 +2,25 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from stargazer_core import _native
 
-__all__ = ["Entry", "GroupInfo", "PendingInfo", "StreamInfo"]
+__all__ = ["Entry", "Finding", "GroupInfo", "PendingInfo", "StreamInfo"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The result of one check of a server."""
+
+    #: What was looked at, a word that never changes: ``eviction``, ``persistence``, …
+    check: str
+    #: How it came out: ``ok``, ``unknown`` (the server does not let us look), ``warning`` or ``bad``.
+    level: Literal["ok", "unknown", "warning", "bad"]
+    #: What is there.
+    found: str
+    #: What to do; empty when all is well.
+    advice: str
 
 
 @dataclass(frozen=True)

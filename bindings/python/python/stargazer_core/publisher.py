@@ -20,6 +20,9 @@ class Publisher:
     published one after the other from one event loop are stored in that order. Cancelling an await does not take back
     what was sent.
 
+    With ``wait_replicas`` (or the bus setting of this name) a receipt means that so many replicas have confirmed the entry;
+    ``TimeoutError`` with ``stored`` ``unknown`` that the entry is stored and they did not in time.
+
     All methods raise ``InvalidError`` (naming the field) for what cannot be published, ``TooLargeError``,
     ``FullError`` (the stream is at its cap), ``UnavailableError``, ``ClosedError``, ``StaleError`` (only on
     ``delivery.bus``) and ``ForkedError``.
@@ -31,15 +34,22 @@ class Publisher:
         """For buses and deliveries only."""
         self._publisher = native
 
-    async def publish_inbound(self, envelope: Mapping[str, Any], *, message_id: str | None = None) -> Receipt:
+    async def publish_inbound(
+        self, envelope: Mapping[str, Any], *, message_id: str | None = None, wait_replicas: int | None = None
+    ) -> Receipt:
         """A message from a platform, for the workers: from ``inbound(…)``, or any dict of that shape."""
-        return await publish(self._publisher.publish_inbound, envelope, message_id)
+        return await publish(self._publisher.publish_inbound, envelope, message_id, wait_replicas)
 
     async def publish_outbound(
-        self, platform: str, envelope: Mapping[str, Any], *, message_id: str | None = None
+        self,
+        platform: str,
+        envelope: Mapping[str, Any],
+        *,
+        message_id: str | None = None,
+        wait_replicas: int | None = None,
     ) -> Receipt:
         """Something for a platform's gateway to do: from ``message(…)`` and its like, or any dict of that shape."""
-        return await publish(self._publisher.publish_outbound, platform, envelope, message_id)
+        return await publish(self._publisher.publish_outbound, platform, envelope, message_id, wait_replicas)
 
     async def publish_tools_request(self, request: Mapping[str, Any]) -> Receipt:
         """A request to run a tool."""
@@ -59,6 +69,8 @@ class Publisher:
         trace_id: str | None = None,
         traceparent: str | None = None,
         tracestate: str | None = None,
+        wait_replicas: int | None = None,
     ) -> Receipt:
         """Anything onto any stream. Entries with the same ``key`` are handled in order, one at a time."""
-        return await publish(self._publisher.publish, stream, body, key, message_id, trace_id, traceparent, tracestate)
+        words = (key, message_id, trace_id, traceparent, tracestate)
+        return await publish(self._publisher.publish, stream, body, *words, wait_replicas)

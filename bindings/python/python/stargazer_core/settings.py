@@ -21,6 +21,12 @@ class BusSettings(TypedDict, total=False):
     publish_timeout: float
     #: How long a message id is remembered. 10 minutes.
     dedupe_window: float
+    #: Replicas that must confirm a publish before it has a receipt. 0.
+    wait_replicas: int
+    #: How long the server waits for them; shorter than ``response_timeout``. 1 s.
+    replica_timeout: float
+    #: Refuse to connect to a server that ``doctor`` finds bad, or cannot judge. No.
+    strict_server: bool
     #: What becomes of entries: ``acked`` (go once every group has finished them; the default), ``capped`` (the oldest
     #: go, read or not) or ``forever``.
     retention: Literal["acked", "capped", "forever"]
