@@ -39,8 +39,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Finding, Group, Hint, PendingInfo, Record, Recreated, Refusal,
-    Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
+    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Finding, Group, Hint, PendingInfo, Record, Recreated,
+    Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
 };
 
 /// The oldest server whose commands suffice.
