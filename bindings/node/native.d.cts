@@ -21,6 +21,8 @@ export declare class Bus {
   streamInfo(token: number, stream: string): void
   /** A group's unfinished entries. */
   pending(token: number, stream: string, group: string): void
+  /** Whether the server is safe to keep messages on. */
+  doctor(token: number): void
   /** Entries after an id. */
   entries(token: number, stream: string, after: string | undefined | null, count: number): void
   /** A call to the dead letters by its name, with named arguments in msgpack; the answer is plain. */
@@ -85,6 +87,12 @@ export interface BusSettings {
   publishTimeoutMs?: number
   /** Milliseconds. */
   dedupeWindowMs?: number
+  /** Replicas. */
+  waitReplicas?: number
+  /** Milliseconds. */
+  replicaTimeoutMs?: number
+  /** Refuse a server that is bad. */
+  strictServer?: boolean
   /** `acked`, `capped` or `forever`. */
   retention?: string
   /** Entries under `acked`. */
@@ -235,6 +243,18 @@ export interface Failure {
   cause?: string
 }
 
+/** The result of one check of a server. */
+export interface Finding {
+  /** What was looked at. */
+  check: string
+  /** `ok`, `unknown`, `warning` or `bad`. */
+  level: string
+  /** What is there. */
+  found: string
+  /** What to do. */
+  advice: string
+}
+
 /** A group at a glance. */
 export interface GroupInfo {
   /** Name. */
@@ -316,6 +336,8 @@ export interface Reply {
   entries?: Array<RawEntry>
   /** Plain values as msgpack. */
   plain?: Buffer
+  /** Findings. */
+  findings?: Array<Finding>
 }
 
 /** An outcome other than ack. */

@@ -54,6 +54,29 @@ both('a_receipt_tells_where_the_entry_is_stored', async ({ bus }, t) => {
   assert.deepEqual([info.length, info.lastId, info.firstEntry], [1, receipt.id, receipt.id]);
 });
 
+both('replicas_that_are_not_there_are_waited_for_and_told', async ({ again }, t) => {
+  const inMemory = t.name === 'on memory';
+  const bus = await again({ publishTimeoutMs: 100, replicaTimeoutMs: 50 });
+  await assert.rejects(bus.publish('s', { n: 1 }, { messageId: 'm', waitReplicas: 1 }), (error: unknown) => {
+    assert.ok(error instanceof (inMemory ? InvalidError : TimeoutError));
+    assert.equal(error.context.stored, inMemory ? 'no' : 'unknown');
+    return true;
+  });
+  const second = await bus.publish('s', { n: 1 }, { messageId: 'm', waitReplicas: 0 });
+  assert.equal(second.duplicate, !inMemory);
+  assert.equal((await bus.entries('s')).length, 1);
+});
+
+both('the_doctor_names_what_it_looked_at', async ({ bus }, t) => {
+  const findings = new Map((await bus.doctor()).map((finding) => [finding.check, finding]));
+  assert.deepEqual([findings.get('version')?.level, findings.get('version')?.advice], ['ok', '']);
+  if (t.name === 'on memory') return;
+  assert.deepEqual(
+    ['eviction', 'rights', 'persistence'].map((check) => findings.get(check)?.level),
+    ['ok', 'ok', 'warning'],
+  );
+});
+
 both('a_message_id_is_stored_once', async ({ bus }) => {
   const first = await bus.publish('s', { n: 1 }, { messageId: 'm' });
   const second = await bus.publish('s', { n: 1 }, { messageId: 'm' });

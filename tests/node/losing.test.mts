@@ -85,7 +85,7 @@ test('a_settle_of_a_stale_session_is_refused', async (t) => {
   assert.ok(d !== undefined);
   // Somebody took the session over.
   const { port } = server.about;
-  const key = `${settings.inboundStream}:${settings.workerGroup}:consumers`;
+  const key = `${settings.inboundStream}:${settings.workerGroup?.replaceAll(':', '%3A')}:consumers`;
   const { consumers } = await bus.pending(settings.inboundStream, settings.workerGroup as string);
   await command(port, 'HSET', key, [...consumers.keys()][0] as string, '9:other');
   await assert.rejects(d.bus.publishOutbound('web', message('c1', 'late')), StaleError);

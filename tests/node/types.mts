@@ -30,7 +30,7 @@ export async function use(bus: Bus, error: StargazerError): Promise<void> {
   same<Awaited<ReturnType<typeof connect>>, Bus>(true);
   const receipt = await bus.publish<Order>('orders', { id: 1, lines: [] }, { key: 'k', messageId: 'm' });
   same<typeof receipt, Receipt>(true);
-  same<Receipt['durability'], 'memory' | 'server'>(true);
+  same<Receipt['durability'], 'memory' | 'server' | 'aof-everysec' | 'aof-always' | `replicated(${number})`>(true);
   // @ts-expect-error a payload of another shape
   await bus.publish<Order>('orders', { id: 'one', lines: [] });
   // @ts-expect-error no such option

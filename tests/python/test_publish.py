@@ -28,6 +28,31 @@ async def test_a_message_id_is_stored_once(bus: sg.Bus) -> None:
     assert len(await bus.entries("s")) == 1
 
 
+async def test_replicas_that_are_not_there_are_waited_for_and_told(url: str, names: dict[str, Any]) -> None:
+    async with sg.connect(url, publish_timeout=0.1, replica_timeout=0.05, **names) as bus:
+        expected = sg.InvalidError if url.startswith("memory") else sg.TimeoutError
+        with pytest.raises(expected) as caught:
+            await bus.publish("s", {"n": 1}, message_id="m1", wait_replicas=1)
+        assert caught.value.context["stored"] == ("no" if url.startswith("memory") else "unknown")
+        again = await bus.publish("s", {"n": 1}, message_id="m1", wait_replicas=0)
+        assert again.duplicate == (not url.startswith("memory"))
+        assert len(await bus.entries("s")) == 1
+    if url.startswith("memory"):
+        with pytest.raises(sg.InvalidError):
+            await sg.connect(url, wait_replicas=1)
+
+
+async def test_the_doctor_names_what_it_looked_at(bus: sg.Bus) -> None:
+    findings = {finding.check: finding for finding in await bus.doctor()}
+    assert findings["version"].level == "ok"
+    assert findings["version"].advice == ""
+    if not bus.url.startswith("memory"):
+        assert findings["eviction"].level == "ok"
+        assert findings["rights"].level == "ok"
+        assert findings["persistence"].level == "warning"
+        assert "appendonly" in findings["persistence"].advice
+
+
 async def test_publishes_of_one_loop_keep_their_order(bus: sg.Bus) -> None:
     await asyncio.gather(*(bus.publish("s", n) for n in range(500)))
     assert await bodies(bus, "s") == list(range(500))

@@ -150,8 +150,9 @@ class Bus(Publisher):
         return DeadLetters(self._native, stream)
 
     async def doctor(self) -> list[Finding]:
-        """Whether the server is safe to keep messages on, check by check: version, role, eviction, persistence, rights and
-        more. What it does not let us see is ``unknown``, never ``ok``.
+        """Whether the server is safe to keep messages on, check by check.
+
+        Version, role, eviction, persistence, rights and more. What it does not let us see is ``unknown``, never ``ok``.
         """
         return [Finding(*row) for row in await ask(self._native.doctor)]
 

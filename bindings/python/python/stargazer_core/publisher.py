@@ -20,8 +20,8 @@ class Publisher:
     published one after the other from one event loop are stored in that order. Cancelling an await does not take back
     what was sent.
 
-    With ``wait_replicas`` (or the bus setting of this name) a receipt means that so many replicas have confirmed the entry;
-    ``TimeoutError`` with ``stored`` ``unknown`` that the entry is stored and they did not in time.
+    With ``wait_replicas`` (or the bus setting of this name) a receipt means that so many replicas have confirmed the
+    entry, and ``TimeoutError`` with ``stored`` ``unknown`` that it is stored and they did not in time.
 
     All methods raise ``InvalidError`` (naming the field) for what cannot be published, ``TooLargeError``,
     ``FullError`` (the stream is at its cap), ``UnavailableError``, ``ClosedError``, ``StaleError`` (only on
