@@ -275,6 +275,7 @@ const TRIED: &[&[&str]] = &[
     &["PERSIST", KEY],
     &["PTTL", KEY],
     &["DEL", KEY],
+    &["RENAME", KEY, KEY],
     &["UNLINK", KEY],
     &["HGET", KEY, "f"],
     &["HMGET", KEY, "f"],
