@@ -276,6 +276,7 @@ const TRIED: &[&[&str]] = &[
     &["PTTL", KEY],
     &["DEL", KEY],
     &["RENAME", KEY, KEY],
+    &["COPY", KEY, KEY],
     &["UNLINK", KEY],
     &["HGET", KEY, "f"],
     &["HMGET", KEY, "f"],
