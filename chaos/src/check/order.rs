@@ -103,9 +103,11 @@ impl<'a> Lane<'a> {
             let Some(message) = self.entries.get(entry) else { return false };
             let published_later = message.called.is_none_or(|called| called > at);
             let gone = !message.deleted.is_empty() || !message.vanished.is_empty();
+            // A server that forgets may bring back later what was deleted by then.
+            let gone_by_then = message.deleted.iter().any(|deleted| *deleted < at);
             let again = message.runs.iter().any(|other| self.facts.run(*other).start > at);
             let lost = !again && forgotten(self.facts, message).is_some();
-            !(published_later || (gone && !again) || lost)
+            !(published_later || gone_by_then || (gone && !again) || lost)
         })
     }
 }

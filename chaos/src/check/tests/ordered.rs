@@ -301,3 +301,15 @@ fn a_dead_process_runs_nothing_any_more() {
     story.handle(2, 2);
     assert_good(&judge(&story));
 }
+
+#[test]
+fn what_was_deleted_may_come_back_when_the_server_goes_back() {
+    let mut story = Story::default();
+    story.publish([1, 2]);
+    story.tell(Kind::Deleted, 1);
+    story.handle(1, 2);
+    story.fault(FaultKind::RollBack, 0, 1);
+    story.handle(1, 1);
+    story.handle(1, 2);
+    assert_good(&judge(&story));
+}
