@@ -4,6 +4,7 @@
 mod connecting;
 mod doctor;
 mod durability;
+mod herd;
 mod lossy;
 mod outcomes;
 mod sentinel;
