@@ -3,8 +3,8 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help dev test check bench conversation simulate mutants fuzz setup prerequisites python node fmt clean \
-	test-rust test-python test-node test-scenarios test-cross harness services chaos chaos-smoke
+.PHONY: help dev test test-all check bench conversation simulate mutants fuzz setup prerequisites python node fmt clean \
+	test-rust test-python test-node test-scenarios test-cross harness services chaos chaos-smoke chaos-failover
 
 # dev builds fast, release runs fast: make python PROFILE=release
 PROFILE = dev
@@ -17,7 +17,12 @@ help: ## list the targets
 dev: prerequisites ## build, start everything in one process, play a conversation through it
 	@tools/dev.sh
 
-test: check test-rust test-python test-node test-scenarios test-cross ## run every suite
+test: check test-rust test-python test-node test-scenarios test-cross chaos-smoke ## run every suite
+
+test-all: test ## and every proof at full length: mutants, simulation, faults on real servers
+	@$(MAKE) mutants
+	@$(MAKE) simulate
+	@$(MAKE) chaos
 
 # ---- set-up
 
@@ -82,8 +87,11 @@ ORDERING = lanes
 chaos: harness ## messages through faults on a real server (SEED= MESSAGES= FAULTS=kill,flush SUBJECT=mix ORDERING=)
 	@tools/step.sh 'faults on a real server (make chaos)' tools/chaos.sh $(SEED) $(MESSAGES) '$(FAULTS)' $(SUBJECT) $(ORDERING)
 
+chaos-failover: harness ## the same over a primary with replicas and sentinels
+	@tools/step.sh 'failovers under messages (make chaos-failover)' tools/chaos.sh $(SEED) 20000 '$(FAULTS)' $(SUBJECT) $(ORDERING) --sentinels
+
 chaos-smoke: harness ## the same for about a minute
-	@tools/step.sh 'faults on a real server (make chaos-smoke)' tools/chaos.sh $(SEED) 10000 '$(FAULTS)' $(SUBJECT) $(ORDERING) --rate 400
+	@tools/step.sh 'faults on a real server (make chaos-smoke)' env PROOF=dev tools/chaos.sh $(SEED) 10000 '$(FAULTS)' $(SUBJECT) $(ORDERING) --rate 400
 
 # ---- the rest
 

@@ -66,10 +66,7 @@ pub(crate) async fn publish(bus: &Bus, pen: &Pen, mut plans: Vec<Plan>) -> Resul
             pen.write(&told(pen, &plan, &answer)?)?;
             match answer {
                 Ok(_) => {}
-                // A stream that is of another type is another's mistake, and mended.
-                Err(error) if super::serve::passes(error.kind()) || error.kind() == ErrorKind::Invalid => {
-                    again.push(plan);
-                }
+                Err(error) if super::serve::passes(&error) => again.push(plan),
                 Err(error) => return Err(error.into()),
             }
         }

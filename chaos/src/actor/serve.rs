@@ -10,7 +10,9 @@ use rustix::process::{Resource, Rlimit, Signal, set_parent_process_death_signal,
 use stargazer_core::config::BusConfig;
 use stargazer_core::envelope::Envelope;
 use stargazer_core::transport::EntryId;
-use stargazer_core::{Bus, Consumer, ConsumerBuilder, Delivery, ErrorKind, HandlerResult, Notice, Outcome, Retention};
+use stargazer_core::{
+    Bus, Consumer, ConsumerBuilder, Delivery, Error, ErrorKind, HandlerResult, Notice, Outcome, Retention,
+};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Failure;
@@ -172,15 +174,18 @@ pub(super) async fn connect(url: &str) -> Result<Bus, Failure> {
     loop {
         match Bus::connect(url).config(config.clone()).await {
             Ok(bus) => return Ok(bus),
-            Err(error) if passes(error.kind()) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) if passes(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(error) => return Err(error.into()),
         }
     }
 }
 
 /// Whether trouble of this kind ends when the fault does.
-pub(super) fn passes(kind: ErrorKind) -> bool {
-    kind.retryable() || kind == ErrorKind::Auth
+pub(super) fn passes(error: &Error) -> bool {
+    let kind = error.kind();
+    // A key of another type is a mistake of somebody else, and mended.
+    let mistaken = kind == ErrorKind::Invalid && error.context().iter().any(|(key, _)| *key == "key");
+    kind.retryable() || kind == ErrorKind::Auth || mistaken
 }
 
 /// Opens a consumer, however long it takes, runs the handler until told to end, and closes.
@@ -220,7 +225,7 @@ where
     if result.is_ok() {
         match closed.await? {
             // It says that others may run again what it could not report.
-            Err(error) if !passes(error.kind()) => return Err(error.into()),
+            Err(error) if !passes(&error) => return Err(error.into()),
             _ => bus.close().await?,
         }
         diary.end()?;
@@ -233,7 +238,7 @@ async fn open<T: Envelope>(builder: ConsumerBuilder<T>) -> Result<Consumer<T>, F
     loop {
         match builder.clone().open().await {
             Ok(consumer) => return Ok(consumer),
-            Err(error) if passes(error.kind()) => tokio::time::sleep(Duration::from_millis(50)).await,
+            Err(error) if passes(&error) => tokio::time::sleep(Duration::from_millis(50)).await,
             Err(error) => return Err(error.into()),
         }
     }
