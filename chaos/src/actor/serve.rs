@@ -221,10 +221,13 @@ where
         teller.closing.store(true, Ordering::Relaxed);
         closing.close().await
     });
-    let result = consumer.run(handler).await;
+    let mut result = consumer.run(handler).await;
+    // Told to end while the server was away, it says that others may run again what it could not report.
+    if diary.closing.load(Ordering::Relaxed) && result.as_ref().is_err_and(passes) {
+        result = Ok(());
+    }
     if result.is_ok() {
         match closed.await? {
-            // It says that others may run again what it could not report.
             Err(error) if !passes(&error) => return Err(error.into()),
             _ => bus.close().await?,
         }
