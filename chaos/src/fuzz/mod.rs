@@ -7,6 +7,7 @@
 mod envelope;
 mod event;
 mod keys;
+mod machine;
 mod reply;
 mod round_trip;
 mod scan;
@@ -18,6 +19,7 @@ use stargazer_core::envelope::Value;
 pub use envelope::envelope;
 pub use event::event;
 pub use keys::keys;
+pub use machine::machine;
 pub use reply::reply;
 pub use round_trip::round_trip;
 pub use scan::scan;
@@ -32,13 +34,14 @@ pub struct Target {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target { name: "envelope", run: envelope },
     Target { name: "scan", run: scan },
     Target { name: "round_trip", run: round_trip },
     Target { name: "reply", run: reply },
     Target { name: "keys", run: keys },
     Target { name: "event", run: event },
+    Target { name: "machine", run: machine },
 ];
 
 /// Equal to the last bit: floats by their bits, maps in their order.
