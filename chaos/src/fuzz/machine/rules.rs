@@ -27,8 +27,9 @@ pub(super) struct Rules {
     /// Sessions that must not be heard of again.
     gone: Vec<Session>,
     running: BTreeMap<Ticket, (Session, EntryId, Option<Lane>)>,
-    /// What the next session's identity is.
-    arriving: Option<(Session, Duration)>,
+    draining: bool,
+    /// Sessions whose keys have not been seen yet, and when each came.
+    arriving: Vec<(Session, Duration)>,
 }
 
 /// What is known of a session.
@@ -53,7 +54,8 @@ impl Rules {
             sessions: BTreeMap::new(),
             gone: Vec::new(),
             running: BTreeMap::new(),
-            arriving: None,
+            draining: false,
+            arriving: Vec::new(),
         }
     }
 
@@ -61,7 +63,7 @@ impl Rules {
     pub(super) fn told(&mut self, event: &Event, now: Duration) {
         match event {
             Event::Registered(Ok(Ok(session))) | Event::Adopted(Ok(Some(session))) => {
-                self.arriving = Some((session.clone(), now));
+                self.arriving.push((session.clone(), now));
             }
             Event::Fetched { key, answer } => {
                 if let Ok(Ok((entries, _))) = answer {
@@ -99,7 +101,9 @@ impl Rules {
                 }
             }
             Event::Retired { key, answer } => self.lose_if(*key, refused(answer) || matches!(answer, Ok(Ok(true)))),
-            Event::ServerChanged => {
+            Event::Drain { .. } => self.draining = true,
+            // Who closes goes on as long as the other server lets it.
+            Event::ServerChanged if !self.draining => {
                 let keys: Vec<_> = self.sessions.keys().copied().collect();
                 for key in keys {
                     self.lose_if(key, true);
@@ -178,7 +182,7 @@ impl Rules {
         if self.sessions.contains_key(&key) {
             return;
         }
-        let since = self.arriving.as_ref().filter(|(arriving, _)| arriving == session).map(|(_, at)| *at);
+        let since = self.arriving.iter().find(|(arriving, _)| arriving == session).map(|(_, at)| *at);
         let Some(confirmed) = since else { panic!("nobody gave us {session:?}") };
         let known = Known {
             session: session.clone(),

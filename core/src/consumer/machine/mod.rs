@@ -156,6 +156,9 @@ impl Machine {
         if self.phase != Phase::Ended {
             self.expire(now);
             self.take(event, now);
+        }
+        // The event may have been the last one.
+        if self.phase != Phase::Ended {
             self.pump(now);
         }
         std::mem::take(&mut self.out)

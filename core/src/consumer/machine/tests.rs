@@ -160,3 +160,14 @@ fn a_start_that_was_cut_short_in_order_does_not_count() {
     let failed = Record { starts: 3, ..Record::default() };
     assert_eq!(intake::met(Some(failed), false, true), failed);
 }
+
+#[test]
+fn nothing_is_asked_for_after_the_end() {
+    let mut machine = registered();
+    machine.step(Event::Drain { deadline: Duration::from_secs(1) }, at(0));
+    machine.step(Event::Fetched { key: 0, answer: Ok(Ok((Vec::new(), None))) }, at(0));
+    // The answer that ends it comes when a renewal is due as well.
+    let actions = machine.step(Event::Retired { key: 0, answer: Ok(Ok(true)) }, at(60));
+    assert!(matches!(actions.last(), Some(Action::Ended(_))), "{actions:?}");
+    assert!(machine.step(Event::Tick, at(61)).is_empty());
+}
