@@ -32,6 +32,7 @@ fn every_target_has_its_program() {
 }
 
 #[test]
+#[allow(clippy::disallowed_methods, reason = "how long to look is asked of the test alone")]
 fn every_target_holds_over_random_inputs() {
     let inputs = std::env::var("SG_FUZZ_INPUTS").map_or(150, |n| n.parse().unwrap());
     for target in TARGETS {
