@@ -7,6 +7,7 @@ mod api;
 mod chat;
 mod dev;
 mod http;
+mod letters;
 mod program;
 mod roles;
 mod stopping;

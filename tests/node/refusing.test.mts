@@ -14,6 +14,7 @@ import {
   MalformedError,
   message,
   NotFoundError,
+  Outcome,
   type StargazerError,
   TooLargeError,
   UnavailableError,
@@ -162,3 +163,12 @@ async function deadLettered(t: TestContext, body: Buffer): Promise<void> {
 test('an_entry_that_is_no_msgpack_is_malformed', (t) => deadLettered(t, Buffer.from('{"json": true}')));
 
 test('an_entry_with_text_that_is_not_utf8_is_malformed', (t) => deadLettered(t, Buffer.from('81a16ea2c328', 'hex')));
+
+both('arguments of the wrong type are named', async ({ bus }) => {
+  const odd = { messageID: 'm' } as unknown as { messageId: string };
+  await assert.rejects(bus.publish('s', 1, odd), (e) => e instanceof InvalidError && e.context.field === 'messageID');
+  const nothing = undefined as unknown as string;
+  assert.throws(() => message('c1', nothing), InvalidError);
+  assert.throws(() => message(nothing, 'text'), InvalidError);
+  assert.throws(() => Outcome.retry({ afterMs: -1 }), InvalidError);
+});

@@ -2,6 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { once } from 'node:events';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ClosedError, connect, InvalidError, Outcome, Reject, type StargazerError } from '@stargazer/core';
@@ -322,4 +323,36 @@ test('what is stored around a run is seen by its handlers', async () => {
   await storage.run('around', () => bus.consume('s', 'g').run(handler, { untilIdle: true }));
   assert.deepEqual([...seen], ['around']);
   await bus.close();
+});
+
+both('a_failing_handler_is_told', async ({ bus }) => {
+  await bus.publish('s', 1);
+  const warned = once(process, 'warning') as Promise<[Error & { code?: string; detail?: string }]>;
+  await bus.consume('s', 'g', { ...quick, maxAttempts: 1 }).run(
+    () => {
+      throw new Error('it broke');
+    },
+    { untilIdle: true },
+  );
+  const [warning] = await warned;
+  assert.match(warning.message, /^a handler failed; <Delivery .* of .*, attempt 1> is retried$/);
+  assert.equal(warning.code, 'STARGAZER_HANDLER_FAILED');
+  assert.match(String(warning.detail), /it broke/);
+});
+
+both('what cannot be looked at may be thrown', async ({ bus, dead }) => {
+  await bus.publish('s', 1);
+  const thrown = Object.defineProperty(new Error(), 'message', {
+    get: () => {
+      throw new Error('no');
+    },
+  });
+  await bus.consume('s', 'g', { ...quick, maxAttempts: 1 }).run(
+    () => {
+      throw thrown;
+    },
+    { untilIdle: true },
+  );
+  const [letter] = await bus.entries(dead);
+  assert.equal(letter?.text('error'), 'something was thrown whose text cannot be read');
 });

@@ -179,3 +179,25 @@ async def test_an_address_may_stand_in_the_environment(monkeypatch: pytest.Monke
     monkeypatch.setenv("SG_INBOUND_STREAM", "from:the:environment")
     async with sg.connect(role="worker", inbound_stream="from:the:program") as bus:
         assert (await bus.stream_info("from:the:environment")).length == 0
+
+
+async def test_arguments_of_the_wrong_type_are_named(bus: sg.Bus) -> None:
+    consumer = bus.consume("s", "g")
+    wrong: list[tuple[Any, str]] = [
+        (consumer.next(timeout="1"), "timeout"),  # type: ignore[arg-type]
+        (consumer.next(timeout=-1), "timeout"),
+        (consumer.next(timeout=float("nan")), "timeout"),
+        (consumer.next_batch(-1), "n"),
+        (consumer.next_batch(0), "n"),
+        (consumer.next_batch(1.5), "n"),  # type: ignore[arg-type]
+        (consumer.next_batch(2**70), "n"),
+        (bus.entries("s", count=-1), "count"),
+        (bus.entries("s", count="1"), "count"),  # type: ignore[arg-type]
+    ]
+    for call, name in wrong:
+        with pytest.raises(sg.InvalidError) as raised:
+            await call
+        assert raised.value.context["argument"] == name
+    for after in (-1, float("nan"), "1"):
+        with pytest.raises(sg.InvalidError):
+            sg.Outcome.retry(after)  # type: ignore[arg-type]

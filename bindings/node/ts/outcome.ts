@@ -64,10 +64,23 @@ export function outcomeOf(returned: unknown): Outcome | undefined {
 
 /** What a handler that threw asks for. @internal */
 export function outcomeOfThrown(thrown: unknown): Outcome {
-  if (thrown instanceof Reject) return Outcome.reject(thrown.message);
+  if (thrown instanceof Reject) return Outcome.reject(reasonOf(thrown));
   return Outcome.retry({ reason: textOf(thrown) });
 }
 
-function textOf(thrown: unknown): string {
-  return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+function reasonOf(reject: Reject): string {
+  try {
+    return String(reject.message);
+  } catch {
+    return 'rejected by the handler';
+  }
+}
+
+/** The text of whatever was thrown; some objects do not let themselves be looked at. @internal */
+export function textOf(thrown: unknown): string {
+  try {
+    return thrown instanceof Error ? `${thrown.name}: ${thrown.message}` : String(thrown);
+  } catch {
+    return 'something was thrown whose text cannot be read';
+  }
 }

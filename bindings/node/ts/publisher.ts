@@ -6,7 +6,7 @@
 import type { Publisher as Native } from '../native.cjs';
 import { Encoder } from './codec/encode.js';
 import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
-import { unstored } from './errors.js';
+import { InvalidError, unstored } from './errors.js';
 import { enlist, hold, type Receipt, type Waiting } from './link.js';
 import { maybeCount, maybeText, needText } from './settings.js';
 
@@ -36,6 +36,9 @@ const OUTBOUND = 1;
 const TOOLS_REQUEST = 2;
 const TOOLS_REPLY = 3;
 const STREAM = 4;
+
+/** What may be said about a publish. */
+const OPTIONS: ReadonlySet<string> = new Set(['messageId', 'key', 'traceId', 'traceparent', 'tracestate']);
 
 /** Handed over at once when so many have gathered: sending then overlaps with encoding. */
 const ENOUGH = 32;
@@ -158,6 +161,12 @@ export class Publisher {
 function headOf(target: number, name: string, options: PublishOptions | undefined): unknown[] {
   const to = needText(name, target === OUTBOUND ? 'platform' : 'stream');
   if (options === undefined) return [target, to];
+  const unknown = Object.keys(options).find((option) => !OPTIONS.has(option));
+  if (unknown !== undefined) {
+    throw new InvalidError(`a publish has no option \`${unknown}\`; there are ${[...OPTIONS].join(', ')}`, {
+      context: { field: unknown },
+    });
+  }
   return [
     target,
     to,

@@ -2,7 +2,7 @@
 
 import type { Delivery } from './delivery.js';
 import { InvalidError, StaleError } from './errors.js';
-import { Outcome, outcomeOf, outcomeOfThrown } from './outcome.js';
+import { Outcome, outcomeOf, outcomeOfThrown, textOf } from './outcome.js';
 
 /** What is run for a delivery. Returning nothing is ack; see {@link Consumer.run}. */
 export type Handler<T> = (data: T, delivery: Delivery<T>) => HandlerResult | PromiseLike<HandlerResult>;
@@ -101,7 +101,9 @@ async function handle<T>(handler: Handler<T>, delivery: Delivery<T>): Promise<vo
   try {
     returned = await handler(delivery.data, delivery);
   } catch (error) {
-    await delivery.settle(outcomeOfThrown(error));
+    const outcome = outcomeOfThrown(error);
+    if (outcome.kind === 'retry') warn(delivery, error);
+    await delivery.settle(outcome);
     return;
   }
   const outcome = outcomeOf(returned);
@@ -110,6 +112,23 @@ async function handle<T>(handler: Handler<T>, delivery: Delivery<T>): Promise<vo
     throw new InvalidError(`a handler returns nothing or an Outcome, not ${named(returned)}`, {
       context: { field: 'handler' },
     });
+  }
+}
+
+/** The line that Python logs, where Node's programs look for such: `process.on('warning')`, by default standard error. */
+function warn<T>({ id, stream, attempt }: Delivery<T>, error: unknown): void {
+  process.emitWarning(`a handler failed; <Delivery ${id} of ${stream}, attempt ${attempt}> is retried`, {
+    type: 'StargazerWarning',
+    code: 'STARGAZER_HANDLER_FAILED',
+    detail: stackOf(error),
+  });
+}
+
+function stackOf(error: unknown): string {
+  try {
+    return error instanceof Error && error.stack !== undefined ? String(error.stack) : textOf(error);
+  } catch {
+    return textOf(error);
   }
 }
 

@@ -66,7 +66,12 @@ impl Address {
         match url.split_once("://") {
             Some(("redis" | "rediss" | "unix", _)) => {
                 let info = straight(url)?;
-                Ok(Self { shown: info.addr().to_string(), way: Way::Straight(info) })
+                let shown = match info.redis_settings().db() {
+                    0 => info.addr().to_string(),
+                    db if url.starts_with("unix") => format!("{}?db={db}", info.addr()),
+                    db => format!("{}/{db}", info.addr()),
+                };
+                Ok(Self { shown, way: Way::Straight(info) })
             }
             Some(("redis+sentinel", rest)) => through_sentinels("redis", rest),
             Some(("rediss+sentinel", rest)) => through_sentinels("rediss", rest),
@@ -161,6 +166,14 @@ mod tests {
 
     fn words(info: &ConnectionInfo) -> (Option<&str>, Option<&str>) {
         (info.redis_settings().username(), info.redis_settings().password())
+    }
+
+    #[test]
+    fn the_database_is_shown_where_it_is_not_the_first() {
+        let shown = |url: &str| Address::parse(url).unwrap().shown;
+        assert_eq!(shown("redis://me:s3cret@h:1/2"), "h:1/2");
+        assert_eq!((shown("redis://h:1"), shown("redis://h:1/0")), ("h:1".to_owned(), "h:1".to_owned()));
+        assert_eq!(shown("unix:///s?db=3&pass=s3cret"), "/s?db=3");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use super::duration::duration;
 use crate::roles::MAX_ATTEMPTS;
@@ -35,6 +35,138 @@ pub(super) enum Command {
     Chat(ChatArgs),
     /// Looks whether a server is safe to keep messages on; exit code 1 when something is bad
     Doctor(DoctorArgs),
+    /// Looks at the entries that were given up, puts them back, throws them away
+    DeadLetters(LetterArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LetterArgs {
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// Stream of the dead letters [default: the one this fleet writes them to]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub stream: Option<String>,
+    /// For people, or for programs
+    #[arg(long, global = true, value_enum, value_name = "FORM", default_value = "text")]
+    pub output: OutputFormat,
+    #[command(subcommand)]
+    pub command: LetterCommand,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum OutputFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum LetterCommand {
+    /// How many there are, by reason and by stream
+    Count(CountArgs),
+    /// A page of them, the newest first
+    List(ListArgs),
+    /// One of them, with its body and history
+    Show {
+        /// Its id among the dead letters
+        id: String,
+    },
+    /// Puts letters back into the streams they came from
+    Replay(ReplayArgs),
+    /// Throws letters away
+    Discard(DiscardArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CountArgs {
+    #[command(flatten)]
+    pub filter: MeantArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ListArgs {
+    #[command(flatten)]
+    pub filter: MeantArgs,
+    /// The oldest first
+    #[arg(long)]
+    pub oldest_first: bool,
+    /// At most this many, 1 to 1000
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u64,
+    /// Where the page before ended
+    #[arg(long, value_name = "ID")]
+    pub cursor: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ReplayArgs {
+    /// The letters; or give a filter, or --all
+    pub ids: Vec<String>,
+    #[command(flatten)]
+    pub filter: MeantArgs,
+    /// Every letter
+    #[arg(long)]
+    pub all: bool,
+    /// Only say what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// At most this many, 1 to 10,000 [default: 100, or as many as are named]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u64>,
+    /// At most this many a second
+    #[arg(long, value_name = "N")]
+    pub rate: Option<f64>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DiscardArgs {
+    /// The letters; or give a filter and --count
+    pub ids: Vec<String>,
+    #[command(flatten)]
+    pub filter: MeantArgs,
+    /// How many letters the filter must mean; if it means another number, nothing is removed
+    #[arg(long, value_name = "N")]
+    pub count: Option<u64>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Which letters")]
+pub(super) struct MeantArgs {
+    /// Stream that the entry came from
+    #[arg(long, value_name = "NAME")]
+    pub from: Option<String>,
+    /// Code of the reason, such as rejected, max_attempts, crashed, malformed, unknown
+    #[arg(long, value_name = "CODE")]
+    pub reason: Option<String>,
+    /// The entry's lane
+    #[arg(long, value_name = "LANE")]
+    pub lane: Option<String>,
+    /// Group that gave it up
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
+    /// Consumer that gave it up
+    #[arg(long, value_name = "NAME")]
+    pub consumer: Option<String>,
+    /// A text in the error, in any case
+    #[arg(long, value_name = "TEXT")]
+    pub text: Option<String>,
+    /// The entry's message id
+    #[arg(long, value_name = "ID")]
+    pub message_id: Option<String>,
+    /// The entry's trace id
+    #[arg(long, value_name = "ID")]
+    pub trace_id: Option<String>,
+    /// Given up within this time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub newer_than: Option<Duration>,
+    /// Given up before this time
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub older_than: Option<Duration>,
+    /// Started at least this often
+    #[arg(long, value_name = "N")]
+    pub min_attempts: Option<u64>,
+    /// Only those that can be put back, or only those that cannot
+    #[arg(long, value_name = "BOOL")]
+    pub replayable: Option<bool>,
 }
 
 #[derive(Debug, Args)]
@@ -83,6 +215,8 @@ pub(super) struct InferenceArgs {
 pub(super) struct ServerArgs {
     /// Address of the Redis (redis://, rediss://, unix:// or redis+sentinel://) [environment: REDIS_URL]
     #[arg(long, visible_alias = "url", value_name = "URL")]
+    /// Address of the Redis (redis://, rediss:// or unix://) [environment: REDIS_URL]
+    #[arg(long, global = true, value_name = "URL")]
     pub redis: Option<String>,
 }
 

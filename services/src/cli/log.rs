@@ -46,7 +46,7 @@ fn usual(command: &Command) -> LevelFilter {
     match command {
         Command::Dev(_) if screen::output_is_terminal() => LevelFilter::WARN,
         Command::Dev(options) if options.demo => LevelFilter::WARN,
-        Command::Chat(_) => LevelFilter::WARN,
+        Command::Chat(_) | Command::DeadLetters(_) => LevelFilter::WARN,
         _ => LevelFilter::INFO,
     }
 }

@@ -10,6 +10,7 @@ mod conversation;
 mod demo;
 mod doctor;
 mod duration;
+mod letters;
 mod log;
 mod role;
 mod screen;
@@ -54,6 +55,7 @@ pub fn main() -> ExitCode {
             Command::Inference(options) => role::inference(options, environment).await,
             Command::Chat(options) => chat::run(options).await,
             Command::Doctor(options) => doctor::run(options, environment).await,
+            Command::DeadLetters(options) => letters::run(options, environment).await,
         }
     });
     // What still runs was given up on purpose, after a second signal.

@@ -222,8 +222,16 @@ fn leased(options: &LeaseArgs) -> ConsumerConfig {
 
 /// The address of a role's server.
 fn needed_url(server: ServerArgs, environment: &Environment) -> Result<String, Failure> {
+    if server.redis.is_none() && environment.redis_url.is_none() {
+        return Err("name the Redis with --redis URL or REDIS_URL; `stargazer dev` needs none".into());
+    }
+    server_of(server, environment)
+}
+
+/// The address that was named.
+pub(super) fn server_of(server: ServerArgs, environment: &Environment) -> Result<String, Failure> {
     let url = server.redis.or_else(|| environment.redis_url.clone());
-    server_url(&url.ok_or("name the Redis with --redis URL or REDIS_URL; `stargazer dev` needs none")?)
+    server_url(&url.ok_or("name the Redis with --redis URL or REDIS_URL")?)
 }
 
 fn server_url(url: &str) -> Result<String, Failure> {

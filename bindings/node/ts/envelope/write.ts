@@ -74,6 +74,8 @@ export function message(
   text: string,
   given: OutboundExtras & Pick<OutboundMessage, 'reply_to'> = {},
 ): OutboundMessage {
+  needText(channel, 'channel');
+  needText(text, 'text');
   return { channel_id: channel, platform: '', type: 'message', text, trace_id: '', ...given };
 }
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakSet
 
 from stargazer_core import _native
+from stargazer_core.arguments import need_count
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.envelope import Inbound, Outbound
@@ -143,6 +144,7 @@ class Bus(Publisher):
 
     async def entries(self, stream: str, *, after: str = "0-0", count: int = 100) -> list[Entry]:
         """Entries after an id, oldest first, at most ``count`` (and 1000)."""
+        need_count("count", count, least=0)
         return [Entry(entry_id, fields) for entry_id, fields in await ask(self._native.entries, stream, after, count)]
 
     def dead_letters(self, stream: str | None = None) -> DeadLetters:

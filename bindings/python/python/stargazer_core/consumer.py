@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from stargazer_core import _native
+from stargazer_core.arguments import need_count, need_seconds
 from stargazer_core.delivery import Delivery
 from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.handler import Handler, Run
@@ -54,7 +55,7 @@ class Consumer(Generic[T]):
             TimeoutError: nothing came in time.
             ClosedError: the consumer is closed.
         """
-        delivery = await self._next(timeout)
+        delivery = await self._next(need_seconds("timeout", timeout))
         if delivery is None:
             raise ClosedError("this consumer is closed; open a new one")
         return delivery
@@ -70,6 +71,8 @@ class Consumer(Generic[T]):
         Raises:
             TimeoutError: nothing came within ``timeout`` seconds.
         """
+        need_count("n", n, least=1)
+        need_seconds("timeout", timeout)
         while True:
             taken = self._native.take(n)
             if taken:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from stargazer_core.arguments import need_seconds
 from stargazer_core.errors import InvalidError
 
 __all__ = ["Outcome", "Reject"]
@@ -23,6 +24,7 @@ class Outcome:
         """Refuses what is none of the four, with ``InvalidError``."""
         if self.kind not in ("ack", "retry", "reject", "release"):
             raise InvalidError(f"an outcome is ack, retry, reject or release, not {self.kind!r}", {"argument": "kind"})
+        need_seconds("after", self.after)
 
     @classmethod
     def ack(cls) -> "Outcome":
