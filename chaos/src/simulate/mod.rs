@@ -154,13 +154,13 @@ impl World<'_> {
         !closing
             && self.groups.iter().enumerate().all(|(n, group)| {
                 let live = self.processes.iter().filter(|process| process.lives() && process.group == n);
-                let mut live: Vec<_> = live.map(|process| process.life).collect();
+                let single = live.clone().all(|process| process.machine.identities().count() == 1);
+                let mut live: Vec<_> = live.flat_map(|process| process.machine.identities()).collect();
                 let signs = at_once(self.engine.signs(group)).and_then(Result::ok).unwrap_or_default();
-                let mut registered: Vec<_> = signs.iter().filter_map(|sign| process::life_of(&sign.identity)).collect();
+                let registered: Vec<_> = signs.iter().map(|sign| &sign.identity).collect();
                 live.sort_unstable();
-                registered.sort_unstable();
                 let kept = self.engine.kept(group).unwrap_or_default();
-                live == registered && kept.1 == 0 && (kept.0 == 0 || deleted)
+                single && live == registered && kept.1 == 0 && (kept.0 == 0 || deleted)
             })
     }
 

@@ -175,7 +175,12 @@ impl Plan {
             concurrency,
             prefetch: concurrency * pick(&mut dice, &[0, 1, 2, 4]) + 1,
             strict: dice.permille(250),
-            ordering: if dice.permille(150) { Ordering::None } else { Ordering::Lanes },
+            ordering: match dice.below(20) {
+                0..3 => Ordering::None,
+                3..6 => Ordering::Exclusive,
+                6..8 => Ordering::Lock,
+                _ => Ordering::Lanes,
+            },
             retention: match dice.below(10) {
                 0 => Retention::Forever,
                 1 => Retention::Capped { max_len: 1000 },

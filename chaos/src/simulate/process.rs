@@ -16,11 +16,6 @@ use super::plan::{LEASE_MS, Plan, SWEEP_MS};
 /// The number of a process life, unique in a run; the actor of its records.
 pub(super) type Life = u32;
 
-/// The life that registered an identity.
-pub(super) fn life_of(identity: &str) -> Option<Life> {
-    identity.strip_prefix('w')?.split_once('-')?.0.parse().ok()
-}
-
 /// How a process is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {

@@ -17,7 +17,7 @@ pub(super) struct Watch {
     entries: BTreeMap<EntryId, (u64, u32)>,
     groups: Vec<GroupWatch>,
     forgiven: HashSet<u64>,
-    ordered: bool,
+    ordering: Ordering,
     capped: bool,
     /// Overlaps before this are what a server that forgot brings.
     forgot_until: u64,
@@ -45,7 +45,7 @@ impl Watch {
             entries: BTreeMap::new(),
             groups: (0..plan.groups).map(|_| GroupWatch::default()).collect(),
             forgiven: HashSet::new(),
-            ordered: plan.ordering == Ordering::Lanes,
+            ordering: plan.ordering,
             capped: matches!(plan.retention, Retention::Capped { .. }),
             forgot_until: 0,
             frozen: HashMap::new(),
@@ -100,7 +100,7 @@ impl Watch {
     }
 
     pub(super) fn start(&mut self, group: usize, life: Life, handler: &Handler, now: u64) {
-        if !self.ordered || handler.lane == NO_LANE {
+        if !self.ordering.keeps_lanes() && !self.ordering.locks() || handler.lane == NO_LANE {
             return;
         }
         let lane = self.groups[group].lanes.entry(handler.lane).or_default();
@@ -119,6 +119,7 @@ impl Watch {
         if let Some(first) = lane.unfinished.first()
             && *first < handler.entry
             && !self.capped
+            && self.ordering.keeps_order()
             && self.entries.contains_key(&handler.entry)
         {
             let text =

@@ -279,6 +279,12 @@ impl Machine {
             && self.sessions.values().all(|held| held.is_empty() && held.horizon.is_some())
     }
 
+    /// The identities it acts for.
+    #[cfg(feature = "proving")]
+    pub fn identities(&self) -> impl Iterator<Item = &crate::topology::Name> {
+        self.sessions.values().map(|held| &held.session.identity)
+    }
+
     /// Notes a failed request; gives when to try again. Reconnecting never waits longer than a quarter of the lease,
     /// so that a server that is back is noticed before the lease is over.
     fn failed(&mut self, error: Error, now: Now) -> Duration {

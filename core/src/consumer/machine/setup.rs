@@ -49,7 +49,10 @@ impl Machine {
                 // A minute, spread by the seed so that a fleet does not compare in step.
                 let compare = Duration::from_millis(50_000 + self.policy.seed % 20_000);
                 self.sessions.insert(key, Held::new(session, true, now.mono, now.mono + compare));
-                self.primary = Some(key);
+                // A registration that was under way when the group was found gone is answered, too.
+                if let Some(before) = self.primary.replace(key).and_then(|before| self.sessions.get_mut(&before)) {
+                    before.own = false;
+                }
                 self.setup = Setup::Done;
                 self.wait.hint = None;
             }

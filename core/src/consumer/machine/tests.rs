@@ -47,6 +47,21 @@ fn a_session_is_given_up_to_another_server_only_when_its_handlers_have_ended() {
 }
 
 #[test]
+fn of_two_registrations_that_were_under_way_one_retires() {
+    let mut machine = registered();
+    machine.step(Event::ServerChanged, at(1));
+    let lost = Event::Fetched { key: 0, answer: Ok(Err(Refusal::GroupLost)) };
+    machine.step(lost, at(1));
+    let session = |name: &str| Session { identity: name.into(), fence: FenceToken("1:a".into()) };
+    machine.step(Event::Registered(Ok(Ok(session("two")))), at(1));
+    machine.step(Event::Fetched { key: 1, answer: Ok(Ok((Vec::new(), None))) }, at(1));
+    machine.step(Event::Registered(Ok(Ok(session("three")))), at(1));
+    let actions = machine.step(Event::Fetched { key: 1, answer: Ok(Ok((Vec::new(), None))) }, at(1));
+    let retires = |action: &Action| matches!(action, Action::Retire { session, .. } if &*session.identity == "two");
+    assert!(actions.iter().any(retires), "{actions:?}");
+}
+
+#[test]
 fn a_session_lost_during_a_sweep_leaves_no_deadline_that_never_comes() {
     let mut machine = registered();
     let actions = machine.step(Event::Tick, at(60));
