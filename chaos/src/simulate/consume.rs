@@ -4,9 +4,11 @@ use std::task::{Context, Waker};
 
 use stargazer_core::consumer::Notice;
 use stargazer_core::consumer::machine::{Action, CancelReason, Ended, Event, Started, Ticket};
-use stargazer_core::transport::{Append, Fence, Group, Settle, SettleResult, Transport, Verdict};
+use stargazer_core::error::ErrorKind;
+use stargazer_core::policy::Ordering;
+use stargazer_core::transport::{Append, Fence, Settle, SettleResult, Transport, Verdict};
 
-use super::message;
+use super::message::{self, Message};
 use super::network::{Call, Fate, at_once, nanos_of};
 use super::plan::{LEASE_MS, What};
 use super::process::{Handler, Happens, Life, Process, State, Waiting};
@@ -121,7 +123,10 @@ impl World<'_> {
                     process.state = State::Ended;
                     process.waiting = None;
                     self.record(Kind::ActorEnd, life, |record| record.detail = u8::from(result.is_err()));
-                    self.watch.ended(life, result);
+                    // What could not be reported before the time was up is run again elsewhere.
+                    if let Some(error) = result.err().filter(|error| error.kind() != ErrorKind::Unavailable) {
+                        self.findings.push(format!("the consumer of process {life} ended: {error}"));
+                    }
                 }
                 other => {
                     if matches!(other, Action::Renew { .. }) {
@@ -138,10 +143,8 @@ impl World<'_> {
             // A server that is back may be another one.
             Notice::Recovered => self.look_at_server(life),
             Notice::Vanished { id } => {
-                self.watch.finished(self.processes[life as usize - 1].group, *id);
                 self.record(Kind::Vanished, life, |record| record.entry = (id.ms, id.seq));
             }
-            Notice::DeadLettered { id, .. } => self.watch.finished(self.processes[life as usize - 1].group, *id),
             Notice::GroupRecreated { from } => {
                 self.record(Kind::GroupRecreated, life, |record| record.entry = (from.ms, from.seq));
             }
@@ -152,7 +155,11 @@ impl World<'_> {
     /// A handler starts.
     fn begin(&mut self, life: Life, started: Started) {
         let (message, _) = message::read(&started.fields).unwrap_or_default();
-        let lane = message::lane_number(started.lane.as_ref());
+        // Where nothing is routed, deliveries have no lane; what the message was published in is what counts.
+        let lane = match self.plan.ordering {
+            Ordering::None => Message::new(self.plan, self.dice, message).lane,
+            _ => message::lane_number(started.lane.as_ref()),
+        };
         let token = self.token();
         let group = self.process(life).group;
         let turn = self.turns.entry((group, message)).or_default();
@@ -173,7 +180,6 @@ impl World<'_> {
             cancelled: None,
         };
         self.record_of(Kind::HandlerStart, life, &handler, u8::from(started.redelivered));
-        self.watch.start(group, life, &handler, self.now);
         self.process(life).handlers.insert(ticket, handler);
         if let Some(nanos) = nanos {
             self.after(nanos, Due::To(life, Happens::Done(ticket)));
@@ -280,8 +286,6 @@ impl World<'_> {
             Ended::Release => 3,
         };
         self.record_of(Kind::HandlerEnd, life, &handler, detail);
-        let group = self.process(life).group;
-        self.watch.end(group, life, &handler);
         let now = moment(self.now);
         let actions = self.process(life).machine.hand_back(ticket, handler.how, now);
         self.apply(life, actions);
@@ -293,24 +297,19 @@ impl World<'_> {
     }
 
     /// Outcomes were carried out by the server.
-    pub(super) fn settled(&mut self, life: Life, group: &Group, batch: &[Settle], event: &Event) {
+    pub(super) fn settled(&mut self, life: Life, batch: &[Settle], event: &Event) {
         let Event::Settled { answer: Ok(Ok(answer)), .. } = event else { return };
-        let place = self.processes[life as usize - 1].group;
         for (settle, result) in batch.iter().zip(&answer.results) {
             let kind = match result {
                 SettleResult::Done if matches!(settle.verdict, Verdict::Retry(_)) => continue,
                 SettleResult::Done => Kind::SettleOk,
                 SettleResult::Stale => Kind::SettleStale,
             };
-            if kind == Kind::SettleOk {
-                self.watch.settled(place, settle.id);
-            }
             self.record(kind, life, |record| {
                 record.entry = (settle.id.ms, settle.id.seq);
                 record.lane = message::lane_number(settle.lane.as_ref());
             });
         }
-        debug_assert!(group.name.starts_with('g'));
     }
 
     fn record_of(&mut self, kind: Kind, life: Life, handler: &Handler, detail: u8) {

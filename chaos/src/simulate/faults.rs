@@ -1,7 +1,5 @@
 //! Making things go wrong, and right again.
 
-use std::collections::BTreeSet;
-
 use stargazer_core::consumer::machine::Event;
 use stargazer_core::transport::{EntryId, Transport};
 
@@ -89,7 +87,6 @@ impl World<'_> {
                     && self.process(life).state == State::Runs
                 {
                     self.process(life).state = State::Frozen;
-                    self.watch.froze(life);
                 }
             }
             What::Stop { seat } => {
@@ -104,19 +101,12 @@ impl World<'_> {
                     // Nothing to destroy is fine.
                     let _ = self.engine.destroy_group(group);
                 }
-                self.watch.forgot(self.now);
             }
             What::DropStream => {
-                let all = self.entries();
                 let _ = self.engine.drop_stream(&STREAM.into());
-                self.watch.lost(all.into_iter());
-                self.watch.forgot(self.now);
             }
             What::Flush => {
-                let all = self.entries();
                 let _ = self.engine.flush();
-                self.watch.lost(all.into_iter());
-                self.watch.forgot(self.now);
                 self.count_groups();
             }
             What::Delete { count } => self.delete(count),
@@ -147,7 +137,6 @@ impl World<'_> {
             process.state = State::Runs;
             let life = process.life;
             let inbox = std::mem::take(&mut process.inbox);
-            self.watch.woke(life, self.now);
             for (n, happens) in inbox.into_iter().enumerate() {
                 let nanos = self.dice.of(&[60, life.into(), self.now, n as u64]).below(100 * MS);
                 self.after(nanos, Due::To(life, happens));
@@ -164,12 +153,9 @@ impl World<'_> {
         process.state = State::Killed;
         process.waiting = None;
         process.inbox.clear();
-        let handlers = std::mem::take(&mut process.handlers);
-        let (seat, group) = (process.seat, process.group);
+        process.handlers.clear();
+        let seat = process.seat;
         self.record(Kind::ActorKilled, life, |record| record.detail = u8::from(back.is_some()));
-        for handler in handlers.values() {
-            self.watch.gone(group, life, handler);
-        }
         if let Some(ms) = back {
             self.after(ms * MS, Due::Start(seat));
         }
@@ -201,43 +187,31 @@ impl World<'_> {
                 waiting.future = Box::pin(std::future::pending());
             }
         }
-        let before = self.entries();
         // Neither can fail: the engine is not closed.
         let _ = match self.kept.remove(&n) {
             Some(snapshot) => self.engine.restart_from(snapshot),
             None => self.engine.restart(),
         };
-        let after = self.entries();
-        self.watch.lost(before.difference(&after).copied());
-        if let What::Restart { lose_ms } = self.plan.faults[n].what
-            && lose_ms > 0
-        {
-            self.watch.forgot(self.now + lose_ms * MS);
-        }
         self.count_groups();
     }
 
     /// Whether the server knows of every group.
     pub(super) fn count_groups(&mut self) {
         let known = self.engine.groups_that_count(&STREAM.into()).unwrap_or(0);
-        self.watch.groups_gone = known < self.groups.len();
-    }
-
-    fn entries(&self) -> BTreeSet<EntryId> {
-        let all = at_once(self.engine.range(&STREAM.into(), EntryId::ZERO, EntryId::MAX, usize::MAX));
-        all.and_then(Result::ok).into_iter().flatten().map(|entry| entry.id).collect()
+        self.groups_gone = known < self.groups.len();
+        self.groups_were_gone |= self.groups_gone && self.groups.len() > 1;
     }
 
     fn delete(&mut self, count: u32) {
         let count = usize::try_from(count).unwrap_or(0);
-        let ids: Vec<_> = self.entries().into_iter().take(count).collect();
+        let oldest = at_once(self.engine.range(&STREAM.into(), EntryId::ZERO, EntryId::MAX, count));
+        let ids: Vec<_> = oldest.and_then(Result::ok).into_iter().flatten().map(|entry| entry.id).collect();
         let _ = self.engine.delete_entries(&STREAM.into(), &ids);
         for id in &ids {
-            let Some((message, lane)) = self.watch.known(*id) else { continue };
+            let Some((message, lane)) = self.entries.get(id).copied() else { continue };
             self.record(Kind::Deleted, 0, |record| {
                 (record.message, record.lane, record.entry) = (message, lane, (id.ms, id.seq));
             });
         }
-        self.watch.lost(ids.into_iter());
     }
 }

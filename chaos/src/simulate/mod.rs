@@ -19,7 +19,7 @@ mod testimony;
 #[cfg(test)]
 mod tests;
 mod text;
-mod watch;
+mod verdict;
 mod world;
 
 use stargazer_core::transport::Transport;
@@ -29,6 +29,7 @@ pub use plan::{Fault, LEASE_MS, Plan, SWEEP_MS, What, Work};
 
 pub use shrink::shrink;
 pub use text::{Schedule, quiet};
+pub use verdict::rules;
 
 use crate::history::Record;
 use network::{PATIENCE, at_once};
@@ -49,35 +50,35 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The kind of the first failure.
-    fn failure(&self) -> Option<&'static str> {
-        const KINDS: [&str; 7] = ["lost", "overlap", "overtaken", "stuck", "left behind", "not at the base line", ""];
-        let first = self.findings.first()?;
-        KINDS.into_iter().find(|kind| first.starts_with(kind))
+    /// The kind of the first failure: the name of a check, or the word for what got stuck.
+    fn failure(&self) -> Option<&str> {
+        self.findings.first()?.split([' ', ':']).next()
     }
 }
 
-/// Lets a plan happen to its end, whatever is noticed on the way, and looks at what is left: a history for the checker.
+/// Lets a plan happen to its end, whatever goes wrong on the way, and looks at what is left: a history for the checker.
+/// The findings say only where it got stuck.
 pub fn observe(seed: u64, plan: &Plan) -> Outcome {
     let mut world = World::new(seed, plan);
-    world.to_the_end = true;
-    let stuck = world.live().err();
-    world.testify();
-    let findings = stuck.into_iter().collect();
+    world.go_through();
+    Outcome { took_ms: world.now / MS, events: world.events, history: world.history, findings: world.findings }
+}
+
+/// Lets a plan happen and has it judged.
+pub fn run(seed: u64, plan: &Plan) -> Outcome {
+    let mut world = World::new(seed, plan);
+    world.go_through();
+    let mut findings = std::mem::take(&mut world.findings);
+    findings.extend(world.verdict());
     Outcome { took_ms: world.now / MS, events: world.events, history: world.history, findings }
 }
 
-/// Lets a plan happen, until something is noticed.
-pub fn run(seed: u64, plan: &Plan) -> Outcome {
-    let mut world = World::new(seed, plan);
-    let result = world.live();
-    if world.watch.findings.is_empty() {
-        match result {
-            Ok(()) => world.watch.missing(plan.messages),
-            Err(finding) => world.watch.findings.push(finding),
-        }
+impl World<'_> {
+    fn go_through(&mut self) {
+        let stuck = self.live().err();
+        self.findings.extend(stuck);
+        self.testify();
     }
-    Outcome { took_ms: world.now / MS, events: world.events, history: world.history, findings: world.watch.findings }
 }
 
 impl World<'_> {
@@ -130,9 +131,6 @@ impl World<'_> {
                     return true;
                 }
                 look_at = self.now + 20 * MS;
-            }
-            if !self.to_the_end && !self.watch.findings.is_empty() {
-                return true;
             }
             if self.now >= deadline || !self.step() {
                 return holds(self);

@@ -173,11 +173,11 @@ impl World<'_> {
         if let Action::Settle { batch, .. } = &call.action {
             let batch = Arc::clone(batch);
             let event = carry_out(&self.engine, &group, &call);
-            self.settled(call.life, &group, &batch, &event);
+            self.settled(call.life, &batch, &event);
             self.answers(&call, event);
         } else {
             let event = carry_out(&self.engine, &group, &call);
-            if self.watch.groups_gone && matches!(event, Event::Recreated(_)) {
+            if self.groups_gone && matches!(event, Event::Recreated(_)) {
                 self.count_groups();
             }
             self.answers(&call, event);

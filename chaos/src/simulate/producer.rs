@@ -99,7 +99,7 @@ impl World<'_> {
         match answer {
             Some(Ok(stored)) => {
                 if !stored.duplicate {
-                    self.watch.stored(message.number, message.lane, stored.id);
+                    self.entries.insert(stored.id, (message.number, message.lane));
                 }
                 if back.is_some() {
                     self.producer.stored += 1;

@@ -13,7 +13,7 @@ const RUNS: u32 = 2000;
 pub fn shrink(schedule: &Schedule) -> (Schedule, Outcome) {
     let mut best = schedule.clone();
     let mut outcome = run(best.seed, &best.plan);
-    let Some(failure) = outcome.failure() else { return (best, outcome) };
+    let Some(failure) = outcome.failure().map(str::to_owned) else { return (best, outcome) };
     let mut runs = 0;
     loop {
         let before = best.clone();
@@ -25,7 +25,7 @@ pub fn shrink(schedule: &Schedule) -> (Schedule, Outcome) {
             }
             runs += 1;
             let tried = run(best.seed, &plan);
-            if tried.failure() == Some(failure) {
+            if tried.failure() == Some(&failure) {
                 best.plan = plan;
                 outcome = tried;
             }

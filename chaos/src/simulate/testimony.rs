@@ -1,5 +1,6 @@
 //! What can only be seen when a simulation is over: the dead letters, and what is left in the server.
 
+use stargazer_core::policy::Retention;
 use stargazer_core::topology::field as names;
 use stargazer_core::transport::{EntryId, Fields, Transport, field};
 
@@ -15,11 +16,14 @@ impl World<'_> {
         for letter in letters.and_then(Result::ok).into_iter().flatten() {
             let Some((message, _)) = message::read(&letter.fields) else { continue };
             let Some(entry) = original(&letter.fields) else { continue };
-            let lane = self.watch.known(entry).map_or(message::NO_LANE, |(_, lane)| lane);
+            let lane = self.entries.get(&entry).map_or(message::NO_LANE, |(_, lane)| *lane);
             let hash = message::hash(&letter.fields);
+            let group = field(&letter.fields, names::GROUP);
+            let group = self.groups.iter().position(|other| Some(other.name.as_bytes()) == group.map(|g| &g[..]));
             self.record(Kind::DeadLetter, 0, |record| {
                 (record.message, record.lane, record.hash) = (message, lane, hash);
                 record.entry = (entry.ms, entry.seq);
+                record.extra = group.and_then(|group| u32::try_from(group).ok()).unwrap_or(u32::MAX);
             });
         }
         let mut left = [
@@ -39,8 +43,13 @@ impl World<'_> {
             left[3].1 += lanes as u64;
             left[4].1 += tries as u64;
         }
+        let keeps = !matches!(self.plan.retention, Retention::Acked { .. });
         for (figure, value) in left {
-            self.record(Kind::Measured, 0, |record| (record.detail, record.message) = (figure as u8, value));
+            // What is kept on purpose is no more than before.
+            let base = if figure == Figure::Entries && keeps { value } else { 0 };
+            self.record(Kind::Measured, 0, |record| {
+                (record.detail, record.message, record.token) = (figure as u8, value, base);
+            });
         }
     }
 }

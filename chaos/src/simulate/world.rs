@@ -8,7 +8,7 @@ use std::time::Duration;
 use stargazer_core::clock::ManualClock;
 use stargazer_core::consumer::machine::Now;
 use stargazer_core::engine::{Engine, Snapshot};
-use stargazer_core::transport::Group;
+use stargazer_core::transport::{EntryId, Group};
 
 use super::clock::Virtual;
 use super::dice::Dice;
@@ -16,7 +16,6 @@ use super::network::{Call, Server};
 use super::plan::Plan;
 use super::process::{Happens, Life, Process};
 use super::producer::{Attempt, Producer};
-use super::watch::Watch;
 use crate::history::{Kind, Record};
 
 /// The stream, its dead letters, and what handlers write to.
@@ -68,11 +67,16 @@ pub(super) struct World<'a> {
     pub(super) producer: Producer,
     pub(super) kept: HashMap<usize, Snapshot>,
     pub(super) history: Vec<Record>,
-    pub(super) watch: Watch,
+    /// Consumers that ended with an error that no fault explains.
+    pub(super) findings: Vec<String>,
+    /// The message and lane of each entry there ever was.
+    pub(super) entries: HashMap<EntryId, (u64, u32)>,
+    /// The server does not know of every group at the moment; it did not at some time after the first message, with
+    /// other groups beside, so that one that came back may have found less.
+    pub(super) groups_gone: bool,
+    pub(super) groups_were_gone: bool,
     /// How often a group has started a message.
     pub(super) turns: HashMap<(usize, u64), u64>,
-    /// It goes on whatever is noticed.
-    pub(super) to_the_end: bool,
     pub(super) next_token: u64,
     pub(super) events: u64,
     queue: BinaryHeap<Reverse<(u64, u64, usize)>>,
@@ -95,15 +99,17 @@ impl<'a> World<'a> {
             clock,
             engine,
             server: Server::default(),
-            watch: Watch::new(plan),
+            entries: HashMap::new(),
+            groups_gone: false,
+            groups_were_gone: false,
             groups,
             processes: Vec::new(),
             seats: vec![0; usize::try_from(plan.groups * plan.consumers).unwrap_or(0)],
             producer: Producer::default(),
             kept: HashMap::new(),
             history: Vec::new(),
+            findings: Vec::new(),
             turns: HashMap::new(),
-            to_the_end: false,
             next_token: 1,
             events: 0,
             queue: BinaryHeap::new(),
