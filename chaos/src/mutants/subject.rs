@@ -5,9 +5,9 @@ use std::time::Duration;
 use stargazer_core::clock::{Clock, SystemClock};
 use stargazer_core::mutant::Mutant;
 
-use crate::check::{Check, Report, Rules, check};
+use crate::check::{Check, Report, check};
 use crate::history::History;
-use crate::simulate::{LEASE_MS, Plan, SWEEP_MS, observe};
+use crate::simulate::{Plan, observe, rules};
 
 /// A mutant, the check that must catch it, and what happens meanwhile.
 #[derive(Debug)]
@@ -33,22 +33,6 @@ pub struct Caught {
     pub text: String,
     /// How long all of it took, the same seeds with nothing broken included.
     pub took: Duration,
-}
-
-/// What is promised in a simulation of this plan.
-fn rules(plan: &Plan) -> Rules {
-    Rules {
-        lease_ms: LEASE_MS,
-        sweep_ms: SWEEP_MS,
-        max_attempts: plan.max_attempts,
-        poison_deaths: plan.max_attempts + 1,
-        settles_recorded: true,
-        exact: true,
-        // A process that wakes up learns what happened meanwhile within 100 ms, its handlers end within 80.
-        wake_ms: 200,
-        handler_timeout_ms: if plan.work.endless > 0 { 3 * LEASE_MS } else { 0 },
-        ..Rules::default()
-    }
 }
 
 /// The checker's verdict on a seed, with this rule broken, or none.
