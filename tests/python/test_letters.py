@@ -15,8 +15,8 @@ from stargazer_core import _native
 async def bury(bus: sg.Bus, *lanes: str, body: Any = None) -> None:
     """Publishes to ``orders``, once for each lane, and dead-letters it: by failing in the lane ``fails``."""
     for lane in lanes:
-        options = {"key": lane, "message_id": f"m{time.monotonic_ns()}", "trace_id": "trace-1"}
-        await bus.publish("orders", {"text": "x"} if body is None else body, **options)
+        content = {"text": "x"} if body is None else body
+        await bus.publish("orders", content, key=lane, message_id=f"m{time.monotonic_ns()}", trace_id="trace-1")
         async with bus.consume("orders", "g", name="w", max_attempts=1) as consumer:
 
             async def handler(_: Any, delivery: sg.Delivery) -> None:
