@@ -54,7 +54,7 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
 #[derive(Debug, Default, Clone)]
 struct Hit {
     by_phase: BTreeMap<Phase, u64>,
-    /// Stored and not finished.
+    /// Stored and not finished, with whomever.
     in_flight: u64,
 }
 
@@ -68,9 +68,11 @@ fn hits(facts: &Facts<'_>) -> Vec<Hit> {
         for (fault, hit) in
             facts.faults.all.iter().zip(&mut hits).skip(first).take_while(|(fault, _)| fault.begin < until)
         {
-            let Some(phase) = phase(facts, message, fault) else { continue };
-            *hit.by_phase.entry(phase).or_default() += 1;
+            let (phase, is_hit) = phase(facts, message, fault);
             hit.in_flight += u64::from(phase != Phase::After);
+            if is_hit {
+                *hit.by_phase.entry(phase).or_default() += 1;
+            }
         }
     }
     hits
@@ -86,24 +88,24 @@ fn lifetime(facts: &Facts<'_>, message: &Message) -> (At, At) {
     (from.min(until), until)
 }
 
-/// How far a message is when a fault begins.
-fn phase(facts: &Facts<'_>, message: &Message, fault: &Fault) -> Option<Phase> {
+/// How far a message is when a fault begins, and whether it hits the message there.
+fn phase(facts: &Facts<'_>, message: &Message, fault: &Fault) -> (Phase, bool) {
     let at = fault.begin;
     let mut started = message.runs.iter().map(|run| facts.run(*run)).filter(|run| run.start < at);
-    let Some(run) = started.next_back() else { return Some(Phase::BeforeFetch) };
+    let Some(run) = started.next_back() else { return (Phase::BeforeFetch, true) };
     let mine = fault.hits(run.actor);
     if run.closed > at {
-        return mine.then_some(Phase::InHandler);
+        return (Phase::InHandler, mine);
     }
     let ended = facts.time(run.closed);
     match (run.settled, run.settle_sent) {
-        (Some(settled), _) if settled < at => Some(Phase::After),
-        (_, Some(sent)) if sent < at => mine.then_some(Phase::SettleSent),
-        (Some(_), _) => mine.then_some(Phase::BeforeSettle),
+        (Some(settled), _) if settled < at => (Phase::After, true),
+        (_, Some(sent)) if sent < at => (Phase::SettleSent, mine),
+        (Some(_), _) => (Phase::BeforeSettle, mine),
         (None, _) if !facts.rules.settles_recorded && facts.time(at).saturating_sub(ended) < MOMENT => {
-            mine.then_some(Phase::BeforeSettle)
+            (Phase::BeforeSettle, mine)
         }
-        (None, _) if run.outcome.is_some_and(super::runs::Outcome::finishes) => Some(Phase::After),
-        (None, _) => Some(Phase::BeforeFetch),
+        (None, _) if run.outcome.is_some_and(super::runs::Outcome::finishes) => (Phase::After, true),
+        (None, _) => (Phase::BeforeFetch, true),
     }
 }

@@ -4,12 +4,14 @@
 //!
 //! An entry may be passed over when it is in the dead letters, was deleted, or was lost by a server that forgets and
 //! never came back. Ids that go back (a clock that steps on a server that forgot) are told from overtaking by when
-//! the message was published.
+//! the message was published. Who held something when a server forgot may go on with it beside whoever is given it now,
+//! until it learns of that: at most one lease (the same window as in C7).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::explained::work_moved;
-use super::facts::{At, Facts};
+use super::facts::{At, Facts, NEVER};
+use super::faults::Fault;
 use super::lost::forgotten;
 use super::messages::{Entry, Message};
 use super::report::{Check, Findings, name};
@@ -39,6 +41,8 @@ struct Lane<'a> {
     /// Not done yet.
     open: BTreeSet<Entry>,
     newest: HashMap<Entry, u32>,
+    /// When the run started that finished it last.
+    done: HashMap<Entry, At>,
 }
 
 /// What happens in a lane: starts, and ends.
@@ -49,7 +53,7 @@ impl<'a> Lane<'a> {
         // What no handler ever saw went to the dead letters, or nowhere.
         let never_ran = |message: &Message| message.runs.is_empty() && !message.letters.is_empty();
         let open = entries.iter().filter(|(_, message)| !never_ran(message)).map(|(entry, _)| *entry).collect();
-        Self { facts, entries, open, newest: HashMap::new() }
+        Self { facts, entries, open, newest: HashMap::new(), done: HashMap::new() }
     }
 
     fn walk(mut self, runs: &[u32], findings: &mut Findings<'_>) {
@@ -79,13 +83,19 @@ impl<'a> Lane<'a> {
                 findings.found(Check::C5, at, text);
             }
             self.newest.insert(run.entry, number);
-            self.open.insert(run.entry);
+            let done = self.done.get(&run.entry).copied();
+            if !self.forgot(at).any(|begin| done.is_some_and(|done| begin < done)) {
+                self.open.insert(run.entry);
+            }
             before = Some(run);
         }
     }
 
     fn end(&mut self, number: u32, run: &Run) {
-        if self.newest.get(&run.entry) != Some(&number) {
+        let newest = self.newest.get(&run.entry).copied();
+        // Who held it before the server forgot may start it once more, beside whom it was given to since.
+        let beside = || newest.is_some_and(|newest| self.forgot(self.facts.run(newest).start).any(|at| at < run.start));
+        if newest != Some(number) && !beside() {
             return;
         }
         let last = self
@@ -94,20 +104,38 @@ impl<'a> Lane<'a> {
             .is_some_and(|message| !message.letters.is_empty() && message.runs.last() == Some(&number));
         if last || run.outcome.is_some_and(Outcome::finishes) {
             self.open.remove(&run.entry);
+            self.done.insert(run.entry, run.start);
         }
     }
 
     /// An entry before this one that is not done and may not be passed over.
     fn passed_over(&self, run: &Run, at: At) -> Option<Entry> {
+        if self.entries.get(&run.entry).is_some_and(|message| self.unlearned(message, at)) {
+            return None;
+        }
         self.open.range(..run.entry).copied().find(|entry| {
             let Some(message) = self.entries.get(entry) else { return false };
             let published_later = message.called.is_none_or(|called| called > at);
             let gone = !message.deleted.is_empty() || !message.vanished.is_empty();
             // A server that forgets may bring back later what was deleted by then.
             let gone_by_then = message.deleted.iter().any(|deleted| *deleted < at);
-            let again = message.runs.iter().any(|other| self.facts.run(*other).start > at);
+            let comes = |start: At| start > at && !self.unlearned(message, start);
+            let again = message.runs.iter().any(|other| comes(self.facts.run(*other).start));
             let lost = !again && forgotten(self.facts, message).is_some();
             !(published_later || gone_by_then || (gone && !again) || lost)
         })
+    }
+    /// Whether the message was there when a server forgot, and who held it then may not have learned of that yet.
+    fn unlearned(&self, message: &Message, at: At) -> bool {
+        let called = message.called.unwrap_or(NEVER);
+        self.forgot(at).any(|begin| called < begin)
+    }
+
+    /// When a server forgot so shortly before that whoever held something may not have learned of it.
+    fn forgot(&self, at: At) -> impl Iterator<Item = At> {
+        let grace = self.facts.rules.lease().saturating_add(self.facts.rules.wake());
+        let now = self.facts.time(at);
+        let recent = move |fault: &&Fault| fault.begin < at && now <= fault.until.saturating_add(grace);
+        self.facts.faults.forgetting().filter(recent).map(|fault| fault.begin)
     }
 }

@@ -10,13 +10,16 @@ use super::Failure;
 use super::fault::{Fault, Sort, Use, between, table};
 use super::options::RunOptions;
 use super::stage::Stage;
+use crate::actor::Deed;
 use crate::history::{FaultKind, Phase};
 use crate::proxy::Verdict;
 
 /// A fault hits only while so many messages are in flight.
 pub(super) const IN_FLIGHT: usize = 50;
-/// How long it waits for them.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long it waits for them, before it publishes some itself.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// So many, whose handlers take so long (in milliseconds): some are done before the fault strikes.
+const BURST: (u64, u64) = (2 * IN_FLIGHT as u64, 400);
 /// How long a quiet period is, and the pause after one that was not.
 const QUIET: (u64, u64) = (2500, 5000);
 const PAUSE: (u64, u64) = (500, 2500);
@@ -109,7 +112,6 @@ impl Schedule {
         victims: &mut Vec<usize>,
     ) -> Result<Option<On>, Failure> {
         let Use { kind, sort, victim, lasts, make } = self.uses[place];
-        stage.until(PATIENCE, |stage| stage.watch.in_flight() >= IN_FLIGHT).await?;
         let ready: Vec<usize> = stage.ready(victim).into_iter().filter(|player| !victims.contains(player)).collect();
         if ready.is_empty() {
             return Ok(None);
@@ -121,7 +123,10 @@ impl Schedule {
         let times = self.times.entry(kind).or_default();
         let phase = Phase::ALL[usize::try_from((*times + u64::from(kind as u8) + stage.options.seed) % 5)?];
         *times += 1;
+        fill(stage, PATIENCE).await?;
         let mut aim = stage.aim(player, phase).await?;
+        // Some are done by now; the victim is held where it stands.
+        fill(stage, Duration::ZERO).await?;
         let actor = if sort == Sort::Process { stage.players[player].actor } else { 0 };
         let number = stage.begin(kind, actor, aim.phase)?;
         *self.matrix.entry((kind, aim.phase)).or_default() += 1;
@@ -131,4 +136,15 @@ impl Schedule {
         let until = Instant::now() + between(&mut stage.dice, lasts);
         Ok(Some(On { number, kind, fault, until }))
     }
+}
+
+/// Sees that enough is in flight: waits a while for the producers, then publishes what is missing.
+async fn fill(stage: &mut Stage, patience: Duration) -> Result<(), Failure> {
+    let enough = |stage: &mut Stage| stage.watch.in_flight() >= IN_FLIGHT * 3 / 2;
+    if stage.until(patience, enough).await? {
+        return Ok(());
+    }
+    stage.publish(BURST.0, Deed::Ack, 0, BURST.1);
+    // Nobody takes them where the server is away; then the checker will say so.
+    stage.until(PATIENCE, enough).await.map(|_| ())
 }

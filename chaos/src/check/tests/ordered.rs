@@ -142,6 +142,64 @@ fn an_entry_that_starts_before_an_earlier_one_is_out_of_order() {
 }
 
 #[test]
+fn what_a_server_forgot_has_no_order_with_what_came_since_until_its_holder_learns_of_it() {
+    // The clock had been ahead: 9 was stored first, under a greater id, and its holder starts it when 5 is there.
+    let story = |later: u64| {
+        let mut story = Story::default();
+        story.publish([9]);
+        story.fault(FaultKind::WrongType, 0, 1);
+        story.publish([5]);
+        story.wait(later);
+        story.handle(1, 9);
+        story.handle(2, 5);
+        story
+    };
+    assert_good(&judge(&story(1_000)));
+    // A lease (2 s) and a moment later everybody knows.
+    assert_caught(&judge(&story(2_200)), Check::C5);
+    // The other way round: what was forgotten starts after what came since.
+    let story = |kind: FaultKind| {
+        let mut story = Story::default();
+        story.publish([5]);
+        story.fault(kind, 0, 1);
+        story.publish([9]);
+        story.handle(2, 9);
+        story.handle(1, 5);
+        story
+    };
+    assert_good(&judge(&story(FaultKind::Flush)));
+    assert_caught(&judge(&story(FaultKind::ClientKill)), Check::C5);
+}
+
+#[test]
+fn who_held_an_entry_when_its_group_was_destroyed_may_start_it_once_more() {
+    let story = |kind: FaultKind, first_is_done: bool| {
+        let mut story = Story::default();
+        story.publish([1, 2]);
+        let run = story.start(1, 1);
+        story.fault(kind, 0, 1);
+        story.end(run, RELEASE);
+        let taken = story.start(2, 1);
+        if first_is_done {
+            story.end(taken, ACK);
+        }
+        let again = story.start(1, 1);
+        if !first_is_done {
+            story.end(taken, ACK);
+        }
+        story.handle(2, 2);
+        story.cancel(again, 0);
+        story
+    };
+    for first_is_done in [true, false] {
+        let report = judge(&story(FaultKind::DestroyGroup, first_is_done));
+        assert_good(&report);
+        let report = judge(&story(FaultKind::ClientKill, first_is_done));
+        assert!(report.caught_by().contains(&Check::C5), "{report}");
+    }
+}
+
+#[test]
 fn an_entry_that_overtakes_a_retry_is_out_of_order() {
     let mut story = Story::default();
     story.publish([1, 2]);
@@ -187,7 +245,9 @@ fn what_the_server_forgot_may_be_passed_over_unless_it_comes_back() {
         story
     };
     assert_good(&judge(&forgotten()));
+    // Long after: whoever held it has learned of it.
     let mut story = forgotten();
+    story.wait(2_200);
     story.handle(1, 1);
     assert_caught(&judge(&story), Check::C5);
 }
