@@ -90,8 +90,11 @@ chaos: harness ## messages through faults on a real server (SEED= MESSAGES= FAUL
 chaos-failover: harness ## the same over a primary with replicas and sentinels
 	@tools/step.sh 'failovers under messages (make chaos-failover)' tools/chaos.sh $(SEED) 20000 '$(FAULTS)' $(SUBJECT) $(ORDERING) --sentinels
 
+# What a minute has room for: kinds that need no long pause, and are judged alike on a slow machine.
+SMOKE = kill,kill_gateway,kill_producer,terminate,handler_panic,handler_hang,stack_overflow,restart_always,restart_everysec,restart_empty,server_freeze,client_pause,script_flush,client_kill,full_memory,flush,destroy_group,half_open,cut_link,slow_link,reply_lost,fetch_reply_lost,publish_reply_lost
+
 chaos-smoke: harness ## the same for about a minute
-	@tools/step.sh 'faults on a real server (make chaos-smoke)' env PROOF=dev tools/chaos.sh $(SEED) 10000 '$(FAULTS)' $(SUBJECT) $(ORDERING) --rate 400
+	@tools/step.sh 'faults on a real server (make chaos-smoke)' env PROOF=dev tools/chaos.sh $(SEED) 10000 '$(SMOKE)' $(SUBJECT) $(ORDERING) --rate 400
 
 # ---- the rest
 

@@ -83,7 +83,8 @@ pub(super) fn measure(stage: &Stage) -> Result<Figures, Failure> {
     // Markers of message ids go by themselves when the dedupe window is over; here they go at once.
     forget_markers(stage)?;
     let Reply::List(keys) = stage.ask(&["KEYS", "*"])? else { return Err("KEYS gave no list".into()) };
-    let mut keys: Vec<String> = keys.iter().map(Reply::text).filter(|key| !stage.letters.owns(key)).collect();
+    let letters = stage.letters.keys(&stage.server)?;
+    let mut keys: Vec<String> = keys.iter().map(Reply::text).filter(|key| !letters.contains(key)).collect();
     if stage.orphaned {
         // Who deletes a stream or its entries by hand leaves what stands beside them.
         let bodies = stargazer_core::topology::body_key(&stage.names.inbound, "");

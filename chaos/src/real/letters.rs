@@ -27,22 +27,30 @@ pub(super) struct Letters {
     after: EntryId,
     seen: HashSet<EntryId>,
     next: Instant,
-    /// Keys of big bodies that letters name.
-    bodies: HashSet<String>,
 }
 
 impl Letters {
     pub(super) fn new(bus: Bus) -> Self {
-        Self { bus, after: EntryId::ZERO, seen: HashSet::new(), next: Instant::now(), bodies: HashSet::new() }
+        Self { bus, after: EntryId::ZERO, seen: HashSet::new(), next: Instant::now() }
     }
 
     pub(super) fn bus(&self) -> &Bus {
         &self.bus
     }
 
-    /// Whether a key is the dead letters' own.
-    pub(super) fn owns(&self, key: &str) -> bool {
-        key == self.bus.topology().dead_letter_stream || self.bodies.contains(key)
+    /// The keys that are the dead letters' own: their stream, and the big bodies that they name.
+    pub(super) fn keys(&self, server: &Ground) -> Result<HashSet<String>, Failure> {
+        let stream = &self.bus.topology().dead_letter_stream;
+        let mut keys = HashSet::from([stream.clone()]);
+        let Reply::List(letters) = server.command(&["XRANGE", stream, "-", "+"])? else { return Ok(keys) };
+        for letter in &letters {
+            let Reply::List(parts) = letter else { continue };
+            let Some(Reply::List(fields)) = parts.get(1) else { continue };
+            let fields: Vec<Bytes> = fields.iter().map(|field| field.text().into()).collect();
+            let fields: Vec<_> = fields.as_chunks::<2>().0.iter().cloned().map(|[name, value]| (name, value)).collect();
+            keys.extend(DeadLetter::read(&fields).entry.body_ref.map(|(key, _)| key));
+        }
+        Ok(keys)
     }
 
     /// The stream may have begun again.
@@ -51,7 +59,7 @@ impl Letters {
     }
 
     /// Tells of the letters that are new. A server that is away tells nothing.
-    pub(super) async fn look(&mut self, pen: &Pen, server: &Ground) -> Result<(), Failure> {
+    pub(super) async fn look(&mut self, pen: &Pen) -> Result<(), Failure> {
         if Instant::now() < self.next {
             return Ok(());
         }
@@ -63,9 +71,7 @@ impl Letters {
         for entry in entries {
             self.after = entry.id;
             if self.seen.insert(entry.id) {
-                let body = DeadLetter::read(&entry.fields).entry.body_ref;
-                self.bodies.extend(body.map(|(key, _)| key));
-                pen.write(&record_of(&entry, pen, server)?)?;
+                pen.write(&record_of(&entry, pen)?)?;
             }
         }
         Ok(())
@@ -73,7 +79,7 @@ impl Letters {
 }
 
 /// What a letter says about the entry that was given up.
-fn record_of(entry: &Entry, pen: &Pen, server: &Ground) -> Result<Record, Failure> {
+fn record_of(entry: &Entry, pen: &Pen) -> Result<Record, Failure> {
     let letter = DeadLetter::read(&entry.fields);
     let mid = letter.entry.mid.as_deref().unwrap_or_default();
     let (is_answer, number) = match mid.split_at_checked(1) {
@@ -85,19 +91,12 @@ fn record_of(entry: &Entry, pen: &Pen, server: &Ground) -> Result<Record, Failur
     let lane = letter.entry.key.as_deref().and_then(lane_number).unwrap_or(0);
     let (message, lane) = if is_answer { (effect_number(number), effect_lane(lane)) } else { (number, lane) };
     let id: EntryId = letter.life.id.parse()?;
-    let data = match &letter.entry.body_ref {
-        Some((key, _)) => match server.command(&["GET", key])? {
-            Reply::Text(body) => body.into(),
-            _ => Bytes::new(),
-        },
-        None => letter.entry.data,
-    };
     Ok(Record {
         message,
         lane,
         attempt: u16::try_from(letter.life.attempt).unwrap_or(u16::MAX),
         entry: (id.ms, id.seq),
-        hash: if is_answer { 0 } else { fnv1a(&data) },
+        hash: if is_answer { 0 } else { fnv1a(&letter.entry.data) },
         ..pen.record(Kind::DeadLetter)
     })
 }

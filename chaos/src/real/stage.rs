@@ -153,7 +153,7 @@ impl Stage {
 
     /// Reads on in all histories, tells of dead letters, and starts again whoever is due.
     pub(super) async fn look(&mut self) -> Result<(), Failure> {
-        self.letters.look(&self.pen, &self.server).await?;
+        self.letters.look(&self.pen).await?;
         self.watch.look()?;
         for n in 0..self.players.len() {
             let actor = self.players[n].actor;
