@@ -62,6 +62,20 @@ fn the_order_of_effects_is_that_of_the_server() {
 }
 
 #[test]
+fn what_was_found_before_another_began_is_not_stale_wherever_it_stood() {
+    // The clock had been ahead; the server forgot the stream and began again with smaller ids.
+    let mut story = Story::default();
+    story.publish([1]);
+    let first = story.handle(1, 1);
+    story.effect_found(first, 2);
+    story.fault(FaultKind::Flush, 0, 1);
+    story.publish([2]);
+    let second = story.handle(2, 2);
+    story.effect_found(second, 1);
+    assert_good(&judge_by(&story, |rules| rules.exact = false));
+}
+
+#[test]
 fn what_one_session_does_late_is_its_own_business() {
     let mut story = Story::default();
     story.publish([1, 2]);
