@@ -180,6 +180,8 @@ export interface ConsumerSettings {
   drainTimeoutMs?: number
   /** Milliseconds. */
   idlePollMs?: number
+  /** Milliseconds. */
+  autoclaimMinIdleMs?: number
 }
 
 /** What readers take for the fields that an envelope does not have. */

@@ -188,6 +188,9 @@ pub struct ConsumerConfig {
     pub drain_timeout: Duration,
     /// Longest pause of a resting consumer between two looks. 200 ms.
     pub idle_poll: Duration,
+    /// What a consumer that is not registered (a worker of the original's) has left pending for this long is taken
+    /// over. 60 s.
+    pub autoclaim_min_idle: Duration,
 }
 
 impl Default for ConsumerConfig {
@@ -212,6 +215,7 @@ impl Default for ConsumerConfig {
             on_lease_lost: OnLeaseLost::Cancel,
             drain_timeout: Duration::from_secs(20),
             idle_poll: Duration::from_millis(200),
+            autoclaim_min_idle: Duration::from_secs(60),
         }
     }
 }
@@ -249,6 +253,7 @@ impl ConsumerConfig {
         at_least("lock_ttl", self.lock_ttl, Duration::from_secs(1))?;
         at_least("lease", self.lease, Duration::from_millis(200))?;
         at_least("sweep", self.sweep, Duration::from_millis(50))?;
+        at_least("autoclaim_min_idle", self.autoclaim_min_idle, Duration::from_millis(100))?;
         if self.grace() * 2 > self.lease {
             return Err(out_of_range("sweep", format!("{:?}", self.sweep), "at most 2.5 times the lease"));
         }

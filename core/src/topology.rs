@@ -178,6 +178,9 @@ impl GroupKeys {
 
     /// The field of `consumers` that names the identity which alone reads what is new (mode `exclusive`).
     pub const HOLDER_FIELD: &'static str = "#holder";
+
+    /// The field of `beats` that holds the id up to which somebody else may have finished entries without deleting them.
+    pub const CLEAN_FIELD: &'static str = "#clean";
 }
 
 /// Hash of a stream: the groups that count for safe trimming, with their last sign of life.

@@ -100,6 +100,8 @@ pub struct ConsumerSettings {
     pub drain_timeout_ms: Option<f64>,
     /// Milliseconds.
     pub idle_poll_ms: Option<f64>,
+    /// Milliseconds.
+    pub autoclaim_min_idle_ms: Option<f64>,
 }
 
 /// Sets a field where there is a value for it.
@@ -156,7 +158,8 @@ impl ConsumerSettings {
             retry_jitter);
         set_ms!(config, self: retry_base = retry_base_ms, retry_max = retry_max_ms,
             lock_ttl = lock_ttl_ms, handler_timeout = handler_timeout_ms, lease = lease_ms, sweep = sweep_ms,
-            drain_timeout = drain_timeout_ms, idle_poll = idle_poll_ms);
+            drain_timeout = drain_timeout_ms, idle_poll = idle_poll_ms,
+            autoclaim_min_idle = autoclaim_min_idle_ms);
         config.prefetch = self.prefetch.map(size);
         if let Some(ordering) = self.ordering {
             config.ordering = word("ordering", &ordering, &sg::Ordering::ALL.map(|mode| (mode.as_str(), mode)))?;

@@ -24,6 +24,10 @@ export type Notice =
   | { readonly kind: 'lease_expired' }
   /** Running handlers were told to end. */
   | { readonly kind: 'handlers_cancelled' }
+  /** Somebody reads the group who is not registered in it; told once for each name. */
+  | { readonly kind: 'foreign_consumer'; readonly consumer: string }
+  /** Entries that others had left were taken over. */
+  | { readonly kind: 'gathered'; readonly count: number }
   /** First failure of a streak of failed requests. */
   | { readonly kind: 'trouble'; readonly code: string; readonly error: string }
   /** The streak is over. */
@@ -43,6 +47,8 @@ export const KINDS: readonly Notice['kind'][] = [
   'lock_lost',
   'lease_expired',
   'handlers_cancelled',
+  'foreign_consumer',
+  'gathered',
   'trouble',
   'recovered',
   'missed',

@@ -116,6 +116,8 @@ export interface ConsumerSettings {
   drainTimeoutMs?: number;
   /** Longest pause of a resting consumer between two looks. 200 ms. */
   idlePollMs?: number;
+  /** What a consumer that is not registered (a worker of the original's) has left pending for this long is taken over. 60 s. */
+  autoclaimMinIdleMs?: number;
 }
 
 /** The types that settings have. */
@@ -174,6 +176,7 @@ const CONSUMER: Record<keyof ConsumerSettings, Check> = {
   onLeaseLost: text,
   drainTimeoutMs: time,
   idlePollMs: time,
+  autoclaimMinIdleMs: time,
 };
 
 /** Settings of a bus, checked. @internal */

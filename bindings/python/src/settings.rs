@@ -75,6 +75,7 @@ pub(crate) fn consumer(settings: &Bound<'_, PyDict>, mut config: ConsumerConfig)
             "sweep" => config.sweep = setting.seconds()?,
             "drain_timeout" => config.drain_timeout = setting.seconds()?,
             "idle_poll" => config.idle_poll = setting.seconds()?,
+            "autoclaim_min_idle" => config.autoclaim_min_idle = setting.seconds()?,
             "on_lease_lost" => {
                 config.on_lease_lost = match setting.get::<String>("text")?.as_str() {
                     "cancel" => OnLeaseLost::Cancel,

@@ -242,6 +242,9 @@ fn failure(action: &Action, now: Duration, error: Error) -> Option<Event> {
         Action::Stop { .. } => Event::StopSent(Err(error)),
         Action::Sweep { .. } => Event::Swept(Err(error)),
         Action::CompareHeld { key, .. } => Event::Held { key: *key, answer: Err(error) },
+        Action::Gather { key, .. } => Event::Gathered { key: *key, answer: Err(error) },
+        Action::Survey => Event::Surveyed(Err(error)),
+        Action::Refresh { .. } => Event::Refreshed(Err(error)),
         Action::Lock { number, .. } => Event::Locked { number: *number, answer: Err(error) },
         Action::RenewLocks { locks } => {
             let answers = locks.iter().map(|(number, ..)| (*number, Err(error.clone()))).collect();
@@ -253,6 +256,7 @@ fn failure(action: &Action, now: Duration, error: Error) -> Option<Event> {
 }
 
 /// What the driver of a real consumer does: the request, and its answer in the machine's words.
+#[allow(clippy::too_many_lines)] // one arm for each request
 fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
     let never = || Error::internal("the engine waited");
     macro_rules! ask {
@@ -322,6 +326,14 @@ fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
                 }
             };
             Event::Held { key: *key, answer }
+        }
+        Action::Gather { key, session, request } => {
+            Event::Gathered { key: *key, answer: ask!(engine.gather(group, session, request)) }
+        }
+        Action::Survey => Event::Surveyed(ask!(engine.survey(group))),
+        Action::Refresh { sessions } => {
+            let first = |session| ask!(engine.refresh(group, session, EntryId::ZERO)).map(|_| ());
+            Event::Refreshed(sessions.iter().try_for_each(first))
         }
         Action::Lock { number, names, token } => {
             let take = |name| ask!(engine.lock(name, token, LOCK));

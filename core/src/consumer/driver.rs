@@ -13,15 +13,12 @@ use uuid::Uuid;
 use super::content::Judge;
 use super::locking;
 use super::machine::{Action, Event, Notice};
+use super::paged;
 use super::shared::Shared;
 use crate::config::MANY_DEAD_LETTERS;
-use crate::error::Result;
 use crate::mutant::Mutant;
 use crate::topology::Name;
-use crate::transport::{BATCH, EntryId, Fetch, Group, Recreated, Transport};
-
-/// Ids that one look at a pending list asks for.
-const HELD_PAGE: usize = 1000;
+use crate::transport::{Fetch, Recreated, Transport};
 
 pub(super) struct Driver {
     pub shared: Arc<Shared>,
@@ -191,14 +188,8 @@ impl Driver {
                 let sent = self.shared.clock.now();
                 Box::pin(async move {
                     let (keys, held): (Vec<_>, Vec<_>) = sessions.into_iter().unzip();
-                    let mut answers = Vec::with_capacity(held.len());
-                    for some in held.chunks(BATCH) {
-                        match transport.renew(&group, some).await {
-                            Ok(each) => answers.extend(each),
-                            Err(error) => return Some(Event::Renewed { sent, answer: Err(error) }),
-                        }
-                    }
-                    Some(Event::Renewed { sent, answer: Ok(keys.into_iter().zip(answers).collect()) })
+                    let answer = paged::renew(&*transport, &group, &held).await;
+                    Some(Event::Renewed { sent, answer: answer.map(|each| keys.into_iter().zip(each).collect()) })
                 })
             }
             Action::Look => Box::pin(async move { Some(Event::Signs(transport.signs(&group).await)) }),
@@ -208,19 +199,16 @@ impl Driver {
             Action::Retire { key, session } => {
                 Box::pin(async move { Some(Event::Retired { key, answer: transport.retire(&group, &session).await }) })
             }
-            Action::Stop { sessions } => Box::pin(async move {
-                for some in sessions.chunks(BATCH) {
-                    if let Err(error) = transport.stop(&group, some).await {
-                        return Some(Event::StopSent(Err(error)));
-                    }
-                }
-                Some(Event::StopSent(Ok(())))
-            }),
+            Action::Stop { sessions } => {
+                Box::pin(async move { Some(Event::StopSent(paged::stop(&*transport, &group, &sessions).await)) })
+            }
             Action::Sweep { cursor } => {
                 Box::pin(async move { Some(Event::Swept(transport.sweep(&group, cursor).await)) })
             }
             Action::CompareHeld { key, identity } => {
-                Box::pin(async move { Some(Event::Held { key, answer: held(&*transport, &group, &identity).await }) })
+                Box::pin(
+                    async move { Some(Event::Held { key, answer: paged::held(&*transport, &group, &identity).await }) },
+                )
             }
             Action::Lock { number, names, token } => {
                 Box::pin(locking::lock(transport, self.lock_ttl, number, names, token))
@@ -229,24 +217,18 @@ impl Driver {
                 Box::pin(locking::renew(transport, self.lock_ttl, self.shared.clock.now(), locks))
             }
             Action::Unlock { number, names, token } => Box::pin(locking::unlock(transport, number, names, token)),
+            Action::Gather { key, session, request } => Box::pin(async move {
+                Some(Event::Gathered { key, answer: transport.gather(&group, &session, &request).await })
+            }),
+            Action::Survey => Box::pin(async move { Some(Event::Surveyed(transport.survey(&group).await)) }),
+            Action::Refresh { sessions } => {
+                Box::pin(async move { Some(Event::Refreshed(paged::refresh(&*transport, &group, &sessions).await)) })
+            }
             // Dealt with where they come out of the machine.
             Action::Start(_) | Action::Cancel { .. } | Action::Tell(_) | Action::Ended(_) => {
                 Box::pin(std::future::ready(None))
             }
         }
-    }
-}
-
-/// Everything that is pending for an identity.
-async fn held(transport: &dyn Transport, group: &Group, identity: &Name) -> Result<Vec<EntryId>> {
-    let mut ids: Vec<EntryId> = Vec::new();
-    loop {
-        let after = ids.last().copied().unwrap_or(EntryId::ZERO);
-        let page = transport.held(group, identity, after, HELD_PAGE).await?;
-        if page.is_empty() {
-            return Ok(ids);
-        }
-        ids.extend(page);
     }
 }
 

@@ -17,6 +17,7 @@ pub(crate) mod machine;
 pub mod machine;
 mod notices;
 mod outcome;
+mod paged;
 mod shared;
 #[cfg(test)]
 mod tests;

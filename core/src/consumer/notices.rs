@@ -48,6 +48,8 @@ impl Notice {
         "lock_lost",
         "lease_expired",
         "handlers_cancelled",
+        "foreign_consumer",
+        "gathered",
         "trouble",
         "recovered",
         "missed",
@@ -67,6 +69,8 @@ impl Notice {
             Self::LockLost { .. } => "lock_lost",
             Self::LeaseExpired => "lease_expired",
             Self::HandlersCancelled => "handlers_cancelled",
+            Self::ForeignConsumer { .. } => "foreign_consumer",
+            Self::Gathered { .. } => "gathered",
             Self::Trouble { .. } => "trouble",
             Self::Recovered => "recovered",
             Self::Missed { .. } => "missed",
@@ -89,7 +93,10 @@ impl Notice {
             Self::DeadLettered { id, reason } => {
                 fields.extend([("id", id.to_string().into()), ("reason", (*reason).into())]);
             }
-            Self::ManyDeadLetters { count } | Self::Missed { count } => fields.push(("count", (*count).into())),
+            Self::ForeignConsumer { consumer } => fields.push(("consumer", (**consumer).into())),
+            Self::ManyDeadLetters { count } | Self::Missed { count } | Self::Gathered { entries: count } => {
+                fields.push(("count", (*count).into()));
+            }
             Self::SessionLost { identity, refusal } => {
                 fields.extend([("identity", (**identity).into()), ("why", refusal.as_str().into())]);
             }
@@ -124,6 +131,8 @@ mod tests {
             Notice::LockLost { lane: "c1".into() },
             Notice::LeaseExpired,
             Notice::HandlersCancelled,
+            Notice::ForeignConsumer { consumer: "python".into() },
+            Notice::Gathered { entries: 3 },
             Notice::Trouble { error: Error::unavailable("gone") },
             Notice::Recovered,
             Notice::Missed { count: 3 },
@@ -136,6 +145,6 @@ mod tests {
         }
         assert_eq!(all[2].to_value().get("id").and_then(Value::as_str), Some("1-2"));
         assert_eq!(all[4].to_value().get("why").and_then(Value::as_str), Some("stale"));
-        assert_eq!(all[10].to_value().get("code").and_then(Value::as_str), Some("unavailable"));
+        assert_eq!(all[12].to_value().get("code").and_then(Value::as_str), Some("unavailable"));
     }
 }

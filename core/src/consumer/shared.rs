@@ -210,6 +210,12 @@ impl Shared {
             Notice::Adopted { identity } => {
                 tracing::info!(stream, group, %identity, "took over the work of another consumer");
             }
+            Notice::ForeignConsumer { consumer } => {
+                tracing::warn!(stream, group, %consumer, "a consumer that is not registered reads this group, too");
+            }
+            Notice::Gathered { entries } => {
+                tracing::warn!(stream, group, entries, "took over entries that others had left");
+            }
             Notice::DeadLettered { id, reason } => tracing::warn!(stream, group, %id, reason, "dead-lettered"),
             Notice::Vanished { id } => tracing::warn!(stream, group, %id, "a pending entry was deleted by somebody"),
             Notice::LockLost { lane } => {

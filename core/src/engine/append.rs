@@ -4,7 +4,8 @@ use super::state::{Now, State};
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::mutant::Mutant;
 use crate::policy::Durability;
-use crate::transport::{Append, Appended, check};
+use crate::topology::Name;
+use crate::transport::{Append, Appended, Fields, check};
 
 /// Appends one entry.
 pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
@@ -32,6 +33,9 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
             refused(ErrorKind::Full, "the stream holds as many entries as it may").with_context("stream", &name)
         );
     }
+    if state.full {
+        return Err(refused(ErrorKind::Full, "the server's memory is full; wait, or raise its limit"));
+    }
     if let Some((key, body)) = body {
         state.bodies.insert(key, body);
     }
@@ -46,6 +50,11 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
         state.markers.set(&dedupe.key, id, dedupe.window, now.mono);
     }
     Ok(Appended { id, duplicate: false, len: measure.then(|| len(state)), durability: Durability::Memory })
+}
+
+/// Appends a dead letter, also at full memory.
+pub(super) fn bury(state: &mut State, stream: &Name, fields: Fields, now: Now) {
+    state.streams.entry(stream.clone()).or_default().append(fields, now.wall_ms);
 }
 
 fn refused(kind: ErrorKind, message: &str) -> Error {

@@ -1,5 +1,6 @@
 //! What an operator or an accident can do to a server, for tests; and the look inside that they compare.
 
+use std::ops::Bound::{Excluded, Unbounded};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,46 @@ impl Engine {
         let mut state = self.state()?;
         let stream = state.streams.get_mut(&group.stream);
         Ok(stream.is_some_and(|stream| stream.groups.remove(&group.name).is_some()))
+    }
+
+    /// Reads new entries as a consumer that knows nothing of registrations does.
+    pub fn read_as(&self, group: &Group, consumer: &Name, count: usize) -> Result<Vec<EntryId>> {
+        let now = Now::of(&*self.server.clock);
+        let mut state = self.state()?;
+        let Some(stream) = state.streams.get_mut(&group.stream) else { return Ok(Vec::new()) };
+        let Some(found) = stream.groups.get_mut(&group.name) else { return Ok(Vec::new()) };
+        found.touch(consumer, now.mono);
+        let after = found.last_delivered;
+        let ids: Vec<_> = stream.entries.range((Excluded(after), Unbounded)).take(count).map(|(id, _)| *id).collect();
+        for id in &ids {
+            found.deliver(*id, consumer, now.mono);
+        }
+        Ok(ids)
+    }
+
+    /// Lets the server's memory be full, or no longer: what is new is refused, what was taken is carried on.
+    pub fn fill_memory(&self, full: bool) -> Result<()> {
+        self.state()?.full = full;
+        Ok(())
+    }
+
+    /// Deletes a consumer as `XGROUP DELCONSUMER` does: what it held is pending for nobody.
+    pub fn delete_consumer(&self, group: &Group, consumer: &str) -> Result<()> {
+        let mut state = self.state()?;
+        let stream = state.streams.get_mut(&group.stream);
+        if let Some(found) = stream.and_then(|stream| stream.groups.get_mut(&group.name)) {
+            found.remove_consumer(consumer);
+        }
+        Ok(())
+    }
+
+    /// Forgets who is registered, as the loss of that one key does.
+    pub fn forget_registrations(&self, group: &Group) -> Result<()> {
+        let mut state = self.state()?;
+        if let Some(routing) = state.routings.get_mut(&group.keys.consumers) {
+            routing.forget_registrations();
+        }
+        Ok(())
     }
 
     /// Deletes a stream as `DEL` does: what stands beside it stays behind.

@@ -106,7 +106,7 @@ impl Reader<'_> {
     /// The pending list after the cursor; whether all of it was read.
     fn history(&mut self, request: &Fetch) -> Result<bool, Refusal> {
         let pending = self.stream.group(&self.group.name)?;
-        pending.touch(self.identity);
+        pending.touch(self.identity, self.now.mono);
         if Mutant::ClaimedWhenIdle.is_on() {
             pending.claim_idle(self.identity, self.now.mono);
         }

@@ -33,17 +33,25 @@ pub(super) struct GroupState {
     pub(super) unread: u64,
     pending: BTreeMap<EntryId, Pending>,
     consumers: BTreeMap<Name, BTreeSet<EntryId>>,
+    /// When each consumer asked for something last.
+    asked: BTreeMap<Name, Duration>,
 }
 
 impl GroupState {
     /// A group that reads on after `last_delivered`, where `unread` entries stand.
     pub(super) fn new(last_delivered: EntryId, unread: u64) -> Self {
-        Self { last_delivered, unread, pending: BTreeMap::new(), consumers: BTreeMap::new() }
+        Self { last_delivered, unread, pending: BTreeMap::new(), consumers: BTreeMap::new(), asked: BTreeMap::new() }
     }
 
-    /// Makes sure that the consumer exists.
-    pub(super) fn touch(&mut self, consumer: &Name) {
+    /// Makes sure that the consumer exists, and notes that it asks.
+    pub(super) fn touch(&mut self, consumer: &Name, now: Duration) {
         self.held_by(consumer);
+        self.asked.insert(consumer.clone(), now);
+    }
+
+    /// How long a consumer has asked for nothing.
+    pub(super) fn idle(&self, consumer: &str, now: Duration) -> Duration {
+        now.saturating_sub(self.asked.get(consumer).copied().unwrap_or_default())
     }
 
     fn held_by(&mut self, consumer: &Name) -> &mut BTreeSet<EntryId> {
@@ -89,6 +97,16 @@ impl GroupState {
         }
     }
 
+    /// Makes an entry pending for a consumer, whether it was so for another one or for nobody.
+    pub(super) fn bring_back(&mut self, id: EntryId, consumer: &Name, now: Duration) {
+        if self.pending.contains_key(&id) {
+            self.claim(id, consumer, now);
+            return;
+        }
+        self.held_by(consumer).insert(id);
+        self.pending.insert(id, Pending { consumer: consumer.clone(), delivered_at: now, deliveries: 1 });
+    }
+
     /// Takes an entry off the pending list; whether it was on it.
     pub(super) fn ack(&mut self, id: EntryId) -> bool {
         let Some(pending) = self.pending.remove(&id) else { return false };
@@ -124,9 +142,12 @@ impl GroupState {
         self.consumers.get(consumer).is_none_or(BTreeSet::is_empty)
     }
 
-    /// Removes a consumer; the caller has checked that it holds nothing.
+    /// Removes a consumer; what it held is pending for nobody then.
     pub(super) fn remove_consumer(&mut self, consumer: &str) {
-        self.consumers.remove(consumer);
+        self.asked.remove(consumer);
+        for id in self.consumers.remove(consumer).unwrap_or_default() {
+            self.pending.remove(&id);
+        }
     }
 
     /// Consumers and how many entries each holds.

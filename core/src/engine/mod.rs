@@ -8,6 +8,7 @@
 mod append;
 mod faults;
 mod fetch;
+mod gather;
 mod group;
 mod lane;
 mod letters;
@@ -39,8 +40,8 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Group, Hint, PendingInfo, Record, Recreated, Refusal,
-    Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport, check,
+    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Gather, Gathered, Group, Hint, PendingInfo, Record,
+    Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport, check,
 };
 use state::{Now, State};
 
@@ -138,7 +139,7 @@ impl Transport for Engine {
     async fn settle(&self, group: &Group, session: &Session, batch: &[Settle]) -> Result<Result<Settled, Refusal>> {
         check::settle(batch)?;
         let (mut state, now) = self.at()?;
-        settle::settle(&mut state, group, session, batch, now)
+        Ok(settle::settle(&mut state, group, session, batch, now))
     }
 
     async fn begin(
@@ -211,6 +212,26 @@ impl Transport for Engine {
     async fn unlock(&self, key: &Name, token: &str) -> Result<bool> {
         let (mut state, now) = self.at()?;
         Ok(state.locks.release(key, token, now.mono))
+    }
+
+    async fn gather(&self, group: &Group, session: &Session, request: &Gather) -> Result<Result<Gathered, Refusal>> {
+        let (mut state, now) = self.at()?;
+        Ok(gather::gather(&mut state, group, session, request, now))
+    }
+
+    async fn survey(&self, group: &Group) -> Result<Vec<Name>> {
+        let (mut state, now) = self.at()?;
+        Ok(gather::survey(&mut state, group, now))
+    }
+
+    async fn refresh(
+        &self,
+        group: &Group,
+        session: &Session,
+        after: EntryId,
+    ) -> Result<Result<Option<EntryId>, Refusal>> {
+        let (mut state, now) = self.at()?;
+        Ok(gather::refresh(&mut state, group, session, after, now))
     }
 
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {

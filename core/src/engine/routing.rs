@@ -60,6 +60,8 @@ pub(super) struct Routing {
     holder: Option<Name>,
     /// Everything before this id is finished.
     pub(super) mark: Option<EntryId>,
+    /// Up to this id somebody else may have finished entries without deleting them.
+    pub(super) clean: Option<EntryId>,
     lanes: HashMap<Lane, LaneState>,
     /// How many lanes each identity owns, so that a sweep need not look at lanes to find nothing.
     owned: HashMap<Name, u64>,
@@ -245,6 +247,12 @@ impl Routing {
         if self.consumers.is_empty() {
             self.mode = None;
         }
+    }
+
+    /// Forgets who is registered, and with that mode and holder.
+    pub(super) fn forget_registrations(&mut self) {
+        self.consumers.clear();
+        (self.mode, self.holder) = (None, None);
     }
 
     /// Forgets everything about an earlier life of the group, but not the mark.

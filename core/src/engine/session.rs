@@ -20,6 +20,8 @@ pub(super) fn register(
     if !state.exists(group) {
         return Ok(Err(Refusal::GroupLost));
     }
+    let reached = state.streams.get(&group.stream).and_then(|stream| stream.groups.get(&group.name));
+    let reached = reached.map(|found| found.last_delivered);
     let routing = state.routing(&group.keys);
     let mode = group.mode_text();
     if let Some(running) = routing.mode.as_ref().filter(|running| **running != mode) {
@@ -32,7 +34,10 @@ pub(super) fn register(
     match routing.consumers.get(identity) {
         None => {
             routing.consumers.insert(identity.clone(), Registration { fence: fence.clone(), beat: 0 });
-            routing.mode = Some(mode);
+            // The first of a fleet: what was handed out before is none of its business.
+            if routing.mode.replace(mode).is_none() {
+                routing.clean = reached;
+            }
         }
         Some(registration) if registration.fence == fence => {}
         Some(registration) if Mutant::IdentityReused.is_on() => {

@@ -10,7 +10,7 @@ use crate::error::Result;
 use crate::mutant::Mutant;
 use crate::topology::Name;
 use crate::transport::{
-    Append, EntryId, Group, Lane, Record, Refusal, Retention, Session, Settle, SettleResult, Settled, Verdict,
+    EntryId, Group, Lane, Record, Refusal, Retention, Session, Settle, SettleResult, Settled, Verdict,
 };
 
 /// What a check found.
@@ -18,6 +18,8 @@ use crate::transport::{
 enum Check {
     /// Ours: carry it out. The lane is counted down if it is still ours, too.
     Ours { lane: bool },
+    /// Pending for nobody, and its lane is ours: an operator took it from us. It goes, so that it is not found again.
+    Loose,
     /// Was done before.
     Done,
     /// Somebody else's.
@@ -31,11 +33,8 @@ pub(super) fn settle(
     session: &Session,
     batch: &[Settle],
     now: Now,
-) -> Result<Result<Settled, Refusal>> {
-    let mut place = match admit(state, group, session) {
-        Ok(place) => place,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
+) -> Result<Settled, Refusal> {
+    let mut place = admit(state, group, session)?;
     let mut seen = HashSet::with_capacity(batch.len());
     let checks: Vec<_> = batch
         .iter()
@@ -44,7 +43,7 @@ pub(super) fn settle(
     let ours = || {
         batch.iter().zip(&checks).filter_map(|(outcome, check)| match check {
             Check::Ours { lane } => Some((outcome, *lane)),
-            Check::Done | Check::Stale => None,
+            Check::Loose | Check::Done | Check::Stale => None,
         })
     };
     let delete = matches!(group.retention, Retention::Acked { .. }) && state.groups_that_count(&group.stream) <= 1;
@@ -58,7 +57,7 @@ pub(super) fn settle(
             {
                 state.bodies.insert(to.into(), body);
             }
-            append::append(state, Append::new(stream.clone(), fields.clone()), now)?;
+            append::bury(state, stream, fields.clone(), now);
         }
     }
     for (outcome, lane) in ours() {
@@ -72,7 +71,10 @@ pub(super) fn settle(
             }
         }
     }
-    Ok(answer(state, group, session, batch, &checks))
+    for (outcome, _) in batch.iter().zip(&checks).filter(|(_, check)| **check == Check::Loose) {
+        finish(state, group, outcome, delete);
+    }
+    answer(state, group, session, batch, &checks)
 }
 
 fn admit<'a>(state: &'a mut State, group: &Group, session: &Session) -> Result<Place<'a>, Refusal> {
@@ -80,18 +82,20 @@ fn admit<'a>(state: &'a mut State, group: &Group, session: &Session) -> Result<P
 }
 
 fn check(place: &mut Place<'_>, group: &Group, session: &Session, outcome: &Settle) -> Check {
-    let Some(pending) = place.stream.groups.get(&group.name).and_then(|pending| pending.pending(outcome.id)) else {
-        return Check::Done;
-    };
-    if Mutant::UnfencedSettle.is_on() {
-        return Check::Ours { lane: true };
-    }
-    let held = pending.consumer == session.identity;
     let owner = if group.ordering.has_holder() {
         place.routing.holder()
     } else {
         outcome.lane.as_ref().filter(|_| group.ordering.routes()).and_then(|lane| place.routing.owner(lane))
     };
+    let pending = place.stream.groups.get(&group.name).and_then(|pending| pending.pending(outcome.id));
+    let Some(pending) = pending else {
+        let simple = outcome.verdict == Verdict::Ack && outcome.body.is_none();
+        return if simple && owner == Some(&session.identity) { Check::Loose } else { Check::Done };
+    };
+    if Mutant::UnfencedSettle.is_on() {
+        return Check::Ours { lane: true };
+    }
+    let held = pending.consumer == session.identity;
     match owner {
         Some(owner) if *owner == session.identity => Check::Ours { lane: group.ordering.routes() },
         // Without a lane, or with one that is nobody's, it belongs to whoever holds it.

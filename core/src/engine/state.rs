@@ -42,6 +42,8 @@ pub(super) struct State {
     pub(super) markers: Markers,
     /// Locks.
     pub(super) locks: Locks,
+    /// No memory is left for what is new.
+    pub(super) full: bool,
     /// Bodies beside their entries.
     pub(super) bodies: HashMap<Name, Bytes>,
 }

@@ -44,10 +44,23 @@ pub(super) fn sweep(state: &mut State, group: &Group, now: Now) -> bool {
     if !matches!(group.retention, Retention::Acked { .. }) {
         return false;
     }
+    let found = state.streams.get(&group.stream).map(|stream| (stream.groups.len(), stream.groups.get(&group.name)));
+    let (groups, reached) = found.map_or((0, None), |(n, found)| (n, found.map(|found| found.last_delivered)));
+    let before = state.groups_that_count(&group.stream);
     if let Some(groups) = state.counting.get_mut(&group.stream) {
         groups.retain(|name, seen| *name == group.name || now.wall_ms.saturating_sub(*seen) < FORGET_GROUP_MS);
     }
-    let floor = floor(state, &group.stream);
+    let silent = state.groups_that_count(&group.stream) < before;
+    let mut floor = floor(state, &group.stream);
+    if let Some(routing) = state.routings.get_mut(&group.keys.consumers) {
+        // A group that reads alone deletes what it finishes: what stands there after that point was not finished.
+        if groups == 1 && before <= 1 {
+            floor = floor.map(|floor| routing.clean.map_or(floor, |clean| floor.min(clean.next())));
+        }
+        if silent {
+            routing.clean = reached.or(routing.clean);
+        }
+    }
     let Some((floor, stream)) = floor.zip(state.streams.get_mut(&group.stream)) else { return false };
     let before = stream.len();
     let bodies = stream.trim_below(floor, TRIM);

@@ -106,7 +106,10 @@ pub(super) async fn signs(link: &Link, group: &Group) -> Result<Vec<Sign>> {
 pub(super) fn paired(consumers: &[Value], beats: &[Value]) -> Result<Vec<Sign>> {
     let mut numbers = std::collections::HashMap::new();
     for pair in beats.chunks_exact(2) {
-        numbers.insert(parse::text(pair[0].clone())?, parse::number(&pair[1])?);
+        let identity = parse::text(pair[0].clone())?;
+        if identity != GroupKeys::CLEAN_FIELD {
+            numbers.insert(identity, parse::number(&pair[1])?);
+        }
     }
     let mut signs = Vec::with_capacity(consumers.len() / 2);
     let mut holder = None;
@@ -190,7 +193,8 @@ pub(super) async fn recreate(link: &Link, group: &Group) -> Result<Recreated> {
 /// One page of the janitor.
 pub(super) async fn sweep(link: &Link, group: &Group, cursor: u64) -> Result<Option<u64>> {
     let groups = groups_key(&group.stream);
-    let mut cmd = call(&SCRIPTS.sweep, &[&group.stream, &group.keys.consumers, &group.keys.lanes, &groups]);
+    let mut cmd =
+        call(&SCRIPTS.sweep, &[&group.stream, &group.keys.consumers, &group.keys.lanes, &groups, &group.keys.beats]);
     let page = if cursor == TRIM_ONLY { "-".to_owned() } else { cursor.to_string() };
     cmd.arg(&*group.name).arg(page).arg(flag(is_acked(group))).arg(millis(SILENT));
     let mut answer = Answer::new(link.script(&SCRIPTS.sweep, &cmd).await?)?;

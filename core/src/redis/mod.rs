@@ -10,6 +10,7 @@ mod connect;
 mod doctor;
 mod error;
 mod fetch;
+mod gather;
 mod group;
 mod inspect;
 mod letters;
@@ -39,8 +40,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Finding, Group, Hint, PendingInfo, Record, Recreated,
-    Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
+    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Finding, Gather, Gathered, Group, Hint, PendingInfo,
+    Record, Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
 };
 
 /// The oldest server whose commands suffice.
@@ -202,6 +203,23 @@ impl Transport for RedisTransport {
 
     async fn unlock(&self, key: &Name, token: &str) -> Result<bool> {
         lock::unlock(&self.link, key, token).await
+    }
+
+    async fn gather(&self, group: &Group, session: &Session, request: &Gather) -> Result<Result<Gathered, Refusal>> {
+        gather::gather(&self.link, group, session, request).await
+    }
+
+    async fn survey(&self, group: &Group) -> Result<Vec<Name>> {
+        gather::survey(&self.link, group).await
+    }
+
+    async fn refresh(
+        &self,
+        group: &Group,
+        session: &Session,
+        after: EntryId,
+    ) -> Result<Result<Option<EntryId>, Refusal>> {
+        gather::refresh(&self.link, group, session, after).await
     }
 
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {

@@ -36,6 +36,9 @@ pub(super) struct Scripts {
     pub(super) stop: Script,
     pub(super) recreate: Script,
     pub(super) sweep: Script,
+    pub(super) gather: Script,
+    pub(super) survey: Script,
+    pub(super) refresh: Script,
     pub(super) lock: Script,
     pub(super) renew_lock: Script,
     pub(super) unlock: Script,
@@ -51,7 +54,7 @@ const LANE: &str = include_str!("scripts/lane.lua");
 /// The scripts, hashed once per process.
 pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     append: Script::new("append", &[LIB, include_str!("scripts/append.lua")]),
-    register: Script::new("register", &[LIB, include_str!("scripts/register.lua")]),
+    register: Script::new("register", &[LIB, IDS, include_str!("scripts/register.lua")]),
     fetch: Script::new("fetch", &[LIB, IDS, BELL, LANE, include_str!("scripts/fetch.lua")]),
     settle: Script::new("settle", &[LIB, IDS, include_str!("scripts/settle.lua")]),
     begin: Script::new("begin", &[LIB, include_str!("scripts/begin.lua")]),
@@ -61,6 +64,9 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     stop: Script::new("stop", &[LIB, BELL, include_str!("scripts/stop.lua")]),
     recreate: Script::new("recreate", &[LIB, IDS, include_str!("scripts/recreate.lua")]),
     sweep: Script::new("sweep", &[LIB, IDS, include_str!("scripts/sweep.lua")]),
+    gather: Script::new("gather", &[LIB, IDS, LANE, include_str!("scripts/gather.lua")]),
+    survey: Script::new("survey", &[LIB, IDS, include_str!("scripts/survey.lua")]),
+    refresh: Script::new("refresh", &[LIB, include_str!("scripts/refresh.lua")]),
     lock: Script::new("lock", &[LIB, include_str!("scripts/lock.lua")]),
     renew_lock: Script::new("renew_lock", &[LIB, include_str!("scripts/renew_lock.lua")]),
     unlock: Script::new("unlock", &[LIB, include_str!("scripts/unlock.lua")]),
@@ -70,7 +76,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
 
 impl Scripts {
     /// Every script.
-    pub(super) fn all(&self) -> [&Script; 16] {
+    pub(super) fn all(&self) -> [&Script; 19] {
         [
             &self.append,
             &self.register,
@@ -83,6 +89,9 @@ impl Scripts {
             &self.stop,
             &self.recreate,
             &self.sweep,
+            &self.gather,
+            &self.survey,
+            &self.refresh,
             &self.lock,
             &self.renew_lock,
             &self.unlock,

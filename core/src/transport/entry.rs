@@ -30,6 +30,15 @@ impl EntryId {
         Self { ms, seq }
     }
 
+    /// The id just above, or the largest.
+    pub const fn next(self) -> Self {
+        match (self.ms, self.seq) {
+            (u64::MAX, u64::MAX) => Self::MAX,
+            (ms, u64::MAX) => Self { ms: ms + 1, seq: 0 },
+            (ms, seq) => Self { ms, seq: seq + 1 },
+        }
+    }
+
     /// The id just below, or zero.
     pub const fn before(self) -> Self {
         match (self.ms, self.seq) {

@@ -11,6 +11,7 @@ mod entry;
 mod info;
 mod letters;
 mod session;
+mod stray;
 mod work;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use entry::*;
 pub use info::*;
 pub use letters::*;
 pub use session::*;
+pub use stray::*;
 pub use work::*;
 
 /// A stream server.
@@ -104,6 +106,28 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
 
     /// Gives a lock up that is held under this token; `false`: it was not.
     async fn unlock(&self, key: &Name, token: &str) -> Result<bool>;
+
+    /// Brings strays back, a page at a time: what a consumer without registration (a foreign one, or one of ours that
+    /// was forgotten) left pending for long and, under `acked`, what was handed out and is pending for nobody. The session
+    /// takes those whose lane is free or its own; the others are left for the owner of their lane.
+    ///
+    /// What is pending for nobody is looked for only where nobody but us, reading alone, can have finished it: after the
+    /// point that the group had reached when the first consumer of ours registered, and when a foreign consumer or another
+    /// group was last seen (see [`Transport::survey`]).
+    async fn gather(&self, group: &Group, session: &Session, request: &Gather) -> Result<Result<Gathered, Refusal>>;
+
+    /// The consumers of the group that are not registered. Those that hold nothing and have not asked for [`GONE`] are
+    /// removed.
+    async fn survey(&self, group: &Group) -> Result<Vec<Name>>;
+
+    /// Says that the session still works on what it holds after this id, a page of it, so that no foreign consumer takes
+    /// it for forgotten; where to go on, `None` at the end.
+    async fn refresh(
+        &self,
+        group: &Group,
+        session: &Session,
+        after: EntryId,
+    ) -> Result<Result<Option<EntryId>, Refusal>>;
 
     /// Entries by id; `None` for those that are no longer there.
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>>;

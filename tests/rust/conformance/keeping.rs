@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use stargazer_core::ErrorKind;
 use stargazer_core::topology::{Name, body_key, field};
-use stargazer_core::transport::{Append, EntryId, Group, Ordering, Retention, Settle, SettleResult, Verdict};
+use stargazer_core::transport::{Append, EntryId, Group, Ordering, Record, Retention, Settle, SettleResult, Verdict};
 
 use super::lab::{ACKED, Lab, fields};
-use super::player::{Player, ack, outcome};
+use super::player::{Player, ack, outcome, retry};
 
 async fn sweep(lab: &Lab, group: &Group) {
     let mut cursor = Some(0);
@@ -122,6 +122,38 @@ pub(super) async fn forever_keeps_everything(lab: Lab) {
     assert_eq!(left(&lab).await, [id]);
     assert_eq!(a.holds().await, 0);
     assert!(lab.transport.bodies(&[key]).await.unwrap()[0].is_some(), "a body stands as long as its entry");
+}
+
+pub(super) async fn at_full_memory_work_goes_on_and_nothing_new_comes(lab: Lab) {
+    let group = lab.group().await;
+    let mut a = Player::join(&lab, &group, "a").await;
+    let mut ids = Vec::new();
+    for lane in ["x", "y", "x", "z"] {
+        ids.push(lab.publish(lane, "").await);
+    }
+    a.fetch(3).await;
+    lab.fill_memory(true);
+    let body = Some((body_key("s", "big"), Bytes::from_static(b"big")));
+    let entry = Append::new("s".into(), fields(&[("data", "")]));
+    for refused in [entry.clone(), Append { strict_cap: Some(100), ..entry.clone() }, Append { body, ..entry }] {
+        let error = lab.transport.append(vec![refused]).await.remove(0).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Full, "{error}");
+        assert!(error.context().contains(&("stored", "no".to_owned())), "{error}");
+    }
+    assert_eq!(lab.transport.renew(&group, std::slice::from_ref(&a.session)).await.unwrap(), [Ok(1)]);
+    let record = Record { starts: 2, running: true, ..Record::default() };
+    lab.transport.begin(&group, &a.session, &[(ids[0], record)]).await.unwrap().unwrap();
+    let letter = Verdict::Dead { stream: "dead".into(), fields: fields(&[("data", "1")]) };
+    let batch = [outcome(ids[0], Some("x"), letter), retry(ids[1], "y", record), ack(ids[2], "x")];
+    assert_eq!(a.settle(&batch).await.unwrap().results, [SettleResult::Done; 3]);
+    assert_eq!(lab.transport.stream_info(&"dead".into()).await.unwrap().length, 1);
+    let mut heir = a.adopted_by("heir").await;
+    assert_eq!(heir.ids(9).await, [ids[1], ids[3]]);
+    lab.transport.stop(&group, std::slice::from_ref(&heir.session)).await.unwrap();
+    let b = Player::join(&lab, &group, "b").await;
+    assert_eq!(b.adopted_by("c").await.session.fence.parts(), (2, "c"));
+    lab.fill_memory(false);
+    lab.publish("x", "").await;
 }
 
 pub(super) async fn a_sweep_frees_lanes_of_nobody(lab: Lab) {

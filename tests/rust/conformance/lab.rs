@@ -117,6 +117,56 @@ impl Lab {
         }
     }
 
+    /// Lets the server's memory be full, or no longer.
+    pub(super) fn fill_memory(&self, full: bool) {
+        match &self.world {
+            World::Engine { engine, .. } => engine.fill_memory(full).unwrap(),
+            World::Server(server) => {
+                let most = if full { "1" } else { "0" };
+                assert_eq!(server.command(&["CONFIG", "SET", "maxmemory", most]).unwrap().text(), "OK");
+            }
+        }
+    }
+
+    /// Reads new entries as a consumer that knows nothing of registrations does.
+    pub(super) fn read_as(&self, group: &Group, consumer: &str, count: usize) -> Vec<EntryId> {
+        match &self.world {
+            World::Engine { engine, .. } => engine.read_as(group, &consumer.into(), count).unwrap(),
+            World::Server(server) => {
+                let (stream, name, count) = (&*group.stream, &*group.name, &*count.to_string());
+                let words = ["XREADGROUP", "GROUP", name, consumer, "COUNT", count, "STREAMS", stream, ">"];
+                let Reply::List(streams) = server.command(&words).unwrap() else { return Vec::new() };
+                let Some(Reply::List(pair)) = streams.first() else { return Vec::new() };
+                let Reply::List(rows) = &pair[1] else { return Vec::new() };
+                let id = |row: &Reply| match row {
+                    Reply::List(row) => row[0].text().parse().unwrap(),
+                    other => panic!("not an entry: {other:?}"),
+                };
+                rows.iter().map(id).collect()
+            }
+        }
+    }
+
+    /// Deletes a consumer with what it holds.
+    pub(super) fn delete_consumer(&self, group: &Group, consumer: &str) {
+        match &self.world {
+            World::Engine { engine, .. } => engine.delete_consumer(group, consumer).unwrap(),
+            World::Server(server) => {
+                server.command(&["XGROUP", "DELCONSUMER", &group.stream, &group.name, consumer]).unwrap();
+            }
+        }
+    }
+
+    /// The server forgets who is registered in a group.
+    pub(super) fn forget_registrations(&self, group: &Group) {
+        match &self.world {
+            World::Engine { engine, .. } => engine.forget_registrations(group).unwrap(),
+            World::Server(server) => {
+                did(server, &["DEL", &group.keys.consumers]);
+            }
+        }
+    }
+
     /// Deletes only the key of a stream; whether it was there.
     pub(super) fn drop_stream(&self, stream: &Name) -> bool {
         match &self.world {

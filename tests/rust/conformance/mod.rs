@@ -16,6 +16,7 @@ mod publish;
 mod random;
 mod sessions;
 mod settle;
+mod strays;
 mod waiting;
 
 macro_rules! cases {
@@ -132,6 +133,17 @@ cases! {
         held_looks_without_counting,
         deliveries_count_as_in_redis,
         an_entry_deleted_while_pending_is_handed_without_a_body;
+    strays:
+        what_a_foreign_consumer_left_is_taken_once_it_is_old,
+        a_stray_goes_to_the_owner_of_its_lane,
+        what_forgotten_sessions_left_is_taken,
+        a_walk_goes_page_by_page_over_all_strange_consumers,
+        what_a_foreign_consumer_left_may_have_been_deleted,
+        what_is_pending_for_nobody_is_brought_back,
+        what_somebody_else_may_have_finished_is_left_alone,
+        only_a_session_in_force_gathers,
+        a_survey_names_who_is_not_registered,
+        refreshing_resets_idle_times_and_nothing_else;
     lanes:
         the_key_is_the_lane,
         older_entries_have_the_lane_of_their_envelope,
@@ -144,6 +156,7 @@ cases! {
         a_lost_group_keeps_everything,
         a_group_of_long_ago_holds_nothing_up,
         forever_keeps_everything,
+        at_full_memory_work_goes_on_and_nothing_new_comes,
         a_sweep_frees_lanes_of_nobody,
         information_tells_what_is_known;
     waiting:

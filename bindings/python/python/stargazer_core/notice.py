@@ -19,6 +19,8 @@ __all__ = ["Notice", "NoticeKind"]
 #: * ``lock_lost`` (``lane``): somebody else may run the channel, too
 #: * ``lease_expired``: nothing starts until the server can be reached
 #: * ``handlers_cancelled``: running handlers were told to end
+#: * ``foreign_consumer`` (``consumer``): somebody reads the group who is not registered in it
+#: * ``gathered`` (``count``): entries that others had left were taken over
 #: * ``trouble`` (``code``, ``error``) and ``recovered``: a streak of failed requests begins and ends
 #: * ``missed`` (``count``): notices that were not read in time
 NoticeKind = Literal[
@@ -32,6 +34,8 @@ NoticeKind = Literal[
     "lock_lost",
     "lease_expired",
     "handlers_cancelled",
+    "foreign_consumer",
+    "gathered",
     "trouble",
     "recovered",
     "missed",

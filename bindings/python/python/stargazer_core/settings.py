@@ -105,3 +105,6 @@ class ConsumerSettings(TypedDict, total=False):
     drain_timeout: float
     #: Longest pause of a resting consumer between two looks. 0.2 s.
     idle_poll: float
+    #: What a consumer that is not registered (a worker of the original's) has left pending for this long is taken over.
+    #: 60 s.
+    autoclaim_min_idle: float

@@ -237,7 +237,8 @@ fn key_of(action: &Action) -> Option<SessionKey> {
         | Action::Settle { key, .. }
         | Action::ReadBodies { key, .. }
         | Action::Retire { key, .. }
-        | Action::CompareHeld { key, .. } => Some(*key),
+        | Action::CompareHeld { key, .. }
+        | Action::Gather { key, .. } => Some(*key),
         _ => None,
     }
 }

@@ -11,7 +11,7 @@ use stargazer_core::Error;
 use stargazer_core::consumer::machine::{Action, Answer, Arrived, Content, Event};
 use stargazer_core::topology::Name;
 use stargazer_core::transport::{
-    EntryId, FenceToken, Hint, Lane, Record, Refusal, Session, Settle, SettleResult, Settled, Sign, Verdict,
+    EntryId, FenceToken, Gathered, Hint, Lane, Record, Refusal, Session, Settle, SettleResult, Settled, Sign, Verdict,
 };
 
 /// How a request fares.
@@ -169,6 +169,13 @@ impl Server {
                 let ids = self.identities.get(&identity).map(|i| i.pending.iter().copied().collect());
                 Event::Held { key, answer: fine.map(|()| ids.unwrap_or_default()) }
             }
+            // Nobody but us is in the group, and nobody takes anything from us.
+            Action::Gather { key, session, .. } => {
+                let answer = self.under(&session).map(|()| Gathered::default());
+                Event::Gathered { key, answer: fine.map(|()| answer) }
+            }
+            Action::Survey => Event::Surveyed(fine.map(|()| Vec::new())),
+            Action::Refresh { .. } => Event::Refreshed(fine),
             Action::Wait { .. } => Event::Woken,
             other => panic!("no request: {other:?}"),
         }
@@ -193,6 +200,9 @@ impl Server {
             Action::Stop { .. } => Event::StopSent(lost()),
             Action::Sweep { .. } => Event::Swept(lost()),
             Action::CompareHeld { key, .. } => Event::Held { key: *key, answer: lost() },
+            Action::Gather { key, .. } => Event::Gathered { key: *key, answer: lost() },
+            Action::Survey => Event::Surveyed(lost()),
+            Action::Refresh { .. } => Event::Refreshed(lost()),
             _ => Event::Woken,
         }
     }

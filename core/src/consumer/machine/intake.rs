@@ -48,6 +48,7 @@ impl Machine {
             if held.fetching || held.fetch_at > now.mono || held.expired {
                 continue;
             }
+            held.rewind();
             // What was taken over is read to its end before anything new.
             let new = Some(*key) == self.primary && held.horizon.is_some();
             let waiting = self.wait.hint.is_some() || (self.wait.under_way && self.wait.of == Some(*key));

@@ -165,6 +165,7 @@ impl Machine {
         };
         self.succeeded();
         self.lookout.renew_at = now.mono + self.policy.lease / 3;
+        self.refresh();
         let lease = self.lease_of_holder();
         for (key, answer) in answers {
             match answer {
@@ -360,10 +361,9 @@ impl Machine {
         held.compare_at = now.mono + Duration::from_secs(60);
         match answer {
             Ok(ids) => {
-                if ids.iter().any(|id| *id <= held.cursor && !held.ids.contains(id)) && !held.fetching {
-                    held.horizon = Some(held.cursor);
-                    held.cursor = EntryId::ZERO;
-                    held.fetch_again = true;
+                let unknown = ids.iter().find(|id| **id <= held.cursor && !held.ids.contains(*id));
+                if let Some(id) = unknown.filter(|_| !held.fetching) {
+                    held.rewind_to(*id);
                 }
                 self.succeeded();
             }

@@ -7,8 +7,8 @@
 //! refused or whose lease is not confirmed; every start that a crash could hide is marked before it.
 //!
 //! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out;
-//! `outcome` settles; `locks` asks for those of channels;
-//! `lease` renews, watches others and adopts; `ending` drains.
+//! `outcome` settles; `locks` asks for those of channels; `lease` renews, watches others and adopts; `strays` brings back
+//! what others left; `ending` drains.
 //!
 //! Its words are `pub` for the simulation, which drives it under the feature `proving`; without that feature none of them
 //! leaves the crate.
@@ -25,6 +25,7 @@ mod outcome;
 mod session;
 mod setup;
 mod start;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -46,6 +47,7 @@ use lease::Lookout;
 use locks::Locks;
 use session::{Held, Running};
 use setup::Setup;
+use strays::Strays;
 
 /// How far the consumer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,6 +98,7 @@ pub struct Machine {
     wait: intake::Wait,
     /// Requests that failed in a row.
     failures: u32,
+    strays: Strays,
     sweep_at: Duration,
     sweeping: Option<u64>,
     /// Outcomes reported so far; an empty fetch sent before the last one proves nothing about idleness.
@@ -138,6 +141,7 @@ impl Machine {
             parting: Vec::new(),
             wait: intake::Wait::default(),
             failures: 0,
+            strays: Strays::new(sweep_at),
             sweep_at,
             sweeping: None,
             ended_count: 0,
@@ -205,6 +209,9 @@ impl Machine {
             Event::Unlocked { number } => self.unlocked(number),
             Event::Swept(answer) => self.swept(answer, now),
             Event::Held { key, answer } => self.compared(key, answer, now),
+            Event::Gathered { key, answer } => self.gathered(key, answer, now),
+            Event::Surveyed(answer) => self.surveyed(answer, now),
+            Event::Refreshed(answer) => self.refreshed(answer, now),
         }
     }
 
@@ -222,6 +229,7 @@ impl Machine {
         self.pump_fetches(now);
         self.pump_lookout(now);
         self.pump_retire(now);
+        self.pump_strays(now);
         self.pump_ending(now);
     }
 
@@ -262,6 +270,13 @@ impl Machine {
                     earliest(at);
                 }
             }
+        }
+        if self.phase == Phase::Working
+            && self.primary.is_some()
+            && let Some(at) = self.strays.deadline()
+            && (at > now.mono || self.busy < self.policy.concurrency)
+        {
+            earliest(at);
         }
         // While a sweep is under way there is no time for the next.
         if self.sweep_at > now.mono && self.sweep_at < Duration::MAX {

@@ -18,6 +18,8 @@ pub(super) struct Held {
     pub own: bool,
     /// The largest id received for this identity.
     pub cursor: EntryId,
+    /// Ids from here on are read again, although the cursor has passed them.
+    pub rewind: Option<EntryId>,
     /// Pending entries up to here may have been started by somebody: they are marked before they start. `None`
     /// while the pending list of an adopted identity has not been read to its end.
     pub horizon: Option<EntryId>,
@@ -68,6 +70,7 @@ impl Held {
             session,
             own,
             cursor: EntryId::ZERO,
+            rewind: None,
             horizon: own.then_some(EntryId::ZERO),
             orderly: false,
             fetching: false,
@@ -96,6 +99,20 @@ impl Held {
             tickets: BTreeSet::new(),
             met: HashSet::new(),
         }
+    }
+
+    /// An entry at or below the cursor has become ours: the next fetch starts below it.
+    pub(super) fn rewind_to(&mut self, id: EntryId) {
+        self.rewind = Some(self.rewind.map_or(id, |low| low.min(id)));
+        self.fetch_again = true;
+    }
+
+    /// Moves the cursor back, where that was asked for: not under a fetch, whose answer would move it forward again.
+    /// Somebody may have started what is met between there and here.
+    pub(super) fn rewind(&mut self) {
+        let Some(low) = self.rewind.take() else { return };
+        self.horizon = self.horizon.map(|horizon| horizon.max(self.cursor).max(low));
+        self.cursor = self.cursor.min(low.before());
     }
 
     /// Nothing in hand and nothing to report.

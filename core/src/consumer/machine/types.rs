@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::config::{ConsumerConfig, OnLeaseLost};
 use crate::error::Error;
 use crate::topology::Name;
-use crate::transport::{EntryId, Fields, Hint, Lane, Record, Refusal, Session, Settle, Settled, Sign};
+use crate::transport::{
+    EntryId, Fields, Gather, Gathered, Hint, Lane, Record, Refusal, Session, Settle, Settled, Sign,
+};
 
 /// The settings the machine decides by.
 #[derive(Debug, Clone)]
@@ -28,6 +30,7 @@ pub struct Policy {
     /// How long a lock lasts, where lanes need one.
     pub lock_ttl: Option<Duration>,
     pub idle_poll: Duration,
+    pub autoclaim_min_idle: Duration,
     /// Where dead letters go.
     pub dead_letter_stream: Name,
     /// Stream and group, as they stand in a dead letter.
@@ -56,6 +59,7 @@ impl Policy {
             on_lease_lost: config.on_lease_lost,
             lock_ttl: config.ordering.locks().then_some(config.lock_ttl),
             idle_poll: config.idle_poll,
+            autoclaim_min_idle: config.autoclaim_min_idle,
             dead_letter_stream: dead_letters,
             stream,
             group,
@@ -197,6 +201,15 @@ pub enum Event {
         key: SessionKey,
         answer: Result<Vec<EntryId>, Error>,
     },
+    /// A page of strays.
+    Gathered {
+        key: SessionKey,
+        answer: Answer<Gathered>,
+    },
+    /// The consumers of the group that are not registered.
+    Surveyed(Result<Vec<Name>, Error>),
+    /// What we hold was shown to be worked on.
+    Refreshed(Result<(), Error>),
 }
 
 /// Why a running handler is told to end.
@@ -277,6 +290,15 @@ pub enum Action {
         names: Arc<[Name]>,
         token: Name,
     },
+    Gather {
+        key: SessionKey,
+        session: Session,
+        request: Gather,
+    },
+    Survey,
+    Refresh {
+        sessions: Vec<Session>,
+    },
     /// Hand a delivery to a handler.
     Start(Started),
     Cancel {
@@ -349,6 +371,17 @@ pub enum Notice {
     },
     /// Handlers that run were told to end: look which deliveries are cancelled.
     HandlersCancelled,
+    /// Somebody reads the group who is not registered in it: a worker that knows nothing of lanes, or a session of ours
+    /// that the server forgot. Told once for each name.
+    ForeignConsumer {
+        /// Its name.
+        consumer: Name,
+    },
+    /// Entries that a foreign or forgotten consumer had left for long, or that were pending for nobody, were taken over.
+    Gathered {
+        /// How many.
+        entries: u64,
+    },
     /// First failure of a streak of failed requests.
     Trouble {
         /// What failed.

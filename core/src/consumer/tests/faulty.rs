@@ -166,6 +166,24 @@ impl Transport for Faulty {
         self.inner.sweep(group, cursor).await
     }
 
+    async fn gather(&self, group: &Group, session: &Session, request: &Gather) -> Result<Result<Gathered, Refusal>> {
+        let (group, session, request) = (group.clone(), session.clone(), request.clone());
+        carried!(self, inner, inner.gather(&group, &session, &request))
+    }
+
+    async fn survey(&self, group: &Group) -> Result<Vec<Name>> {
+        self.inner.survey(group).await
+    }
+
+    async fn refresh(
+        &self,
+        group: &Group,
+        session: &Session,
+        after: EntryId,
+    ) -> Result<Result<Option<EntryId>, Refusal>> {
+        self.inner.refresh(group, session, after).await
+    }
+
     async fn lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
         let (key, token) = (key.clone(), token.to_owned());
         carried!(self, inner, inner.lock(&key, &token, ttl))

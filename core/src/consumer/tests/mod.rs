@@ -5,6 +5,7 @@ mod faulty;
 mod locks;
 mod poison;
 mod schedules;
+mod strays;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};

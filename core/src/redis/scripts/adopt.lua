@@ -9,5 +9,5 @@ local fence = redis.call('HGET', consumers, ARGV[1])
 if fence == ARGV[4] then return { 'ok' } end
 if fence ~= ARGV[2] then return { 'moved' } end
 if (redis.call('HGET', beats, ARGV[1]) or '0') ~= ARGV[3] then return { 'moved' } end
-bad = failed(redis.pcall('HSET', consumers, ARGV[1], ARGV[4]))
+bad = carry_on(consumers) or failed(redis.pcall('HSET', consumers, ARGV[1], ARGV[4]))
 return bad or { 'ok' }

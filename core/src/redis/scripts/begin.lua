@@ -5,6 +5,7 @@
 -- Answer: ok
 local stream, consumers, tries = KEYS[1], KEYS[2], KEYS[3]
 local bad = wrong(stream, 'stream', consumers, 'hash', tries, 'hash') or refused(consumers, ARGV[2], ARGV[3])
+bad = bad or carry_on(tries)
 if bad then return bad end
 local time = now_ms()
 local records = { 'HSET', tries }

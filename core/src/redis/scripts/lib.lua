@@ -4,6 +4,8 @@
 
 -- Fields of `consumers` beside the identities: the mode, and who alone reads what is new.
 local MODE, HOLDER = '#mode', '#holder'
+-- A field of `beats`: up to this id somebody else may have finished entries without deleting them.
+local CLEAN = '#clean'
 
 local SIZE = { stream = 'XLEN', hash = 'HLEN', zset = 'ZCARD', string = 'STRLEN' }
 
@@ -34,6 +36,10 @@ local function failed(reply)
   if string.find(reply.err, '^%-?NOGROUP') then return { 'lost' } end
   return { 'fail', reply.err }
 end
+
+-- At full memory a server refuses a command that may take more, but not once the script has written: work that was
+-- taken is carried on, finished and buried; it frees more than it takes. Removing nothing is such a write.
+local function carry_on(hash) return failed(redis.pcall('HDEL', hash, '')) end
 
 -- Milliseconds of the server.
 local function now_ms()

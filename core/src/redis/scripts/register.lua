@@ -13,6 +13,14 @@ if mode and mode ~= ARGV[4] then return { 'conflict', mode } end
 local held = redis.call('HGET', consumers, ARGV[2])
 if held and held ~= ARGV[3] then return { 'taken' } end
 local time = whole(now_ms())
+bad = carry_on(consumers)
+if bad then return bad end
+if not mode then
+  -- The first of a fleet: what was handed out before is none of its business.
+  local point = row_of(redis.call('XINFO', 'GROUPS', stream), ARGV[1])['last-delivered-id']
+  bad = failed(redis.pcall('HSET', beats, CLEAN, point))
+  if bad then return bad end
+end
 if not held then
   bad = failed(redis.pcall('HSET', consumers, MODE, ARGV[4], ARGV[2], ARGV[3]))
   if bad then return bad end

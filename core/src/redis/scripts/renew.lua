@@ -5,6 +5,8 @@
 local consumers, beats, groups = KEYS[1], KEYS[2], KEYS[3]
 local bad = wrong(consumers, 'hash', beats, 'hash', groups, 'hash')
 if bad then return bad end
+bad = carry_on(beats)
+if bad then return bad end
 local answer, any = { 'ok' }, false
 for i = 2, #ARGV, 2 do
   local refusal = refused(consumers, ARGV[i], ARGV[i + 1])

@@ -128,6 +128,9 @@ local function disinherit(from, to)
   if to and not alone then redis.pcall('DEL', to) end
 end
 
+bad = carry_on(tries)
+if bad then return bad end
+
 -- Dead letters first: from here on nothing is rolled back.
 local trouble, written = nil, false
 for i = 1, other_count do

@@ -4,6 +4,7 @@
 -- Answer: ok
 local consumers, idle = KEYS[1], KEYS[2]
 local bad = wrong(consumers, 'hash', idle, 'zset')
+bad = bad or carry_on(consumers)
 if bad then return bad end
 for i = 2, #ARGV, 3 do
   if not refused(consumers, ARGV[i], ARGV[i + 1]) then

@@ -1,11 +1,11 @@
 -- One page of the janitor: removes lanes whose owner is not registered and, under `acked`, entries that every group
 -- that counts has finished. While one of those is missing nothing is trimmed: what it had left is not known.
--- KEYS: 1 stream, 2 consumers, 3 lanes, 4 groups
+-- KEYS: 1 stream, 2 consumers, 3 lanes, 4 groups, 5 beats
 -- ARGV: 1 group, 2 cursor of the lanes or -, 3 acked (1), 4 milliseconds after which a silent group no longer counts
 -- Answer: ok cursor (- at the end), more to trim (1), names of the big bodies of trimmed entries
 local LANES, PAGE, MOST, MAX_BYTES = 400, 100, 1000, 1048576
-local stream, consumers, lanes, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', groups, 'hash')
+local stream, consumers, lanes, groups, beats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', groups, 'hash', beats, 'hash')
 if bad then return bad end
 
 local time, silence = now_ms(), tonumber(ARGV[4])
@@ -34,11 +34,12 @@ local function counts(name)
 end
 
 -- Below this id every group that counts has finished.
-local boundary
-local there = {}
-for _, row in ipairs(trims and redis.call('XINFO', 'GROUPS', stream) or {}) do
+local boundary, reached
+local there, rows = {}, trims and redis.call('XINFO', 'GROUPS', stream) or {}
+for _, row in ipairs(rows) do
   local fields = named(row)
   there[fields.name] = true
+  if fields.name == ARGV[1] then reached = fields['last-delivered-id'] end
   if counts(fields.name) then
     local oldest = redis.call('XPENDING', stream, fields.name, '-', '+', 1)[1]
     local point = oldest and oldest[1] or above(fields['last-delivered-id'])
@@ -52,6 +53,11 @@ for name, seen in pairs(sign) do
     boundary = nil
   end
 end
+
+-- A group that reads alone deletes what it finishes. What stands there after the point up to which somebody else may have
+-- finished entries, and is pending for nobody, was not finished: it is found again as a stray.
+local clean = #rows == 1 and #signs <= 2 and redis.call('HGET', beats, CLEAN)
+if clean and boundary and before(above(clean), boundary) then boundary = above(clean) end
 
 -- A page of entries below it, to learn which have a big body beside them: the first alone, for its size is not known.
 local bodies, last, examined, bytes, more = {}, nil, 0, 0, boundary ~= nil
@@ -86,5 +92,8 @@ for from = 1, #orphans, 500 do
 end
 if last then bad = failed(redis.pcall('XTRIM', stream, 'MINID', above(last))) or bad end
 if #noted > 2 then bad = failed(redis.pcall(unpack(noted))) or bad end
-if #silent > 2 then bad = failed(redis.pcall(unpack(silent))) or bad end
+if #silent > 2 then
+  bad = failed(redis.pcall(unpack(silent))) or bad
+  if reached then bad = failed(redis.pcall('HSET', beats, CLEAN, reached)) or bad end
+end
 return bad or { 'ok', cursor, more and 1 or 0, bodies }

@@ -6,33 +6,138 @@ use super::super::lab::Dice;
 /// One thing to do. Numbers are places, taken modulo what there is.
 #[derive(Debug, Clone)]
 pub(super) enum Command {
-    Publish { stream: usize, lane: Lane, dedupe: Option<usize>, full: bool, fence: Option<usize>, body: bool },
-    Burst { stream: usize, lanes: usize, count: usize, size: usize },
-    Join { group: usize, conflicting: bool },
-    JoinAgain { seat: usize, other_suffix: bool },
-    Fetch { seat: usize, count: usize, max_bytes: usize, new: bool, rewind: bool, lost: bool },
-    Settle { seat: usize, other: usize, picks: Vec<Pick> },
-    Begin { seat: usize, picks: Vec<usize>, starts: u32 },
-    Renew { seats: Vec<usize> },
-    Signs { group: usize },
-    Adopt { seat: usize, outdated: bool, repeat: bool },
-    Retire { seat: usize },
-    Stop { seats: Vec<usize> },
-    Recreate { group: usize },
-    Held { seat: usize, count: usize },
-    Lock { key: usize, token: usize, what: Locking },
-    Sweep { group: usize },
-    Read { stream: usize, picks: Vec<usize> },
-    Range { stream: usize, count: usize, back: bool },
-    Info { stream: usize },
-    Pending { group: usize },
-    Inspect { group: usize },
-    Delete { stream: usize, pick: usize },
-    Replay { stream: usize, pick: usize, dedupe: Option<usize>, full: bool, repeat: bool },
-    Discard { picks: Vec<usize> },
+    Publish {
+        stream: usize,
+        lane: Lane,
+        dedupe: Option<usize>,
+        full: bool,
+        fence: Option<usize>,
+        body: bool,
+    },
+    Burst {
+        stream: usize,
+        lanes: usize,
+        count: usize,
+        size: usize,
+    },
+    Join {
+        group: usize,
+        conflicting: bool,
+    },
+    JoinAgain {
+        seat: usize,
+        other_suffix: bool,
+    },
+    Fetch {
+        seat: usize,
+        count: usize,
+        max_bytes: usize,
+        new: bool,
+        rewind: bool,
+        lost: bool,
+    },
+    Settle {
+        seat: usize,
+        other: usize,
+        picks: Vec<Pick>,
+    },
+    Begin {
+        seat: usize,
+        picks: Vec<usize>,
+        starts: u32,
+    },
+    Renew {
+        seats: Vec<usize>,
+    },
+    Signs {
+        group: usize,
+    },
+    Adopt {
+        seat: usize,
+        outdated: bool,
+        repeat: bool,
+    },
+    Retire {
+        seat: usize,
+    },
+    Stop {
+        seats: Vec<usize>,
+    },
+    Recreate {
+        group: usize,
+    },
+    Held {
+        seat: usize,
+        count: usize,
+    },
+    Lock {
+        key: usize,
+        token: usize,
+        what: Locking,
+    },
+    Sweep {
+        group: usize,
+    },
+    Read {
+        stream: usize,
+        picks: Vec<usize>,
+    },
+    Range {
+        stream: usize,
+        count: usize,
+        back: bool,
+    },
+    Info {
+        stream: usize,
+    },
+    Pending {
+        group: usize,
+    },
+    Inspect {
+        group: usize,
+    },
+    Delete {
+        stream: usize,
+        pick: usize,
+    },
+    Replay {
+        stream: usize,
+        pick: usize,
+        dedupe: Option<usize>,
+        full: bool,
+        repeat: bool,
+    },
+    Discard {
+        picks: Vec<usize>,
+    },
+    /// A consumer that knows nothing of registrations reads.
+    ReadAs {
+        group: usize,
+        name: usize,
+        count: usize,
+    },
+    /// An operator deletes a consumer with what it holds.
+    DeleteConsumer {
+        seat: usize,
+    },
+    ForgetRegistrations {
+        group: usize,
+    },
+    Gather {
+        seat: usize,
+        old: bool,
+    },
+    Survey {
+        group: usize,
+    },
+    Refresh {
+        seat: usize,
+    },
     Destroy,
     DropStream,
-    DeleteStream { stream: usize },
+    DeleteStream {
+        stream: usize,
+    },
     Flush,
     Pause,
 }
@@ -89,6 +194,9 @@ fn command(dice: &mut Dice) -> Command {
     let group = dice.below(GROUPS);
     let seat = dice.below(1000);
     let most = if dice.below(4) == 0 { 150 } else { 6 };
+    if dice.below(20) == 0 {
+        return stray(dice, group, seat);
+    }
     match dice.below(1000) {
         0..230 => publish(dice),
         230..240 => Command::Burst {
@@ -148,6 +256,18 @@ fn command(dice: &mut Dice) -> Command {
             what: [Locking::Take, Locking::Take, Locking::Renew, Locking::GiveUp][dice.below(4)],
         },
         _ => Command::Pause,
+    }
+}
+
+/// What leaves strays, and what finds them.
+fn stray(dice: &mut Dice, group: usize, seat: usize) -> Command {
+    match dice.below(20) {
+        0..6 => Command::ReadAs { group, name: dice.below(2), count: 1 + dice.below(4) },
+        6 => Command::DeleteConsumer { seat },
+        7 if dice.below(3) == 0 => Command::ForgetRegistrations { group },
+        8..16 => Command::Gather { seat, old: dice.below(5) == 0 },
+        16..18 => Command::Survey { group },
+        _ => Command::Refresh { seat },
     }
 }
 

@@ -8,6 +8,7 @@ mod letters;
 mod look;
 mod sessions;
 mod side;
+mod strays;
 mod work;
 
 use std::fmt::Write;
@@ -23,7 +24,10 @@ const LENGTH: usize = 500;
 const ATTEMPTS: usize = 300;
 
 /// Words that the answers of 10,000 commands must hold: a sequence that is refused everywhere proves nothing.
-const REACHED: [&str; 23] = [
+const REACHED: [&str; 26] = [
+    "took #",
+    "strange [\"f",
+    "refreshed Ok",
     "back as #",
     "Gone",
     "duplicate true",

@@ -182,6 +182,30 @@ impl Side {
                 }
                 None => String::new(),
             },
+            Command::ReadAs { group, name, count } => self.read_as(*group, *name, *count),
+            Command::DeleteConsumer { seat } => match self.seat(*seat).map(|seat| &self.seats[seat]) {
+                Some(seat) => {
+                    self.lab.delete_consumer(&self.groups[seat.group], &seat.session.identity);
+                    "deleted".into()
+                }
+                None => String::new(),
+            },
+            Command::ForgetRegistrations { group } => {
+                self.lab.forget_registrations(&self.groups[*group]);
+                String::new()
+            }
+            Command::Gather { seat, old } => self.gather(*seat, *old).await,
+            Command::Survey { group } => {
+                said(self.lab.transport.survey(&self.groups[*group]).await, |names| format!("strange {names:?}"))
+            }
+            Command::Refresh { seat } => match self.seat(*seat).map(|seat| &self.seats[seat]) {
+                Some(seat) => {
+                    let group = &self.groups[seat.group];
+                    let answer = self.lab.transport.refresh(group, &seat.session, EntryId::ZERO).await;
+                    said(answer, |next| format!("refreshed {next:?}"))
+                }
+                None => String::new(),
+            },
             Command::Destroy => self.lab.destroy(&self.groups[0]).to_string(),
             Command::DropStream => {
                 let was = self.lab.drop_stream(&self.streams[0]);

@@ -1,0 +1,137 @@
+//! Strays: what foreign and forgotten consumers left, and what is pending for nobody, is brought back; while foreign
+//! consumers are about, they are told that we still work on what we hold.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::types::{Action, Answer, Notice, Now, SessionKey};
+use super::{Machine, Phase};
+use crate::error::Error;
+use crate::topology::Name;
+use crate::transport::{Gather, Gathered, StrayPage};
+
+/// How often the group's consumers are looked at.
+const SURVEY: Duration = Duration::from_secs(60);
+
+/// Between two pages of one walk.
+const NEXT_PAGE: Duration = Duration::from_millis(50);
+
+/// Names that are remembered as told.
+const MOST_TOLD: usize = 1000;
+
+/// What is known of strays.
+#[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // one per request that may be under way, independent of each other
+pub(super) struct Strays {
+    gather_at: Duration,
+    gathering: bool,
+    page: Option<StrayPage>,
+    survey_at: Duration,
+    surveying: bool,
+    /// Somebody who is not registered was seen at the last survey.
+    foreign: bool,
+    refreshing: bool,
+    told: HashSet<Name>,
+}
+
+impl Strays {
+    pub(super) fn new(first: Duration) -> Self {
+        Self {
+            gather_at: first,
+            gathering: false,
+            page: None,
+            survey_at: first,
+            surveying: false,
+            foreign: false,
+            refreshing: false,
+            told: HashSet::new(),
+        }
+    }
+
+    /// When there is something to do.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let gather = (!self.gathering).then_some(self.gather_at);
+        let survey = (!self.surveying).then_some(self.survey_at);
+        gather.into_iter().chain(survey).min()
+    }
+}
+
+impl Machine {
+    pub(super) fn pump_strays(&mut self, now: Now) {
+        let Some((key, held)) = self.primary.and_then(|key| Some((key, self.sessions.get(&key)?))) else { return };
+        if self.phase != Phase::Working {
+            return;
+        }
+        let strays = &mut self.strays;
+        if !strays.surveying && now.mono >= strays.survey_at {
+            strays.surveying = true;
+            self.out.push(Action::Survey);
+        }
+        // Whoever has more to do than it can do leaves strays to others.
+        if strays.gathering || now.mono < strays.gather_at || held.expired || self.busy >= self.policy.concurrency {
+            return;
+        }
+        strays.gathering = true;
+        let request = Gather { page: strays.page.clone(), min_idle: self.policy.autoclaim_min_idle };
+        self.out.push(Action::Gather { key, session: held.session.clone(), request });
+    }
+
+    pub(super) fn gathered(&mut self, key: SessionKey, answer: Answer<Gathered>, now: Now) {
+        self.strays.gathering = false;
+        self.strays.gather_at = now.mono + self.policy.sweep;
+        if !self.sessions.contains_key(&key) {
+            self.strays.page = None;
+            return;
+        }
+        let Some(found) = self.answered(key, answer, now, |_, _| ()) else { return };
+        for id in found.vanished {
+            self.out.push(Action::Tell(Notice::Vanished { id }));
+        }
+        if let Some(lowest) = found.taken.iter().min().copied() {
+            self.out.push(Action::Tell(Notice::Gathered { entries: found.taken.len() as u64 }));
+            if let Some(held) = self.sessions.get_mut(&key) {
+                held.rewind_to(lowest);
+            }
+        }
+        if found.next.is_some() {
+            self.strays.gather_at = now.mono + NEXT_PAGE;
+        }
+        self.strays.page = found.next;
+    }
+
+    pub(super) fn surveyed(&mut self, answer: Result<Vec<Name>, Error>, now: Now) {
+        self.strays.surveying = false;
+        let names = match answer {
+            Ok(names) => names,
+            Err(error) => {
+                self.strays.survey_at = self.failed(error, now) + self.policy.sweep;
+                return;
+            }
+        };
+        self.succeeded();
+        self.strays.survey_at = now.mono + SURVEY.min(self.policy.autoclaim_min_idle.max(self.policy.sweep));
+        self.strays.foreign = !names.is_empty();
+        for consumer in names {
+            if self.strays.told.len() < MOST_TOLD && self.strays.told.insert(consumer.clone()) {
+                self.out.push(Action::Tell(Notice::ForeignConsumer { consumer }));
+            }
+        }
+    }
+
+    /// With every renewal, while somebody is about who takes what has been idle for long.
+    pub(super) fn refresh(&mut self) {
+        if self.strays.foreign && !self.strays.refreshing {
+            self.strays.refreshing = true;
+            let sessions = self.sessions.values().map(|held| held.session.clone()).collect();
+            self.out.push(Action::Refresh { sessions });
+        }
+    }
+
+    pub(super) fn refreshed(&mut self, answer: Result<(), Error>, now: Now) {
+        self.strays.refreshing = false;
+        if let Err(error) = answer {
+            // The next renewal does it again.
+            let _ = self.failed(error, now);
+        }
+    }
+}

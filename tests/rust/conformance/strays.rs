@@ -1,0 +1,234 @@
+//! Strays: entries that foreign or forgotten consumers left, and entries that are pending for nobody.
+
+use std::time::Duration;
+
+use stargazer_core::topology::Name;
+use stargazer_core::transport::{EntryId, Gather, Group, Ordering, Refusal, Retention, SettleResult, StrayPage};
+
+use super::lab::{ACKED, Lab};
+use super::player::{Player, ack};
+
+const OLD: Duration = Duration::from_millis(30);
+
+/// Takes everything that may be taken; what was taken, what had been deleted, and how many pages it took.
+async fn gather_all(of: &Player, min_idle: Duration) -> (Vec<EntryId>, Vec<EntryId>, usize) {
+    let (mut taken, mut vanished, mut page, mut pages) = (Vec::new(), Vec::new(), None, 0);
+    loop {
+        let request = Gather { page: page.take(), min_idle };
+        let found = of.transport.gather(&of.group, &of.session, &request).await.unwrap().unwrap();
+        taken.extend(found.taken);
+        vanished.extend(found.vanished);
+        pages += 1;
+        match found.next {
+            Some(next) => page = Some(next),
+            None => return (taken, vanished, pages),
+        }
+    }
+}
+
+async fn taken(of: &Player) -> Vec<EntryId> {
+    gather_all(of, Duration::ZERO).await.0
+}
+
+pub(super) async fn what_a_foreign_consumer_left_is_taken_once_it_is_old(lab: Lab) {
+    let group = lab.group().await;
+    let mut a = Player::join(&lab, &group, "a").await;
+    let ids = [lab.publish("x", "1").await, lab.publish("y", "2").await, lab.publish("x", "3").await];
+    assert_eq!(lab.read_as(&group, "python", 3), ids);
+    let later = lab.publish("z", "4").await;
+    assert_eq!(a.ids(9).await, [later]);
+    assert!(gather_all(&a, Duration::from_secs(3600)).await.0.is_empty(), "the foreign one may still work");
+    lab.pass(OLD * 2).await;
+    assert_eq!(gather_all(&a, OLD).await.0, ids);
+    assert!(gather_all(&a, Duration::ZERO).await.0.is_empty());
+    assert!(a.ids(9).await.is_empty(), "they are below the cursor");
+    a.cursor = EntryId::ZERO;
+    let handed = a.fetch(9).await;
+    assert_eq!(
+        handed.iter().map(|e| (e.id, e.history)).collect::<Vec<_>>(),
+        [ids[0], ids[1], ids[2], later].map(|id| (id, true))
+    );
+    let settled = a.settle(&[ack(ids[0], "x"), ack(ids[1], "y")]).await.unwrap();
+    assert_eq!(settled.results, [SettleResult::Done; 2]);
+    assert_eq!(settled.lanes, [("x".into(), 1)], "they are counted in their lanes");
+    a.settle(&[ack(ids[2], "x"), ack(later, "z")]).await.unwrap();
+    assert_eq!((a.holds().await, lab.kept(&group).0), (0, 0));
+}
+
+pub(super) async fn a_stray_goes_to_the_owner_of_its_lane(lab: Lab) {
+    let group = lab.group().await;
+    let (mut a, b) = (Player::join(&lab, &group, "a").await, Player::join(&lab, &group, "b").await);
+    let strays = [lab.publish("x", "1").await, lab.publish("y", "2").await];
+    lab.read_as(&group, "python", 2);
+    let own = lab.publish("x", "3").await;
+    assert_eq!(a.ids(9).await, [own]);
+    assert_eq!(taken(&b).await, strays[1..], "x is a's");
+    assert_eq!(taken(&a).await, strays[..1]);
+    assert_eq!((a.holds().await, b.holds().await), (2, 1));
+}
+
+pub(super) async fn what_forgotten_sessions_left_is_taken(lab: Lab) {
+    let group = lab.group().await;
+    let mut a = Player::join(&lab, &group, "a").await;
+    let ids = [lab.publish("x", "1").await, lab.publish("x", "2").await];
+    a.fetch(9).await;
+    lab.forget_registrations(&group);
+    assert_eq!(a.try_fetch(9).await.unwrap_err(), Refusal::Forgotten);
+    let mut b = Player::join(&lab, &group, "b").await;
+    assert_eq!(taken(&b).await, ids);
+    assert_eq!(b.ids(9).await, ids);
+    let settled = b.settle(&[ack(ids[0], "x")]).await.unwrap();
+    assert_eq!(settled.lanes, [("x".into(), 1)], "what the lane counted for a is forgotten");
+}
+
+pub(super) async fn a_walk_goes_page_by_page_over_all_strange_consumers(lab: Lab) {
+    let group = lab.group().await;
+    let a = Player::join(&lab, &group, "a").await;
+    let mut ids = Vec::new();
+    for n in 0..150 {
+        ids.push(lab.publish(&(n % 7).to_string(), "").await);
+    }
+    assert_eq!(lab.read_as(&group, "one", 70).len(), 70);
+    assert_eq!(lab.read_as(&group, "two", 80).len(), 80);
+    let (taken, _, pages) = gather_all(&a, Duration::ZERO).await;
+    assert_eq!(taken, ids);
+    assert!((4..=6).contains(&pages), "{pages} pages");
+    let page = Some(StrayPage { of: Some("one".into()), after: EntryId::ZERO });
+    let request = Gather { page, min_idle: Duration::ZERO };
+    let again = lab.transport.gather(&group, &a.session, &request).await.unwrap().unwrap();
+    assert!(again.taken.is_empty(), "a page asked for again takes nothing twice");
+}
+
+pub(super) async fn what_a_foreign_consumer_left_may_have_been_deleted(lab: Lab) {
+    let group = lab.group().await;
+    let a = Player::join(&lab, &group, "a").await;
+    let ids = [lab.publish("x", "1").await, lab.publish("x", "2").await];
+    lab.read_as(&group, "python", 2);
+    assert!(lab.delete(&group.stream, ids[0]));
+    let (taken, vanished, _) = gather_all(&a, Duration::ZERO).await;
+    assert_eq!((taken, vanished), (ids[1..].to_vec(), ids[..1].to_vec()));
+    assert_eq!(lab.pending(&group).len(), 1);
+}
+
+pub(super) async fn what_is_pending_for_nobody_is_brought_back(lab: Lab) {
+    let group = lab.group().await;
+    let (mut a, mut b) = (Player::join(&lab, &group, "a").await, Player::join(&lab, &group, "b").await);
+    let mut ids = Vec::new();
+    for lane in ["x", "y", "x", "z", "y"] {
+        ids.push(lab.publish(lane, "").await);
+    }
+    assert_eq!(a.ids(3).await, ids[..3]);
+    assert_eq!(b.ids(1).await, ids[3..4]);
+    assert!(taken(&a).await.is_empty(), "nothing is missing");
+    lab.delete_consumer(&group, "a");
+    assert_eq!(lab.pending(&group).len(), 1);
+    lab.transport.sweep(&group, 0).await.unwrap();
+    let mine = taken(&b).await;
+    assert!(mine.is_empty(), "x and y are a's, who is registered: {mine:?}");
+    assert_eq!(taken(&a).await, ids[..3]);
+    assert!(taken(&a).await.is_empty());
+    a.cursor = EntryId::ZERO;
+    assert_eq!(a.ids(3).await, ids[..3]);
+    assert_eq!(lab.pending(&group).len(), 4);
+    lab.delete_consumer(&group, "a");
+    assert_eq!(a.ack(ids[0], "x").await, SettleResult::Done);
+    assert_eq!(taken(&a).await, ids[1..3], "what was finished meanwhile is not found again");
+}
+
+pub(super) async fn what_somebody_else_may_have_finished_is_left_alone(lab: Lab) {
+    let forever = Group::new("s".into(), "g".into(), Ordering::Lanes, Retention::Forever);
+    lab.transport.recreate(&forever).await.unwrap();
+    let mut old = Player::join(&lab, &forever, "old").await;
+    let kept = lab.publish("x", "1").await;
+    old.fetch(9).await;
+    old.ack(kept, "x").await;
+    assert_eq!(lab.transport.retire(&forever, &old.session).await.unwrap(), Ok(true));
+
+    // The same group under `acked`: what was finished before looks like a ghost.
+    let group = Group::new("s".into(), "g".into(), Ordering::Lanes, ACKED);
+    let mut a = Player::join(&lab, &group, "a").await;
+    assert!(taken(&a).await.is_empty(), "it was finished under another retention");
+
+    // A foreign consumer finishes without deleting.
+    let foreign = lab.publish("x", "2").await;
+    assert_eq!(lab.read_as(&group, "python", 1), [foreign]);
+    assert_eq!(lab.transport.survey(&group).await.unwrap(), [Name::from("python")]);
+    lab.delete_consumer(&group, "python");
+    assert!(taken(&a).await.is_empty(), "the foreign one may have finished it");
+
+    // What came after it was seen is ours alone.
+    let own = lab.publish("x", "3").await;
+    assert_eq!(a.ids(9).await, [own]);
+    lab.delete_consumer(&group, "a");
+    assert_eq!(taken(&a).await, [own]);
+
+    // With a second group, finished entries stay until both are done.
+    let h = lab.group_with("h", Ordering::Lanes, ACKED).await;
+    lab.delete_consumer(&group, "a");
+    assert!(taken(&a).await.is_empty());
+    assert!(lab.destroy(&h));
+}
+
+pub(super) async fn only_a_session_in_force_gathers(lab: Lab) {
+    let group = lab.group().await;
+    let a = Player::join(&lab, &group, "a").await;
+    lab.publish("x", "1").await;
+    lab.read_as(&group, "python", 1);
+    a.adopted_by("heir").await;
+    let request = Gather { page: None, min_idle: Duration::ZERO };
+    let refused = lab.transport.gather(&group, &a.session, &request).await.unwrap();
+    assert_eq!(refused, Err(Refusal::Stale));
+    let refused = lab.transport.refresh(&group, &a.session, EntryId::ZERO).await.unwrap();
+    assert_eq!(refused, Err(Refusal::Stale));
+    assert!(lab.destroy(&group));
+    let refused = lab.transport.gather(&group, &a.session, &request).await.unwrap();
+    assert_eq!(refused, Err(Refusal::GroupLost));
+    assert!(lab.transport.survey(&group).await.unwrap().is_empty());
+
+    // Where one session holds the stream, nobody else takes.
+    let exclusive = lab.group_with("e", Ordering::Exclusive, ACKED).await;
+    let (mut holder, other) = (Player::join(&lab, &exclusive, "h").await, Player::join(&lab, &exclusive, "o").await);
+    let held = holder.ids(1).await;
+    lab.publish("x", "2").await;
+    lab.read_as(&exclusive, "python", 9);
+    assert_eq!((held.len(), taken(&other).await.len()), (1, 0));
+    assert_eq!(taken(&holder).await.len(), 1);
+}
+
+pub(super) async fn a_survey_names_who_is_not_registered(lab: Lab) {
+    let group = lab.group().await;
+    let mut a = Player::join(&lab, &group, "a").await;
+    a.fetch(9).await;
+    assert!(lab.transport.survey(&group).await.unwrap().is_empty());
+    for consumer in ["python", "another"] {
+        lab.publish("x", "").await;
+        lab.read_as(&group, consumer, 1);
+    }
+    assert_eq!(lab.transport.survey(&group).await.unwrap(), [Name::from("another"), "python".into()]);
+    assert_eq!(taken(&a).await.len(), 2);
+    assert_eq!(lab.transport.survey(&group).await.unwrap().len(), 2, "they asked a moment ago");
+}
+
+pub(super) async fn refreshing_resets_idle_times_and_nothing_else(lab: Lab) {
+    let group = lab.group().await;
+    let (mut a, mut b) = (Player::join(&lab, &group, "a").await, Player::join(&lab, &group, "b").await);
+    for n in 0..300 {
+        lab.publish(&n.to_string(), "").await;
+    }
+    let first = b.ids(1).await;
+    assert_eq!(a.fetch(500).await.len(), 299);
+    lab.pass(OLD * 2).await;
+    let before = lab.pending(&group);
+    assert!(before.iter().all(|entry| entry.idle >= OLD));
+    let refresh = async |after| lab.transport.refresh(&group, &a.session, after).await.unwrap().unwrap();
+    let next = refresh(EntryId::ZERO).await.expect("there are more than go into a page");
+    assert_eq!(refresh(next).await, None);
+    let after = lab.pending(&group);
+    for (before, after) in before.iter().zip(&after) {
+        assert_eq!((before.id, &before.consumer, before.deliveries), (after.id, &after.consumer, after.deliveries));
+        assert_eq!(after.idle < before.idle, after.id != first[0], "{after:?}");
+    }
+    assert!(lab.delete(&group.stream, before[5].id));
+    refresh(EntryId::ZERO).await;
+    assert_eq!(lab.pending(&group).len(), before.len(), "what was deleted is still to be told of");
+}
