@@ -1,11 +1,14 @@
 //! C7: no two handlers of a lane run at the same time.
 //!
 //! Two windows are excused, and only the part of an overlap that lies in them: a process that stood still, until shortly
-//! after it woke up; and after a server forgot who has what, at most one lease.
+//! after it woke up; and after a server forgot who has what, at most one lease. Locks of lanes are kept by the server's
+//! clock: where it steps, they end as if they had been forgotten.
 
 use super::facts::{Facts, NEVER};
 use super::report::{Check, Findings};
+use super::rules::Ordering;
 use super::runs::Run;
+use crate::history::FaultKind;
 
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     if !facts.rules.ordering.excludes() {
@@ -55,7 +58,8 @@ fn uncovered(facts: &Facts<'_>, runs: [&Run; 2], from: u64, until: u64) -> Optio
             if fault.kind.freezes() && fault.target == run.actor && fault.begin > run.start {
                 windows.push((fault.from, fault.until.saturating_add(rules.wake())));
             }
-            if fault.forgets_group() {
+            let ends_locks = rules.ordering == Ordering::Lock && fault.kind == FaultKind::ClockStep;
+            if fault.forgets_group() || ends_locks {
                 let learned = fault.until.saturating_add(rules.lease()).saturating_add(rules.wake());
                 windows.push((fault.from, learned));
             }

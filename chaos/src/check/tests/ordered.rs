@@ -373,3 +373,17 @@ fn what_was_deleted_may_come_back_when_the_server_goes_back() {
     story.handle(1, 2);
     assert_good(&judge(&story));
 }
+
+#[test]
+fn a_clock_that_steps_ends_locks_and_nothing_else() {
+    let mut story = Story::default();
+    story.publish([1, 2]);
+    let first = story.start(1, 1);
+    story.fault(FaultKind::ClockStep, 0, 1);
+    let second = story.start(2, 2);
+    story.end(first, ACK);
+    story.end(second, ACK);
+    assert_good(&judge_by(&story, |rules| rules.ordering = Ordering::Lock));
+    let report = judge(&story);
+    assert!(report.caught_by().contains(&Check::C7), "{report}");
+}
