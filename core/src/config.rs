@@ -250,6 +250,12 @@ impl ConsumerConfig {
         if !(0.0..=1.0).contains(&self.retry_jitter) {
             return Err(out_of_range("retry_jitter", self.retry_jitter, "0 to 1"));
         }
+        if self.prefetch_bytes == 0 {
+            return Err(out_of_range("prefetch_bytes", 0, "at least 1: with none nothing would ever be fetched"));
+        }
+        if let Some(limit) = self.handler_timeout {
+            at_least("handler_timeout", limit, Duration::from_millis(1))?;
+        }
         at_least("lock_ttl", self.lock_ttl, Duration::from_secs(1))?;
         at_least("lease", self.lease, Duration::from_millis(200))?;
         at_least("sweep", self.sweep, Duration::from_millis(50))?;
@@ -298,5 +304,16 @@ mod tests {
         assert!(error.message().contains("at least 1000"), "{error}");
         let config = ConsumerConfig { name: "a|b".into(), ..ConsumerConfig::default() };
         assert_eq!(config.validate().unwrap_err().kind(), ErrorKind::Invalid);
+    }
+
+    #[test]
+    fn a_consumer_that_could_never_start_a_handler_is_refused() {
+        let none_fetched = ConsumerConfig { prefetch_bytes: 0, ..ConsumerConfig::default() };
+        let no_time = ConsumerConfig { handler_timeout: Some(Duration::ZERO), ..ConsumerConfig::default() };
+        for (config, setting) in [(none_fetched, "prefetch_bytes"), (no_time, "handler_timeout")] {
+            let error = config.validate().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+            assert!(error.message().starts_with(setting), "{error}");
+        }
     }
 }

@@ -356,3 +356,24 @@ both('what cannot be looked at may be thrown', async ({ bus, dead }) => {
   const [letter] = await bus.entries(dead);
   assert.equal(letter?.text('error'), 'something was thrown whose text cannot be read');
 });
+
+test('what cannot be run is refused before a delivery is taken', async () => {
+  await using bus = await connect('memory://');
+  await bus.publish('s', 1);
+  await using consumer = bus.consume('s', 'g');
+  const run = consumer.run.bind(consumer) as (handler: unknown, options?: unknown) => Promise<void>;
+  for (const [handler, options, field] of [
+    [null, undefined, 'handler'],
+    ['x', undefined, 'handler'],
+    [() => {}, null, 'options'],
+    [() => {}, { until_idle: true }, 'until_idle'],
+  ] as const) {
+    await assert.rejects(run(handler, options), (error: StargazerError) => {
+      assert.ok(error instanceof InvalidError);
+      assert.equal(error.context.field, field);
+      return true;
+    });
+  }
+  const left = await bus.entries('s');
+  assert.equal(left.length, 1);
+});

@@ -6,7 +6,7 @@ import { ClosedError, InvalidError } from './errors.js';
 import { Intake, type Opening } from './intake.js';
 import { hold, unhold } from './link.js';
 import type { Notice } from './notice.js';
-import { type Handler, type RunOptions, run } from './run.js';
+import { checkRun, type Handler, type RunOptions, run } from './run.js';
 import { type ConsumerSettings, consumerSettings, duration } from './settings.js';
 import { withDeadline } from './time.js';
 
@@ -98,6 +98,7 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
    * A handler cannot be ended from outside: one that should end (`delivery.signal`) and goes on keeps its lane waiting.
    */
   async run(handler: Handler<T>, options: RunOptions = {}): Promise<void> {
+    checkRun(handler, options);
     this.#notRunning();
     const { concurrency } = options;
     if (concurrency !== undefined && this.#intake === undefined) {

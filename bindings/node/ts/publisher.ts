@@ -38,7 +38,14 @@ const TOOLS_REPLY = 3;
 const STREAM = 4;
 
 /** What may be said about a publish. */
-const OPTIONS: ReadonlySet<string> = new Set(['messageId', 'key', 'traceId', 'traceparent', 'tracestate']);
+const OPTIONS: ReadonlySet<string> = new Set<keyof PublishOptions>([
+  'messageId',
+  'key',
+  'traceId',
+  'traceparent',
+  'tracestate',
+  'waitReplicas',
+]);
 
 /** Handed over at once when so many have gathered: sending then overlaps with encoding. */
 const ENOUGH = 32;

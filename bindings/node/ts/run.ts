@@ -21,6 +21,28 @@ export interface RunOptions {
   signal?: AbortSignal;
 }
 
+const OPTIONS: ReadonlySet<string> = new Set<keyof RunOptions>(['concurrency', 'untilIdle', 'signal']);
+
+/** Refuses what cannot be run before a delivery is taken: each would fail, and end in the dead letters. */
+export function checkRun(handler: unknown, options: unknown): void {
+  if (typeof handler !== 'function') {
+    throw new InvalidError(`handler must be a function, not ${handler === null ? 'null' : typeof handler}`, {
+      context: { field: 'handler' },
+    });
+  }
+  if (typeof options !== 'object' || options === null) {
+    throw new InvalidError(`options of run must be an object, not ${options === null ? 'null' : typeof options}`, {
+      context: { field: 'options' },
+    });
+  }
+  const other = Object.keys(options).find((name) => !OPTIONS.has(name));
+  if (other !== undefined) {
+    throw new InvalidError(`run has no option ${other}; it has ${[...OPTIONS].join(', ')}`, {
+      context: { field: other },
+    });
+  }
+}
+
 /** Where deliveries come from. */
 export interface Source<T> {
   /** At least one, at most `max`; none when there will be no more or `enough` was aborted. */
