@@ -269,6 +269,8 @@ export interface GroupInfo {
   lastDelivered: string
   /** Entries not handed out yet; absent when the server does not know. */
   lag?: number
+  /** Milliseconds until its oldest unfinished entry is trimmed; absent when that is not known. */
+  timeToLossMs?: number
 }
 
 /** What one consumer holds. */

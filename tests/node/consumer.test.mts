@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import {
+  type Bus,
   ClosedError,
   type Consumer,
   connect,
@@ -52,6 +53,25 @@ both('a_receipt_tells_where_the_entry_is_stored', async ({ bus }, t) => {
   );
   const info = await bus.streamInfo('s');
   assert.deepEqual([info.length, info.lastId, info.firstEntry], [1, receipt.id, receipt.id]);
+});
+
+both('a_capped_stream_tells_the_time_to_loss', async ({ bus: other, again }) => {
+  const bus = await again({ retention: 'capped', maxLen: 1000 });
+  const timeToLoss = async (of: Bus) => (await of.streamInfo('s')).groups[0]?.timeToLossMs;
+  const ms = ({ id }: { id: string }) => Number(id.split('-')[0]);
+  const consumer = bus.consume('s', 'g');
+  await consumer.open();
+  assert.equal(await timeToLoss(bus), undefined);
+  const first = await bus.publish('s', 0);
+  let [last, count] = [first, 1];
+  for (; ms(last) === ms(first); count++) last = await bus.publish('s', 0);
+  const delivery = await next(consumer);
+  assert.equal(await timeToLoss(bus), Math.floor(((ms(last) - ms(first)) * (1000 - count)) / (count - 1)));
+  assert.equal(await timeToLoss(other), undefined);
+  await Promise.all(Array.from({ length: 1300 }, (_, n) => bus.publish('s', n)));
+  assert.equal(await timeToLoss(bus), 0);
+  await delivery.ack();
+  await consumer.close();
 });
 
 both('replicas_that_are_not_there_are_waited_for_and_told', async ({ again }, t) => {

@@ -105,6 +105,29 @@ async def test_what_is_known_of_a_stream_is_told(bus: sg.Bus) -> None:
         delivery.ack()
 
 
+async def test_a_capped_stream_tells_the_time_to_loss(url: str, names: dict[str, Any]) -> None:
+    async def time_to_loss(bus: sg.Bus) -> float | None:
+        return (await bus.stream_info("s")).groups[0].time_to_loss
+
+    async with (
+        sg.connect(url, retention="capped", max_len=1000, **names) as bus,
+        sg.connect(url, **names) as other,
+        bus.consume("s", "g") as consumer,
+    ):
+        first = await bus.publish("s", 0)
+        delivery = await consumer.next(timeout=5)
+        assert await time_to_loss(bus) is None
+        count, last = 1, first
+        while last.id.split("-")[0] == first.id.split("-")[0]:
+            count, last = count + 1, await bus.publish("s", 0)
+        span = int(last.id.split("-")[0]) - int(first.id.split("-")[0])
+        assert await time_to_loss(bus) == span * (1000 - count) // (count - 1) / 1000
+        assert await time_to_loss(other) is None
+        await asyncio.gather(*(bus.publish("s", n) for n in range(1300)))
+        assert await time_to_loss(bus) == 0
+        delivery.ack()
+
+
 async def test_ensuring_twice_is_fine(bus: sg.Bus) -> None:
     await bus.ensure_streams("gateway", ["web", "mail"])
     await bus.ensure_streams("gateway", ["web", "mail"])

@@ -30,6 +30,8 @@ pub struct GroupInfo {
     pub last_delivered: String,
     /// Entries not handed out yet; absent when the server does not know.
     pub lag: Option<f64>,
+    /// Milliseconds until its oldest unfinished entry is trimmed; absent when that is not known.
+    pub time_to_loss_ms: Option<f64>,
 }
 
 /// Pending entries of a group.
@@ -110,6 +112,7 @@ impl From<transport::GroupInfo> for GroupInfo {
             pending: count(info.pending),
             last_delivered: info.last_delivered.to_string(),
             lag: info.lag.map(count),
+            time_to_loss_ms: info.time_to_loss.map(|time| time.as_secs_f64() * 1000.0),
         }
     }
 }

@@ -27,6 +27,11 @@ export interface GroupInfo {
   readonly lastDelivered: string;
   /** Entries not handed out yet; absent when the server does not know. */
   readonly lag?: number;
+  /**
+   * Under the retention `capped`: milliseconds until its oldest unfinished entry is trimmed, at the present rate and no
+   * later; 0 when one is gone already. Absent when that is not known.
+   */
+  readonly timeToLossMs?: number;
 }
 
 /** Pending entries of a group. */

@@ -17,6 +17,7 @@ pub(crate) fn stream(py: Python<'_>, info: StreamInfo) -> PyResult<Py<PyAny>> {
         row.set_item("pending", group.pending)?;
         row.set_item("last_delivered", text(group.last_delivered))?;
         row.set_item("lag", group.lag)?;
+        row.set_item("time_to_loss", group.time_to_loss.map(|time| time.as_secs_f64()))?;
         Ok(row)
     });
     let groups = groups.collect::<PyResult<Vec<_>>>()?;

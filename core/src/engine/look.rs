@@ -58,6 +58,7 @@ pub(super) fn stream_info(state: &State, name: &Name) -> Result<StreamInfo> {
         pending: group.pending_len(),
         last_delivered: group.last_delivered,
         lag: Some(group.unread),
+        time_to_loss: None,
     };
     Ok(StreamInfo {
         length: stream.len(),

@@ -221,6 +221,7 @@ fn group_info(row: Value) -> Result<GroupInfo> {
             Value::Nil => None,
             lag => Some(parse::number(&lag)?),
         },
+        time_to_loss: None,
     })
 }
 

@@ -1,5 +1,7 @@
 //! A server, its streams and groups at a glance.
 
+use std::time::Duration;
+
 use super::EntryId;
 
 /// A stream at a glance.
@@ -28,6 +30,11 @@ pub struct GroupInfo {
     pub last_delivered: EntryId,
     /// Entries not handed out yet; `None` when the server does not know.
     pub lag: Option<u64>,
+    /// How long until the oldest entry that it has not finished is trimmed, at the present rate and no later; zero when
+    /// one is gone already. With nothing unfinished: what an entry that comes now has. `None` from a
+    /// transport, where the retention is not `capped`, and without a rate: fewer than two entries, or all within a
+    /// millisecond.
+    pub time_to_loss: Option<Duration>,
 }
 
 /// Pending entries of a group.

@@ -5,6 +5,7 @@ mod failing;
 mod lab;
 mod letters;
 mod losing;
+mod loss;
 mod modes;
 mod ordering;
 mod publishing;
@@ -58,6 +59,9 @@ scenarios! {
     losing:
         the_work_of_a_dead_consumer_runs_elsewhere,
         a_long_handler_runs_once;
+    loss:
+        a_capped_stream_tells_the_time_to_loss,
+        what_stands_before_the_oldest_is_counted;
     publishing:
         a_message_id_is_stored_once,
         a_full_stream_refuses_a_publish,

@@ -37,6 +37,9 @@ class GroupInfo:
     last_delivered: str
     #: Entries not handed out yet; ``None`` when the server does not know.
     lag: int | None
+    #: Under the retention ``capped``: seconds until its oldest unfinished entry is trimmed, at the present rate and no
+    #: later; 0 when one is gone already. ``None`` when that is not known.
+    time_to_loss: float | None
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 //! Looking without touching. Nothing here answers 0 or "fine" when it does not know: it returns the error.
 
+mod loss;
+
 use crate::envelope::EntryFields;
 use crate::error::Result;
 use crate::publish::Publisher;
 use crate::topology::{Name, field};
-use crate::transport::{Entry, EntryId, Finding, PendingInfo, StreamInfo};
+use crate::transport::{Entry, EntryId, Finding, PendingInfo, Retention, StreamInfo};
 
 /// The most entries one call gives.
 const PAGE: usize = 1000;
@@ -15,7 +17,24 @@ const BIG_BODIES: u64 = 64 * 1024 * 1024;
 /// A stream at a glance; `NotFound` when there is none.
 pub(crate) async fn stream_info(bus: &Publisher, stream: &str) -> Result<StreamInfo> {
     bus.ensure_open()?;
-    bus.transport().stream_info(&bus.topology().named_stream(stream)).await
+    let stream = bus.topology().named_stream(stream);
+    let mut info = bus.transport().stream_info(&stream).await?;
+    if let Retention::Capped { max_len } = retention(bus, &stream) {
+        loss::foretell(&**bus.transport(), &stream, max_len, &mut info).await?;
+    }
+    Ok(info)
+}
+
+/// What this bus does to a stream: replies have a retention of their own, dead letters stay.
+fn retention(bus: &Publisher, stream: &Name) -> Retention {
+    let (names, config) = (bus.topology(), bus.config());
+    if **stream == *names.dead_letter_stream {
+        Retention::Forever
+    } else if stream.starts_with(&names.tools_reply_prefix) {
+        config.reply_retention
+    } else {
+        config.retention
+    }
 }
 
 /// What a group has read and not finished; `NotFound` when there is no such stream or group.
