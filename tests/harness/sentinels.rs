@@ -177,7 +177,9 @@ impl Sentinels {
         for sentinel in &self.sentinels {
             let replicas = rows(&sentinel.command(&["SENTINEL", "replicas", SERVICE])?);
             let others = rows(&sentinel.command(&["SENTINEL", "sentinels", SERVICE])?);
-            let up = |rows: &[String]| rows.iter().filter(|flags| !flags.contains("down")).count() == 2;
+            // Not `master_down`: with Valkey a sentinel goes on saying that of another one that once said so.
+            let is_down = |flags: &String| flags.split(',').any(|flag| ["s_down", "o_down"].contains(&flag));
+            let up = |rows: &[String]| rows.iter().filter(|flags| !is_down(flags)).count() == 2;
             if !up(&replicas) || !up(&others) {
                 return Ok(false);
             }

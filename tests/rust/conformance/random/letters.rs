@@ -39,7 +39,9 @@ impl Side {
     pub(super) async fn replay(&mut self, command: &Command) -> String {
         let Command::Replay { stream, pick, dedupe, full, repeat } = command else { return String::new() };
         let Some((id, body)) = self.pick(*pick).await else { return String::new() };
-        let (letters, name) = (self.streams[STREAMS].clone(), self.streams[*stream].clone());
+        // A letter goes back to one stream: its receipt answers an id of that one, whatever a repeated call names.
+        let stream = *self.replayed_to.entry(id).or_insert(*stream);
+        let (letters, name) = (self.streams[STREAMS].clone(), self.streams[stream].clone());
         self.published += 1;
         let new_body = body_key(&name, &format!("b{}", self.published));
         let n = format!("again {}", self.published);
@@ -57,7 +59,7 @@ impl Side {
         for _ in 0..=usize::from(*repeat) {
             let answer = self.lab.transport.replay(&replay).await;
             words.push(match answer {
-                Ok(Replayed::Stored(new)) => format!("back as {}", self.tag(*stream, new)),
+                Ok(Replayed::Stored(new)) => format!("back as {}", self.tag(stream, new)),
                 Ok(other) => format!("{other:?}"),
                 Err(error) => in_words(&error),
             });

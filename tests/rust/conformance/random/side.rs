@@ -50,6 +50,8 @@ pub(super) struct Side {
     /// Ids of each stream by the order in which they were seen.
     pub(super) seen: Vec<Vec<EntryId>>,
     pub(super) places: Vec<HashMap<EntryId, usize>>,
+    /// The stream to which a dead letter was put back.
+    pub(super) replayed_to: HashMap<EntryId, usize>,
     pub(super) pauses: Vec<Instant>,
     /// Streams of which an entry was deleted: servers before 7.4 then count wrongly what is not read.
     pub(super) tampered: Vec<bool>,
@@ -80,6 +82,7 @@ impl Side {
             seen: vec![Vec::new(); streams.len()],
             places: vec![HashMap::new(); streams.len()],
             streams,
+            replayed_to: HashMap::new(),
             pauses: Vec::new(),
             tampered: vec![false; STREAMS + 1],
         }
