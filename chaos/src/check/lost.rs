@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::Facts;
-use super::messages::Message;
+use super::facts::{At, Facts};
+use super::messages::{Entry, Message};
 use super::report::{Check, Findings};
 use super::runs::Outcome;
 
@@ -77,9 +77,20 @@ fn fate(facts: &Facts<'_>, message: &Message) -> Fate {
 }
 
 /// The fault that may have lost a message.
-pub(super) fn forgotten(facts: &Facts<'_>, message: &Message) -> Option<&'static str> {
-    let called = facts.time(message.called.or(message.stored)?);
-    let stored = facts.time(message.stored?);
-    let fault = facts.faults.forgetting().find(|fault| fault.forgets_entry(called, stored, message.level))?;
+fn forgotten(facts: &Facts<'_>, message: &Message) -> Option<&'static str> {
+    forgotten_since(facts, message, message.stored?)
+}
+
+/// The fault that may have lost one of the entries under which a message was stored. No receipt is needed: who was handed
+/// an entry proves that it was there.
+pub(super) fn forgotten_entry(facts: &Facts<'_>, message: &Message, entry: Entry) -> Option<&'static str> {
+    let (_, seen) = message.entries.iter().find(|(known, _)| *known == entry)?;
+    forgotten_since(facts, message, *seen)
+}
+
+fn forgotten_since(facts: &Facts<'_>, message: &Message, there: At) -> Option<&'static str> {
+    let called = facts.time(message.called.unwrap_or(there));
+    let fault =
+        facts.faults.forgetting().find(|fault| fault.forgets_entry(called, facts.time(there), message.level))?;
     Some(fault.kind.name())
 }

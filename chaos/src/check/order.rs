@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::explained::work_moved;
 use super::facts::{At, Facts, NEVER};
 use super::faults::Fault;
-use super::lost::forgotten;
+use super::lost::forgotten_entry;
 use super::messages::{Entry, Message};
 use super::report::{Check, Findings, name};
 use super::runs::{Outcome, Run};
@@ -119,12 +119,15 @@ impl<'a> Lane<'a> {
             let gone = !message.deleted.is_empty() || !message.vanished.is_empty();
             // A server that forgets may bring back later what was deleted by then.
             let gone_by_then = message.deleted.iter().any(|deleted| *deleted < at);
-            let comes = |start: At| start > at && !self.unlearned(message, start);
-            let again = message.runs.iter().any(|other| comes(self.facts.run(*other).start));
-            let lost = !again && forgotten(self.facts, message).is_some();
+            // Under another entry it was stored again, and is another matter.
+            let comes =
+                |other: &Run| other.entry == *entry && other.start > at && !self.unlearned(message, other.start);
+            let again = self.facts.runs_of(message).any(comes);
+            let lost = !again && forgotten_entry(self.facts, message, *entry).is_some();
             !(published_later || gone_by_then || (gone && !again) || lost)
         })
     }
+
     /// Whether the message was there when a server forgot, and who held it then may not have learned of that yet.
     fn unlearned(&self, message: &Message, at: At) -> bool {
         let called = message.called.unwrap_or(NEVER);

@@ -253,6 +253,26 @@ fn what_the_server_forgot_may_be_passed_over_unless_it_comes_back() {
 }
 
 #[test]
+fn an_entry_without_receipt_may_be_forgotten_and_stored_again_as_another() {
+    let again = |entry: (u64, u64)| {
+        let mut story = Story::default();
+        story.call(1, 1, Nature::Sound);
+        let run = story.start(1, 1);
+        story.fault(FaultKind::Flush, 0, 1);
+        story.cancel(run, 1);
+        story.publish([2]);
+        story.handle(2, 2);
+        // Its publisher had no answer, and asked again.
+        story.wait(3_000);
+        let run = story.start_with(2, 1, |record| record.entry = entry);
+        story.end(run, ACK);
+        story
+    };
+    assert_good(&judge(&again((1_000, 9))));
+    assert_caught(&judge(&again((1_000, 1))), Check::C5);
+}
+
+#[test]
 fn after_a_crash_a_suffix_runs_again_in_order() {
     let crash = || {
         let mut story = Story::default();
