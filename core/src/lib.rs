@@ -12,6 +12,7 @@ pub mod host;
 mod inspect;
 #[doc(hidden)]
 pub mod mutant;
+pub mod platform;
 pub mod policy;
 mod provision;
 pub mod publish;

@@ -53,6 +53,9 @@ pub mod field {
     pub const HISTORY: &str = "history";
 }
 
+/// Longest message id.
+pub const MAX_MESSAGE_ID_BYTES: usize = 256;
+
 /// A key beside a stream under which nothing is ever kept: rights are tried on it.
 pub fn probe_key(stream: &str) -> Name {
     format!("{stream}:probe").into()
@@ -193,6 +196,13 @@ pub fn message_id_key(stream: &str, message_id: &str) -> Name {
     of_id(stream, "mid", message_id)
 }
 
+/// The message id under which a platform's message is published, so that one that the platform delivers twice is stored
+/// once; `None` when it would be longer than a message id may be.
+pub fn received_id(platform: &str, channel: &str, message: &str) -> Option<String> {
+    let id = format!("{}:{}:{}", encode(platform), encode(channel), encode(message));
+    (id.len() <= MAX_MESSAGE_ID_BYTES).then_some(id)
+}
+
 /// The original's lock of a channel, by the channel's id or key; holds the token of whoever runs the channel.
 pub fn channel_lock(id: &str) -> Name {
     format!("sg:lock:channel:{id}").into()
@@ -253,6 +263,13 @@ mod tests {
         assert_ne!(message_id_key("s", "a:mid:b"), message_id_key("s:mid:a", "b"));
         assert_ne!(message_id_key("s", "groups"), groups_key("s:mid"));
         assert_eq!(&*message_id_key("s", "{a}*"), "s:mid:#%7Ba%7D%2A");
+    }
+
+    #[test]
+    fn a_received_message_has_an_id_of_its_own() {
+        assert_eq!(received_id("web", "c 1", "m1").as_deref(), Some("web:c%201:m1"));
+        assert_ne!(received_id("web", "a:b", "c"), received_id("web", "a", "b:c"));
+        assert_eq!(received_id("web", "c", &"m".repeat(MAX_MESSAGE_ID_BYTES)), None);
     }
 
     #[test]

@@ -150,6 +150,18 @@ impl Deref for Bus {
     }
 }
 
+impl From<Bus> for Publisher {
+    fn from(bus: Bus) -> Self {
+        bus.publisher
+    }
+}
+
+impl From<&Bus> for Publisher {
+    fn from(bus: &Bus) -> Self {
+        bus.publisher.clone()
+    }
+}
+
 fn unknown_scheme(url: &str) -> Error {
     let scheme = url.split(':').next().unwrap_or_default();
     Error::invalid(format!(

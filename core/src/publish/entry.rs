@@ -102,7 +102,7 @@ impl Publisher {
         entry.mid = options.message_id.or_else(|| big.then(|| Uuid::new_v4().simple().to_string()));
         let mut append = Append::new(stream.clone(), Vec::new());
         if let Some(id) = &entry.mid {
-            if id.is_empty() || id.len() > 256 {
+            if id.is_empty() || id.len() > topology::MAX_MESSAGE_ID_BYTES {
                 return Err(Error::invalid("a message id has 1 to 256 bytes").with_context("field", "message_id"));
             }
             let key = topology::message_id_key(&stream, id);
