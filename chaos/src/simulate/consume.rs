@@ -128,20 +128,14 @@ impl World<'_> {
                         self.findings.push(format!("the consumer of process {life} ended: {error}"));
                     }
                 }
-                other => {
-                    if matches!(other, Action::Renew { .. }) {
-                        self.look_at_server(life);
-                    }
-                    self.send(life, other);
-                }
+                Action::LookAtServer => self.look_at_server(life),
+                other => self.send(life, other),
             }
         }
     }
 
     fn told(&mut self, life: Life, notice: &Notice) {
         match notice {
-            // A server that is back may be another one.
-            Notice::Recovered => self.look_at_server(life),
             Notice::Vanished { id } => {
                 self.record(Kind::Vanished, life, |record| record.entry = (id.ms, id.seq));
             }

@@ -251,7 +251,9 @@ fn failure(action: &Action, now: Duration, error: Error) -> Option<Event> {
             Event::LocksRenewed { sent: now, answers }
         }
         Action::Unlock { number, .. } => Event::Unlocked { number: *number },
-        Action::Start(_) | Action::Cancel { .. } | Action::Tell(_) | Action::Ended(_) => return None,
+        Action::Start(_) | Action::Cancel { .. } | Action::Tell(_) | Action::Ended(_) | Action::LookAtServer => {
+            return None;
+        }
     })
 }
 
@@ -356,9 +358,12 @@ fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
             }
             Event::Unlocked { number: *number }
         }
-        Action::Wait { .. } | Action::Start(_) | Action::Cancel { .. } | Action::Tell(_) | Action::Ended(_) => {
-            Event::Tick
-        }
+        Action::Wait { .. }
+        | Action::Start(_)
+        | Action::Cancel { .. }
+        | Action::Tell(_)
+        | Action::Ended(_)
+        | Action::LookAtServer => Event::Tick,
     }
 }
 

@@ -66,10 +66,6 @@ impl Driver {
         loop {
             let (actions, deadline, ended) = self.shared.work();
             for action in actions {
-                if matches!(action, Action::Renew { .. }) {
-                    // A connection that broke and is there again need not have cost anybody a request.
-                    ops.push(self.look_at_server());
-                }
                 ops.push(self.carry_out(action));
             }
             if ended {
@@ -108,7 +104,6 @@ impl Driver {
                     self.shared.drain(self.shared.drain_timeout);
                 }
                 Ok(notice) = notices.recv() => match notice {
-                    Notice::Recovered => ops.push(self.look_at_server()),
                     Notice::DeadLettered { .. } if self.shared.clock.now() >= count_again => {
                         count_again = self.shared.clock.now() + COUNT_AGAIN;
                         ops.push(self.count_letters());
@@ -192,6 +187,7 @@ impl Driver {
                     Some(Event::Renewed { sent, answer: answer.map(|each| keys.into_iter().zip(each).collect()) })
                 })
             }
+            Action::LookAtServer => self.look_at_server(),
             Action::Look => Box::pin(async move { Some(Event::Signs(transport.signs(&group).await)) }),
             Action::Adopt { seen } => {
                 Box::pin(async move { Some(Event::Adopted(transport.adopt(&group, &seen, &random()).await)) })

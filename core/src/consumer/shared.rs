@@ -200,9 +200,9 @@ impl Shared {
                 tracing::debug!(stream, group, %error, "the server cannot be reached; trying again");
             }
             Notice::Trouble { error } => {
-                tracing::warn!(stream, group, %error, "the server does not answer; trying again");
+                tracing::warn!(stream, group, %error, "a call fails; trying again");
             }
-            Notice::Recovered => tracing::info!(stream, group, "the server answers again"),
+            Notice::Recovered => tracing::info!(stream, group, "every call succeeds again"),
             Notice::GroupRecreated { from } => tracing::warn!(stream, group, %from, "the group was made again"),
             Notice::SessionLost { identity, refusal } => {
                 tracing::warn!(stream, group, %identity, ?refusal, "the session was lost; making a new one");

@@ -21,7 +21,8 @@ __all__ = ["Notice", "NoticeKind"]
 #: * ``handlers_cancelled``: running handlers were told to end
 #: * ``foreign_consumer`` (``consumer``): somebody reads the group who is not registered in it
 #: * ``gathered`` (``count``): entries that others had left were taken over
-#: * ``trouble`` (``code``, ``error``) and ``recovered``: a streak of failed requests begins and ends
+#: * ``trouble`` (``code``, ``error``): a call to the server failed, and none had before
+#: * ``recovered``: every kind of call that failed has succeeded again
 #: * ``missed`` (``count``): notices that were not read in time
 NoticeKind = Literal[
     "group_recreated",

@@ -104,7 +104,7 @@ impl Play {
                     assert!(self.running.len() <= self.rules.concurrency, "more handlers than there may be");
                 }
                 Action::Ended(_) => self.ended = true,
-                Action::Cancel { .. } | Action::Tell(_) => {}
+                Action::Cancel { .. } | Action::Tell(_) | Action::LookAtServer => {}
                 action => self.open.push(Request { action, sent: self.now }),
             }
         }

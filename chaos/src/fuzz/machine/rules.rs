@@ -143,8 +143,10 @@ impl Rules {
     /// What the machine wants.
     pub(super) fn wants<'a>(&mut self, action: &Action, mut open: impl Iterator<Item = &'a Action>, now: Duration) {
         let same = |other: &Action| discriminant(other) == discriminant(action) && key_of(other) == key_of(action);
-        let several =
-            matches!(action, Action::Start(_) | Action::Tell(_) | Action::Cancel { .. } | Action::Stop { .. });
+        let several = matches!(
+            action,
+            Action::Start(_) | Action::Tell(_) | Action::Cancel { .. } | Action::Stop { .. } | Action::LookAtServer
+        );
         assert!(several || !open.any(same), "a second one is under way: {action:?}");
         if !matches!(action, Action::Stop { .. }) {
             for session in sessions_of(action) {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::setup::Setup;
+use super::trouble::Call;
 use super::types::{Action, CancelReason, Now};
 use super::{Machine, Phase};
 use crate::error::Error;
@@ -84,7 +85,7 @@ impl Machine {
             Ok(()) => self.finish(Ok(())),
             Err(error) => {
                 self.stop_sent = false;
-                self.stop_at = self.failed(error, now);
+                self.stop_at = self.failed(Call::Stop, error, now);
             }
         }
     }

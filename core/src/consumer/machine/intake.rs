@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::lane::{BODIES_PER_LANE, Item, LaneState, Slot};
 use super::session::Held;
+use super::trouble::Call;
 use super::types::{Action, Answer, Arrived, Content, Now, SessionKey};
 use super::{Machine, Phase, backoff};
 use crate::error::Error;
@@ -109,7 +110,7 @@ impl Machine {
             held.fetch_again = true;
         };
         let lost = answer.is_err();
-        let Some((entries, hint)) = self.answered(key, answer, now, retry) else {
+        let Some((entries, hint)) = self.answered(Call::Fetch, key, answer, now, retry) else {
             if let Some(held) = self.sessions.get_mut(&key).filter(|_| lost && Mutant::FetchWithoutCursor.is_on()) {
                 held.cursor = EntryId::MAX;
             }
@@ -198,14 +199,14 @@ impl Machine {
         let contents = match answer {
             Ok(contents) => contents,
             Err(error) => {
-                let at = self.failed(error, now);
+                let at = self.failed(Call::Read, error, now);
                 if let Some(held) = self.sessions.get_mut(&key) {
                     held.read_at = at;
                 }
                 return;
             }
         };
-        self.succeeded();
+        self.succeeded(Call::Read);
         let Some(held) = self.sessions.get_mut(&key) else { return };
         for (id, content) in contents {
             let Some(slot) = held.to_read.remove(&id) else { continue };

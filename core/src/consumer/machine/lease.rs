@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 
 use super::session::Held;
+use super::trouble::Call;
 use super::types::{Action, Answer, CancelReason, Notice, Now, Renewal, SessionKey, Ticket};
 use super::{Machine, Phase};
 use crate::config::OnLeaseLost;
@@ -140,6 +141,8 @@ impl Machine {
         }
         self.lookout.renewing = true;
         let sessions = self.sessions.iter().map(|(key, held)| (*key, held.session.clone())).collect();
+        // A connection that broke and is there again need not have cost anybody a request.
+        self.out.push(Action::LookAtServer);
         self.out.push(Action::Renew { sessions });
     }
 
@@ -159,11 +162,11 @@ impl Machine {
         let answers = match answer {
             Ok(answers) => answers,
             Err(error) => {
-                self.lookout.renew_at = self.failed(error, now);
+                self.lookout.renew_at = self.failed(Call::Renew, error, now);
                 return;
             }
         };
-        self.succeeded();
+        self.succeeded(Call::Renew);
         self.lookout.renew_at = now.mono + self.policy.lease / 3;
         self.refresh();
         let lease = self.lease_of_holder();
@@ -203,11 +206,11 @@ impl Machine {
         let signs = match answer {
             Ok(signs) => signs,
             Err(error) => {
-                self.lookout.look_at = self.failed(error, now);
+                self.lookout.look_at = self.failed(Call::Look, error, now);
                 return;
             }
         };
-        self.succeeded();
+        self.succeeded(Call::Look);
         self.lookout.look_at = now.mono + self.policy.look;
         let since = self.lookout.last.replace(now.mono).map_or(Duration::ZERO, |last| now.mono.saturating_sub(last));
         // A pause of the server or of ourselves counts as one interval.
@@ -260,9 +263,9 @@ impl Machine {
     pub(super) fn adopted(&mut self, answer: Result<Option<Session>, Error>, now: Now) {
         let gone = self.lookout.adopting.take();
         match answer {
-            Ok(None) => self.succeeded(),
+            Ok(None) => self.succeeded(Call::Look),
             Ok(Some(session)) => {
-                self.succeeded();
+                self.succeeded(Call::Look);
                 let key = self.adopt_key();
                 self.out.push(Action::Tell(Notice::Adopted { identity: session.identity.clone() }));
                 self.lookout.seen.remove(&session.identity);
@@ -275,7 +278,7 @@ impl Machine {
                 }
             }
             Err(error) => {
-                let _ = self.failed(error, now);
+                let _ = self.failed(Call::Look, error, now);
             }
         }
     }
@@ -324,7 +327,7 @@ impl Machine {
     pub(super) fn retired(&mut self, key: SessionKey, answer: Answer<bool>, now: Now) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.retiring = false;
-        match self.answered(key, answer, now, |held, at| held.retire_at = at) {
+        match self.answered(Call::Retire, key, answer, now, |held, at| held.retire_at = at) {
             Some(true) => {
                 self.sessions.remove(&key);
                 if self.primary == Some(key) {
@@ -346,11 +349,11 @@ impl Machine {
     pub(super) fn swept(&mut self, answer: Result<Option<u64>, Error>, now: Now) {
         match answer {
             Ok(next) => {
-                self.succeeded();
+                self.succeeded(Call::Sweep);
                 self.sweeping = next;
                 self.sweep_at = now.mono + self.policy.sweep;
             }
-            Err(error) => self.sweep_at = self.failed(error, now) + self.policy.sweep,
+            Err(error) => self.sweep_at = self.failed(Call::Sweep, error, now) + self.policy.sweep,
         }
     }
 
@@ -365,10 +368,10 @@ impl Machine {
                 if let Some(id) = unknown.filter(|_| !held.fetching) {
                     held.rewind_to(*id);
                 }
-                self.succeeded();
+                self.succeeded(Call::Look);
             }
             Err(error) => {
-                let _ = self.failed(error, now);
+                let _ = self.failed(Call::Look, error, now);
             }
         }
     }

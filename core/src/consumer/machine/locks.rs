@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::{LaneQueue, LaneState, Slot};
+use super::trouble::Call;
 use super::types::{Action, CancelReason, LockNumber, Notice, Now, SessionKey};
 use super::{Machine, Phase, backoff};
 use crate::config::OnLeaseLost;
@@ -115,10 +116,10 @@ impl Machine {
         }
         let not_before = match answer {
             Ok(_) => {
-                self.succeeded();
+                self.succeeded(Call::Locks);
                 now.mono
             }
-            Err(error) => self.failed(error, now),
+            Err(error) => self.failed(Call::Locks, error, now),
         };
         let lane = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(&slot));
         let Some(lane) = lane.filter(|lane| lane.state == LaneState::Locking && lane.lock == Some(number)) else {
@@ -219,8 +220,8 @@ impl Machine {
             }
         }
         match trouble {
-            Some(error) => self.locks.renew_at = self.failed(error, now),
-            None => self.succeeded(),
+            Some(error) => self.locks.renew_at = self.failed(Call::Locks, error, now),
+            None => self.succeeded(Call::Locks),
         }
     }
 

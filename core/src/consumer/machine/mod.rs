@@ -8,7 +8,7 @@
 //!
 //! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out;
 //! `outcome` settles; `locks` asks for those of channels; `lease` renews, watches others and adopts; `strays` brings back
-//! what others left; `ending` drains.
+//! what others left; `trouble` knows which calls fail; `ending` drains.
 //!
 //! Its words are `pub` for the simulation, which drives it under the feature `proving`; without that feature none of them
 //! leaves the crate.
@@ -28,6 +28,7 @@ mod start;
 mod strays;
 #[cfg(test)]
 mod tests;
+mod trouble;
 mod types;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -48,6 +49,7 @@ use locks::Locks;
 use session::{Held, Running};
 use setup::Setup;
 use strays::Strays;
+use trouble::{Call, Trouble};
 
 /// How far the consumer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +99,7 @@ pub struct Machine {
     parting: Vec<(Session, BTreeSet<Ticket>)>,
     wait: intake::Wait,
     /// Requests that failed in a row.
-    failures: u32,
+    trouble: Trouble,
     strays: Strays,
     sweep_at: Duration,
     sweeping: Option<u64>,
@@ -140,7 +142,7 @@ impl Machine {
             locks: Locks::default(),
             parting: Vec::new(),
             wait: intake::Wait::default(),
-            failures: 0,
+            trouble: Trouble::default(),
             strays: Strays::new(sweep_at),
             sweep_at,
             sweeping: None,
@@ -300,28 +302,25 @@ impl Machine {
         self.sessions.values().map(|held| &held.session.identity)
     }
 
-    /// Notes a failed request; gives when to try again. Reconnecting never waits longer than a quarter of the lease,
-    /// so that a server that is back is noticed before the lease is over.
-    fn failed(&mut self, error: Error, now: Now) -> Duration {
-        self.failures = self.failures.saturating_add(1);
-        if self.failures == 1 {
-            self.out.push(Action::Tell(Notice::Trouble { error }));
-        }
-        let (base, max) = (Duration::from_millis(50), self.policy.lease / 4);
-        now.mono + backoff::delay(base.min(max), max, 0.2, self.failures, self.policy.seed ^ u64::from(self.failures))
+    /// Notes a failed call; gives when to try again.
+    fn failed(&mut self, call: Call, error: Error, now: Now) -> Duration {
+        let (pause, news) = self.trouble.failed(call, error, self.policy.lease, self.policy.seed);
+        self.out.extend(news.map(Action::Tell));
+        now.mono + pause
     }
 
-    fn succeeded(&mut self) {
-        if self.failures > 0 {
-            self.failures = 0;
-            self.out.push(Action::Tell(Notice::Recovered));
+    fn succeeded(&mut self, call: Call) {
+        if self.trouble.ends_streak() {
+            self.out.push(Action::LookAtServer);
         }
+        self.out.extend(self.trouble.succeeded(call).map(Action::Tell));
     }
 
     /// The server refused a session: what it held is somebody else's, or forgotten.
     fn lose(&mut self, key: SessionKey, refusal: Refusal, now: Now) {
         let Some(held) = self.sessions.remove(&key) else { return };
         self.out.push(Action::Tell(Notice::SessionLost { identity: held.session.identity.clone(), refusal }));
+        self.out.extend(self.trouble.session_gone().map(Action::Tell));
         // Outcomes on their way are refused with the session.
         for settle in
             held.batch.iter().flat_map(|batch| batch.iter()).chain(held.outbox.iter().map(|(settle, _)| settle))
@@ -368,6 +367,7 @@ impl Machine {
     /// Unwraps an answer: trouble and refusals are dealt with here, `retry_at` is told when to repeat.
     fn answered<T>(
         &mut self,
+        call: Call,
         key: SessionKey,
         answer: Answer<T>,
         now: Now,
@@ -375,16 +375,16 @@ impl Machine {
     ) -> Option<T> {
         match answer {
             Ok(Ok(value)) => {
-                self.succeeded();
+                self.succeeded(call);
                 Some(value)
             }
             Ok(Err(refusal)) => {
-                self.succeeded();
+                self.succeeded(call);
                 self.lose(key, refusal, now);
                 None
             }
             Err(error) => {
-                let at = self.failed(error, now);
+                let at = self.failed(call, error, now);
                 if let Some(held) = self.sessions.get_mut(&key) {
                     retry_at(held, at);
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::{LaneState, Slot};
+use super::trouble::Call;
 use super::types::{Action, Answer, CancelReason, Content, Ended, Notice, Now, SessionKey, Ticket};
 use super::{Machine, Phase, backoff, dead};
 use crate::mutant::Mutant;
@@ -175,7 +176,9 @@ impl Machine {
     pub(super) fn settled(&mut self, key: SessionKey, answer: Answer<Settled>, now: Now) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.settling = false;
-        let Some(answer) = self.answered(key, answer, now, |held, at| held.settle_at = at) else { return };
+        let Some(answer) = self.answered(Call::Settle, key, answer, now, |held, at| held.settle_at = at) else {
+            return;
+        };
         let Some(batch) = self.sessions.get_mut(&key).and_then(|held| held.batch.take()) else { return };
         for (settle, result) in batch.iter().zip(&answer.results) {
             let slot = Slot::new(settle.lane.as_ref(), settle.id);

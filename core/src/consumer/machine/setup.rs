@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::session::Held;
+use super::trouble::Call;
 use super::types::{Action, Answer, Notice, Now};
 use super::{Machine, Phase};
 use crate::error::{Error, ErrorKind};
@@ -44,7 +45,7 @@ impl Machine {
     pub(super) fn registered(&mut self, answer: Answer<Session>, now: Now) {
         match answer {
             Ok(Ok(session)) => {
-                self.succeeded();
+                self.succeeded(Call::Setup);
                 let key = self.adopt_key();
                 // A minute, spread by the seed so that a fleet does not compare in step.
                 let compare = Duration::from_millis(50_000 + self.policy.seed % 20_000);
@@ -65,7 +66,7 @@ impl Machine {
     pub(super) fn recreated(&mut self, answer: Result<Option<EntryId>, Error>, now: Now) {
         match answer {
             Ok(made) => {
-                self.succeeded();
+                self.succeeded(Call::Setup);
                 // Making a group that we never were in is how a consumer starts, not a loss.
                 if let Some(from) = made.filter(|_| self.next_key > 0) {
                     self.out.push(Action::Tell(Notice::GroupRecreated { from }));
@@ -81,7 +82,7 @@ impl Machine {
         if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::Closed) {
             self.finish(Err(error));
         } else {
-            self.setup = again(self.failed(error, now));
+            self.setup = again(self.failed(Call::Setup, error, now));
         }
     }
 

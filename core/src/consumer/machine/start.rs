@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::lane::{BODIES_PER_LANE, LaneState, Slot};
 use super::session::Running;
+use super::trouble::Call;
 use super::types::{Action, Answer, Content, Notice, Now, SessionKey, Started};
 use super::{Machine, Phase, dead};
 use crate::mutant::Mutant;
@@ -171,7 +172,7 @@ impl Machine {
     pub(super) fn begun(&mut self, key: SessionKey, answer: Answer<()>, now: Now) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.beginning = false;
-        if self.answered(key, answer, now, |held, at| held.begin_at = at).is_none() {
+        if self.answered(Call::Begin, key, answer, now, |held, at| held.begin_at = at).is_none() {
             return;
         }
         let Some(begun) = self.sessions.get_mut(&key).and_then(|held| held.begun.take()) else { return };

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::trouble::Call;
 use super::types::{Action, Answer, Notice, Now, SessionKey};
 use super::{Machine, Phase};
 use crate::error::Error;
@@ -83,7 +84,7 @@ impl Machine {
             self.strays.page = None;
             return;
         }
-        let Some(found) = self.answered(key, answer, now, |_, _| ()) else { return };
+        let Some(found) = self.answered(Call::Sweep, key, answer, now, |_, _| ()) else { return };
         for id in found.vanished {
             self.out.push(Action::Tell(Notice::Vanished { id }));
         }
@@ -104,11 +105,11 @@ impl Machine {
         let names = match answer {
             Ok(names) => names,
             Err(error) => {
-                self.strays.survey_at = self.failed(error, now) + self.policy.sweep;
+                self.strays.survey_at = self.failed(Call::Survey, error, now) + self.policy.sweep;
                 return;
             }
         };
-        self.succeeded();
+        self.succeeded(Call::Survey);
         self.strays.survey_at = now.mono + SURVEY.min(self.policy.autoclaim_min_idle.max(self.policy.sweep));
         self.strays.foreign = !names.is_empty();
         for consumer in names {
@@ -131,7 +132,7 @@ impl Machine {
         self.strays.refreshing = false;
         if let Err(error) = answer {
             // The next renewal does it again.
-            let _ = self.failed(error, now);
+            let _ = self.failed(Call::Renew, error, now);
         }
     }
 }

@@ -259,6 +259,8 @@ pub enum Action {
         sessions: Vec<(SessionKey, Session)>,
     },
     Look,
+    /// Whether the server is still the one it was: one that is back may be another.
+    LookAtServer,
     Adopt {
         seen: Sign,
     },
@@ -382,12 +384,12 @@ pub enum Notice {
         /// How many.
         entries: u64,
     },
-    /// First failure of a streak of failed requests.
+    /// A call failed, and none had before: the server is gone, or refuses some of what is asked. Told once.
     Trouble {
         /// What failed.
         error: Error,
     },
-    /// The streak is over.
+    /// Every kind of call that failed has succeeded again.
     Recovered,
     /// Dead letters pile up: they are kept until somebody acts.
     ManyDeadLetters {
