@@ -17,6 +17,7 @@ pub mod policy;
 mod provision;
 pub mod publish;
 pub mod redis;
+pub mod rpc;
 pub mod topology;
 pub mod transport;
 

@@ -120,10 +120,36 @@ impl Topology {
         format!("{}:{}", self.tools_reply_prefix, encode(worker)).into()
     }
 
+    /// Whether a request may name this stream for its answer: the reply stream of somebody.
+    pub fn is_reply_stream(&self, name: &str) -> bool {
+        let of = name.strip_prefix(&self.tools_reply_prefix).and_then(|rest| rest.strip_prefix(':'));
+        of.is_some_and(|of| !of.is_empty()) && name.len() <= MAX_REPLY_TO
+    }
+
+    /// The stream of a service's requests; that of the shared service when none is named.
+    pub fn service_stream(&self, service: Option<&str>) -> Name {
+        of_service(&self.tools_stream, service)
+    }
+
+    /// The group of a service's servers; that of the shared service when none is named.
+    pub fn service_group(&self, service: Option<&str>) -> Name {
+        of_service(&self.tools_group, service)
+    }
+
     /// The stream behind a name given to the generic calls. A name with a colon is taken as it is, so that every
     /// stream of the server can be reached.
     pub fn named_stream(&self, name: &str) -> Name {
         if name.contains(':') { name.into() } else { format!("{}:{name}", self.stream_prefix).into() }
+    }
+}
+
+/// The longest name of a reply stream, in bytes.
+const MAX_REPLY_TO: usize = 512;
+
+fn of_service(shared: &str, service: Option<&str>) -> Name {
+    match service {
+        None => shared.into(),
+        Some(service) => format!("{shared}:{}", encode(service)).into(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! A delivery: an entry in a handler's hands, with the power to settle it.
 
 use std::marker::PhantomData;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,10 +11,10 @@ use serde::de::DeserializeOwned;
 use super::machine::Started;
 use super::outcome::Outcome;
 use super::shared::{Cancel, Shared};
-use crate::envelope::{Envelope, Value, codec, count_lives};
+use crate::envelope::{Envelope, ToolRequest, Value, codec, count_lives, first_life};
 use crate::error::Result;
-use crate::publish::Publisher;
-use crate::topology::{Name, field as name};
+use crate::publish::{Origin, Publisher};
+use crate::topology::{Name, encode, field as name};
 use crate::transport::{EntryId, Fence, field};
 
 /// An entry handed to a handler.
@@ -33,12 +33,14 @@ pub(super) struct Inner {
     started: Started,
     cancel: Arc<Cancel>,
     settled: AtomicBool,
+    origin: OnceLock<Arc<Origin>>,
 }
 
 impl<T> Delivery<T> {
     pub(super) fn new(shared: Arc<Shared>, started: Started) -> Self {
         let cancel = shared.cancel_of(started.ticket);
-        Self { inner: Arc::new(Inner { shared, started, cancel, settled: AtomicBool::new(false) }), body: PhantomData }
+        let (settled, origin) = (AtomicBool::new(false), OnceLock::new());
+        Self { inner: Arc::new(Inner { shared, started, cancel, settled, origin }), body: PhantomData }
     }
 
     /// The entry's id.
@@ -112,7 +114,27 @@ impl<T> Delivery<T> {
             consumers: self.inner.shared.group.keys.consumers.clone(),
             session: self.inner.started.session.clone(),
         };
-        self.inner.shared.bus.fenced(Arc::new(fence))
+        let origin = self.inner.origin.get_or_init(|| Arc::new(self.origin()));
+        self.inner.shared.bus.of_delivery(Arc::new(fence), origin.clone())
+    }
+
+    /// [`Delivery::bus`] for what is done for a request: for whom, until when, and what remembers it, the request says.
+    pub(crate) fn bus_for(&self, request: ToolRequest) -> Publisher {
+        self.bus().with_origin(Arc::new(self.origin().for_request(request)))
+    }
+
+    /// What is published in its name knows of it.
+    fn origin(&self) -> Origin {
+        let group = &self.inner.shared.group;
+        // One that was put back is the entry of its first life, under another id.
+        let first = self.field(name::HISTORY).and_then(first_life);
+        let id = first.unwrap_or_else(|| self.id().to_string());
+        let turn = format!("{}:{}:{id}", group.stream, encode(&group.name));
+        let text = |name| self.text(name).map(str::to_owned);
+        let mut origin = Origin::new(turn, self.redelivered(), self.raw());
+        origin.trace_id = text(name::TRACE_ID).unwrap_or_default();
+        (origin.traceparent, origin.tracestate) = (text(name::TRACEPARENT), text(name::TRACESTATE));
+        origin
     }
 
     /// Whether the handler should end: the work has, or may have, gone to another consumer, it ran too long, or the

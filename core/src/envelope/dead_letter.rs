@@ -167,6 +167,11 @@ pub(crate) fn count_lives(history: &[u8]) -> u32 {
     }
 }
 
+/// The id that an entry had in the oldest life of a history field; none where it is something else.
+pub(crate) fn first_life(history: &Bytes) -> Option<String> {
+    lives(history).ok()?.into_iter().next().map(|life| life.id).filter(|id| !id.is_empty())
+}
+
 /// The lives in a history field; none when it is empty.
 fn lives(history: &Bytes) -> Result<Vec<Life>> {
     if history.is_empty() {

@@ -51,7 +51,7 @@ use bytes::Bytes;
 
 pub use self::attachment::Attachment;
 pub use self::dead_letter::{DeadLetter, Life, MAX_LIVES};
-pub(crate) use self::dead_letter::{count_lives, cut};
+pub(crate) use self::dead_letter::{count_lives, cut, first_life};
 pub use self::entry::{EntryFields, Fields};
 pub use self::history::HistoricalMessage;
 pub use self::inbound::Inbound;

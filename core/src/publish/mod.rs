@@ -6,8 +6,12 @@
 //! dropped to make room.
 
 mod burst;
+#[allow(dead_code, reason = "for the calling side of rpc")]
+mod companion;
 mod entry;
 mod gate;
+#[allow(dead_code, reason = "for the calling side of rpc")]
+mod origin;
 mod receipt;
 
 use std::collections::HashMap;
@@ -18,7 +22,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+pub(crate) use companion::Companion;
 pub use entry::{Outgoing, PublishOptions, Target};
+pub(crate) use origin::Origin;
 pub use receipt::Receipt;
 
 use crate::clock::Clock;
@@ -28,6 +34,7 @@ use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::topology::Topology;
 use crate::transport::{Append, Appended, Fence, Transport};
 use burst::Bursts;
+use companion::Companions;
 use gate::Gates;
 
 /// Publishes to the streams of one bus. Cheap to clone; every clone shares the connection.
@@ -37,6 +44,7 @@ use gate::Gates;
 pub struct Publisher {
     inner: Arc<Inner>,
     fence: Option<Arc<Fence>>,
+    origin: Option<Arc<Origin>>,
 }
 
 #[derive(Debug)]
@@ -50,6 +58,7 @@ struct Inner {
     closed: AtomicBool,
     closing: watch::Sender<bool>,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
+    companions: Companions,
 }
 
 impl Publisher {
@@ -65,8 +74,9 @@ impl Publisher {
             closed: AtomicBool::new(false),
             closing: watch::Sender::new(false),
             tasks: std::sync::Mutex::default(),
+            companions: Companions::default(),
         };
-        Ok(Self { inner: Arc::new(inner), fence: None })
+        Ok(Self { inner: Arc::new(inner), fence: None, origin: None })
     }
 
     /// Publishes a message from a platform to the workers.
@@ -208,9 +218,27 @@ impl Publisher {
         error.with_stored(stored).with_context("stream", &append.stream)
     }
 
-    /// The same publisher under a fence.
-    pub(crate) fn fenced(&self, fence: Arc<Fence>) -> Self {
-        Self { inner: self.inner.clone(), fence: Some(fence) }
+    /// The same publisher as a delivery has it: under its fence.
+    pub(crate) fn of_delivery(&self, fence: Arc<Fence>, origin: Arc<Origin>) -> Self {
+        Self { inner: self.inner.clone(), fence: Some(fence), origin: Some(origin) }
+    }
+
+    /// The same publisher, saying something else of the delivery that it belongs to.
+    pub(crate) fn with_origin(mut self, origin: Arc<Origin>) -> Self {
+        self.origin = Some(origin);
+        self
+    }
+
+    /// The delivery that it belongs to.
+    #[allow(dead_code, reason = "for the calling side of rpc")]
+    pub(crate) fn origin(&self) -> Option<&Arc<Origin>> {
+        self.origin.as_ref()
+    }
+
+    #[allow(dead_code, reason = "for the calling side of rpc")]
+    /// What a level above keeps with the bus, made when it is first asked for.
+    pub(crate) fn companion<C: Companion>(&self, make: impl FnOnce() -> Arc<C>) -> Arc<C> {
+        self.inner.companions.get(make)
     }
 
     /// Names of streams and groups.
@@ -265,6 +293,9 @@ impl Publisher {
             }
         }
         if !self.inner.closed.swap(true, Ordering::AcqRel) {
+            for companion in self.inner.companions.all() {
+                companion.close().await;
+            }
             self.inner.transport.close().await;
         }
         result

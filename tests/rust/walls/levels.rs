@@ -8,7 +8,9 @@ const LEVELS: &[&[&str]] = &[
     &["transport", "store", "envelope", "config"],
     // A delivery carries a fenced publisher, so publishing stands below consuming.
     &["lock", "trace", "redis", "engine", "publish"],
-    &["provision", "inspect", "consumer", "rpc", "events", "dead_letter"],
+    &["provision", "inspect", "consumer", "events", "dead_letter"],
+    // A server of calls is a consumer of requests.
+    &["rpc"],
     &["platform", "tools"],
     &["bus"],
     // Threads and queues for the bindings; nothing in the core knows of it.

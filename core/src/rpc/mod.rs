@@ -1,0 +1,28 @@
+//! Calls: a request goes to whoever serves its name, the answer comes back to whoever asked.
+//!
+//! Every call ends once: with an [`Answer`], or with an error of the kind `Remote` (the handler failed), `Timeout`
+//! (nobody answered in time), `Expired` (the request was read after its deadline and not run), `Cancelled`, or `NoWorker`
+//! (nobody serves); what keeps a request from being sent is told as any publish tells it.
+
+#![allow(dead_code, reason = "the calling side follows")]
+
+mod answer;
+mod cancel;
+mod figures;
+mod handler;
+mod options;
+mod reply;
+mod run;
+mod serve;
+mod server;
+#[cfg(test)]
+mod tests;
+mod wire;
+
+pub use answer::Answer;
+pub use cancel::{Cancel, CancelReason};
+pub use figures::{Figures, HandlerFigures};
+pub use handler::{Failure, Handler, HandlerOptions, Reply, Request, handler_fn};
+pub use options::{CallOptions, Identity, Memo};
+pub use server::{Server, Serving};
+pub use wire::code;
