@@ -116,6 +116,30 @@ test('a_wrong_password_is_an_auth_error', async (t) => {
   await failure(connect(url), AuthError);
 });
 
+test('what core says of a setting names it as it is spelled here', async () => {
+  const invalid = (promise: Promise<unknown>) => failure(promise, InvalidError);
+  const bus = await connect('memory://');
+  const lease = await invalid(bus.consumeInbound({ leaseMs: 1 }).next());
+  assert.equal(lease.context.setting, 'leaseMs');
+  assert.match(lease.message, /^leaseMs is /);
+  const attempts = await invalid(bus.consumeInbound({ maxAttempts: 0 }).next());
+  assert.match(attempts.message, /^maxAttempts is 0/);
+  await bus.close();
+  const replicas = await invalid(connect('memory://', { waitReplicas: 1 }));
+  assert.match(replicas.message, /waitReplicas/);
+  const both = await invalid(connect('memory://', { retention: 'capped', cap: 5 }));
+  assert.match(both.message, /not capped with cap 5$/);
+});
+
+test('options may be null, and nothing but an object', async () => {
+  const bus = await connect('memory://', null as never);
+  await bus.consumeInbound(null as never).close();
+  await failure(bus.publish('s', 1, 5 as never), InvalidError);
+  assert.equal((await bus.publish('s', 1, null as never)).duplicate, false);
+  await bus.close();
+  await failure(connect('memory://', 'worker' as never), InvalidError);
+});
+
 test('addresses and settings that are wrong are invalid', async () => {
   const { url } = await theServer();
   const wrong: [string, BusSettings & Record<string, unknown>, string][] = [

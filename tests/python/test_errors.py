@@ -2,6 +2,7 @@
 
 import builtins
 import pickle
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -42,3 +43,28 @@ def test_an_outcome_that_is_none_of_the_four_is_refused() -> None:
     with pytest.raises(errors.InvalidError) as caught:
         sg.Outcome("nonsense")  # type: ignore[arg-type]
     assert caught.value.context["argument"] == "kind"
+
+
+async def test_a_wrong_argument_is_named() -> None:
+    bus: Any
+    async with sg.connect("memory://") as bus:
+        wrong: list[tuple[str, Callable[[], Awaitable[object]]]] = [
+            ("stream", lambda: bus.stream_info(3)),
+            ("group", lambda: bus.pending("s", None)),
+            ("stream", lambda: bus.publish(b"s", {})),
+            ("message_id", lambda: bus.publish("s", {}, message_id=7)),
+            ("wait_replicas", lambda: bus.publish("s", {}, wait_replicas=-1)),
+            ("wait_replicas", lambda: bus.publish("s", {}, wait_replicas="1")),
+            ("count", lambda: bus.entries("s", count=-1)),
+            ("platforms", lambda: bus.ensure_streams("gateway", 3)),
+            ("concurrency", lambda: bus.consume_inbound().run(print, concurrency=-1)),
+            ("ids", lambda: bus.dead_letters().discard([3])),
+        ]
+        for name, call in wrong:
+            with pytest.raises(sg.errors.InvalidError, match=rf"^{name} must be .*found") as caught:
+                await call()
+            assert caught.value.context["argument"] == name
+            again = pickle.loads(pickle.dumps(caught.value))
+            assert (type(again), str(again)) == (errors.ArgumentError, str(caught.value))
+        with pytest.raises(sg.errors.InvalidError, match=r"^platform must be text, found 3"):
+            bus.consume_outbound(3)

@@ -139,9 +139,14 @@ impl BusSettings {
             (None | Some("acked"), Some(cap), None) => sg::Retention::Acked { cap: cap.into() },
             (Some("capped"), None, Some(max_len)) => sg::Retention::Capped { max_len: max_len.into() },
             (Some("forever"), None, None) => sg::Retention::Forever,
-            (given, ..) => {
+            (given, cap, max_len) => {
+                let mut limits = String::new();
+                for (name, limit) in [("cap", cap), ("maxLen", max_len)] {
+                    limits.extend(limit.map(|limit| format!(" with {name} {limit}")));
+                }
                 return Err(sg::Error::invalid(format!(
-                    "retention is acked (with cap or without), capped (with maxLen) or forever, not {given:?} with these limits"
+                    "retention is acked (with cap or without), capped (with maxLen) or forever, not {}{limits}",
+                    given.unwrap_or("acked")
                 ))
                 .with_context("field", "retention"));
             }

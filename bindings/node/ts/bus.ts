@@ -16,6 +16,7 @@ import {
   busSettings,
   type ConsumerSettings,
   duration,
+  maybeOptions,
   maybeText,
   needCount,
   needText,
@@ -25,8 +26,8 @@ import {
 import { withDeadline } from './time.js';
 
 /**
- * Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://` or `unix://`, and
- * makes what the role needs.
+ * Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://`, `unix://`, or to the
+ * primary that sentinels name (`redis+sentinel://host:port,host:port/service`), and makes what the role needs.
  *
  * ```ts
  * await using bus = await connect('memory://demo', { role: 'standalone', platforms: ['web'] });
@@ -37,10 +38,10 @@ import { withDeadline } from './time.js';
  * wrong password, `InvalidError` for an address or setting that is wrong.
  */
 export async function connect(url?: string, options: ConnectOptions = {}): Promise<Bus> {
-  const { role, platforms = [], ...settings } = options;
+  const { role, platforms, ...settings } = maybeOptions(options);
   const [checkedRole, checkedPlatforms, checkedSettings] = [
     maybeText(role, 'role'),
-    needTexts(platforms, 'platforms'),
+    needTexts(platforms ?? [], 'platforms'),
     busSettings(settings),
   ];
   const address = maybeText(url, 'url');

@@ -7,6 +7,7 @@
 
 import { Port, type Reply } from '../native.cjs';
 import { errorOf, type StargazerError } from './errors.js';
+import { spelled } from './settings.js';
 
 /**
  * How safe an entry is: in this process' memory, in the server's, in its append-only file (synced about every second, or
@@ -112,11 +113,11 @@ function drain(): void {
       taken(marks[2 * i] as number).resolve(receipt as never);
     }
   }
-  for (const { token, failure } of refusals) taken(token).reject(errorOf(failure));
+  for (const { token, failure } of refusals) taken(token).reject(errorOf(spelled(failure)));
   for (const reply of replies) {
     const { resolve, reject } = taken(reply.token);
     if (reply.failure === undefined) resolve(reply as never);
-    else reject(errorOf(reply.failure));
+    else reject(errorOf(spelled(reply.failure)));
   }
   for (const { consumer, deliveries } of cancellations) cancelled.get(consumer)?.(deliveries);
   for (const { consumer, notice } of notices) {

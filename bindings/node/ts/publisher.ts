@@ -8,7 +8,7 @@ import { Encoder } from './codec/encode.js';
 import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
 import { InvalidError, unstored } from './errors.js';
 import { enlist, hold, type Receipt, type Waiting } from './link.js';
-import { maybeCount, maybeText, needText } from './settings.js';
+import { maybeCount, maybeOptions, maybeText, needText } from './settings.js';
 
 /** What may be said about one publish. */
 export interface PublishOptions {
@@ -167,8 +167,8 @@ export class Publisher {
 /** Where to, and what was said about it. */
 function headOf(target: number, name: string, options: PublishOptions | undefined): unknown[] {
   const to = needText(name, target === OUTBOUND ? 'platform' : 'stream');
-  if (options === undefined) return [target, to];
-  const unknown = Object.keys(options).find((option) => !OPTIONS.has(option));
+  if (options === undefined || options === null) return [target, to];
+  const unknown = Object.keys(maybeOptions(options)).find((option) => !OPTIONS.has(option));
   if (unknown !== undefined) {
     throw new InvalidError(`a publish has no option \`${unknown}\`; there are ${[...OPTIONS].join(', ')}`, {
       context: { field: unknown },

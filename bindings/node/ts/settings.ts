@@ -4,6 +4,7 @@
  * `Invalid`, so that a misspelt setting is told and not ignored.
  */
 
+import type { Failure } from '../native.cjs';
 import { InvalidError } from './errors.js';
 
 /** What a process does, which decides what it needs. */
@@ -179,6 +180,23 @@ const CONSUMER: Record<keyof ConsumerSettings, Check> = {
   autoclaimMinIdleMs: time,
 };
 
+/** What core calls a setting, and what it is called here. */
+const NAMES: ReadonlyMap<string, string> = new Map(
+  [...Object.keys(BUS), ...Object.keys(CONSUMER)].map((name) => [
+    name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+    name,
+  ]),
+);
+
+/** A failure that is about a setting, in the words of this package. @internal */
+export function spelled(failure: Failure): Failure {
+  const at = failure.context.indexOf('setting');
+  if (at < 0) return failure;
+  const here = (text: string) => text.replace(/[a-z]+(?:_[a-z]+)+|^[a-z]+/g, (name) => NAMES.get(name) ?? name);
+  const context = failure.context.map((text, i) => (i === at + 1 ? here(text) : text));
+  return { ...failure, message: here(failure.message), context };
+}
+
 /** Settings of a bus, checked. @internal */
 export function busSettings(settings: BusSettings): BusSettings {
   return checked(settings, BUS);
@@ -199,6 +217,13 @@ export function duration(value: number | undefined, name: string): number | unde
 export function needText(value: unknown, name: string): string {
   if (typeof value === 'string') return value;
   throw wrong(name, 'text', value);
+}
+
+/** Options, which may be left out. @internal */
+export function maybeOptions<T extends object>(value: T | undefined | null, name = 'options'): T {
+  if (value === undefined || value === null) return {} as T;
+  if (isRecord(value)) return value as T;
+  throw wrong(name, 'an object', value);
 }
 
 /** A list of texts that must be given. @internal */
@@ -224,10 +249,9 @@ export function maybeCount(value: unknown, name: string): number | undefined {
 }
 
 /** What was given under known names, without what is `undefined`. */
-function checked<T extends object>(given: T, checks: Record<keyof T & string, Check>): T {
-  if (!isRecord(given)) throw wrong('settings', 'an object', given);
+function checked<T extends object>(given: T | undefined | null, checks: Record<keyof T & string, Check>): T {
   const settings: Record<string, unknown> = {};
-  for (const [name, value] of Object.entries(given)) {
+  for (const [name, value] of Object.entries(maybeOptions(given))) {
     if (!Object.hasOwn(checks, name)) {
       const known = Object.keys(checks).join(', ');
       throw new InvalidError(`there is no setting \`${name}\`; there are ${known}`, { context: { field: name } });

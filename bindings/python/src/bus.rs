@@ -6,12 +6,12 @@ use sg::envelope::Limits;
 use sg::host::Host;
 use stargazer_core as sg;
 
+use crate::argument::{Count, Text};
 use crate::bridge::Bridge;
 use crate::consumer::Consumer;
 use crate::error::raise;
 use crate::fork::Owned;
 use crate::publisher::Publisher;
-use crate::text::Text;
 use crate::{codec, info, settings};
 
 /// A connected bus.
@@ -92,9 +92,9 @@ impl Bus {
         self.ask(bridge, future, |bus| async move { bus.pending(&stream.0, &group.0).await }, info::pending)
     }
 
-    fn entries(&self, bridge: &Bridge, future: Py<PyAny>, stream: Text, after: Text, count: usize) -> PyResult<()> {
+    fn entries(&self, bridge: &Bridge, future: Py<PyAny>, stream: Text, after: Text, count: Count) -> PyResult<()> {
         let after = after.0.parse().map_err(raise)?;
-        self.ask(bridge, future, move |bus| async move { bus.entries(&stream.0, after, count).await }, info::entries)
+        self.ask(bridge, future, move |bus| async move { bus.entries(&stream.0, after, count.0).await }, info::entries)
     }
 
     /// A call to the dead letters by its name, with named arguments; the future gives plain values.

@@ -19,6 +19,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{OnceCell, oneshot};
 
+use crate::argument::{Count, Text};
 use crate::bridge::Bridge;
 use crate::bus::nothing;
 use crate::codec;
@@ -27,7 +28,6 @@ use crate::error::raise;
 use crate::fork::Owned;
 use crate::settings::{self, seconds};
 use crate::source::{Open, Source, open};
-use crate::text::Text;
 
 /// A reader of a group.
 #[pyclass(frozen, module = "stargazer_core._native")]
@@ -111,10 +111,10 @@ impl Consumer {
 #[pymethods]
 impl Consumer {
     /// Says that handlers run what is taken; with a number of them only before the first use.
-    fn serve(&self, concurrency: Option<usize>) -> PyResult<()> {
+    fn serve(&self, concurrency: Option<Count>) -> PyResult<()> {
         let inner = self.inner()?;
         let mut config = locked(&inner.config);
-        let Some(concurrency) = concurrency.filter(|n| *n != config.concurrency) else { return Ok(()) };
+        let Some(concurrency) = concurrency.map(|n| n.0).filter(|n| *n != config.concurrency) else { return Ok(()) };
         if inner.source.initialized() {
             let text = format!(
                 "the consumer is open with concurrency {}; give another one where it is made",

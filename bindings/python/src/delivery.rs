@@ -5,12 +5,12 @@ use pyo3::types::{PyBytes, PyDict};
 use sg::Outcome;
 use stargazer_core as sg;
 
+use crate::argument::Text;
 use crate::codec;
 use crate::error::raise;
 use crate::fork::Owned;
 use crate::publisher::Publisher;
 use crate::settings::seconds;
-use crate::text::Text;
 
 /// An entry handed out. Dropped without an outcome, it is released.
 #[pyclass(frozen, module = "stargazer_core._native")]

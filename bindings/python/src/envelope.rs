@@ -5,9 +5,9 @@ use pyo3::types::PyBytes;
 use sg::envelope::{Action, Button, Envelope, Inbound, Map, Outbound, Value, codec};
 use stargazer_core as sg;
 
+use crate::argument::Text;
 use crate::codec::{decode, encode};
 use crate::error::raise;
-use crate::text::Text;
 
 type Built<'py> = PyResult<Bound<'py, PyAny>>;
 

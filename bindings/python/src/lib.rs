@@ -6,6 +6,7 @@
 // Arguments of what Python calls are taken out of Python objects, hence owned.
 #![allow(clippy::needless_pass_by_value)]
 
+mod argument;
 mod bridge;
 mod bus;
 mod codec;
@@ -20,7 +21,6 @@ mod publisher;
 mod receipt;
 mod settings;
 mod source;
-mod text;
 
 use pyo3::pymodule;
 

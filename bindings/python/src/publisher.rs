@@ -7,11 +7,11 @@ use sg::host::Host;
 use sg::{Outgoing, PublishOptions, Target};
 use stargazer_core as sg;
 
+use crate::argument::{Count, Text};
 use crate::bridge::Bridge;
 use crate::codec::encode;
 use crate::error::raise;
 use crate::fork::Owned;
-use crate::text::Text;
 
 /// Publishes; under a fence when it came from a delivery. Its methods say whether the loop is to flush.
 #[pyclass(frozen, module = "stargazer_core._native")]
@@ -36,8 +36,12 @@ impl Publisher {
     }
 }
 
-fn named(message_id: Option<Text>, wait_replicas: Option<u32>) -> PublishOptions {
-    PublishOptions { message_id: message_id.map(String::from), wait_replicas, ..PublishOptions::default() }
+fn named(message_id: Option<Text>, wait_replicas: Option<Count<u32>>) -> PublishOptions {
+    PublishOptions {
+        message_id: message_id.map(String::from),
+        wait_replicas: wait_replicas.map(|n| n.0),
+        ..PublishOptions::default()
+    }
 }
 
 #[pymethods]
@@ -48,7 +52,7 @@ impl Publisher {
         future: Py<PyAny>,
         envelope: &Bound<'_, PyAny>,
         message_id: Option<Text>,
-        wait_replicas: Option<u32>,
+        wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
         self.send(bridge, future, envelope, Target::Inbound, named(message_id, wait_replicas))
     }
@@ -60,7 +64,7 @@ impl Publisher {
         platform: Text,
         envelope: &Bound<'_, PyAny>,
         message_id: Option<Text>,
-        wait_replicas: Option<u32>,
+        wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
         let target = Target::Outbound { platform: platform.into() };
         self.send(bridge, future, envelope, target, named(message_id, wait_replicas))
@@ -92,7 +96,7 @@ impl Publisher {
         trace_id: Option<Text>,
         traceparent: Option<Text>,
         tracestate: Option<Text>,
-        wait_replicas: Option<u32>,
+        wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
         let options = PublishOptions {
             message_id: message_id.map(String::from),
@@ -100,7 +104,7 @@ impl Publisher {
             trace_id: trace_id.map(String::from),
             traceparent: traceparent.map(String::from),
             tracestate: tracestate.map(String::from),
-            wait_replicas,
+            wait_replicas: wait_replicas.map(|n| n.0),
         };
         self.send(bridge, future, body, Target::Stream { name: stream.into() }, options)
     }

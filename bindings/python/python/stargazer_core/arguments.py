@@ -1,10 +1,12 @@
-"""Arguments that Python takes in any type and the core does not: refused here, by name, as ``InvalidError``."""
+"""Arguments that Python takes in any type and the core does not: refused here, by name."""
 
 from __future__ import annotations
 
-from stargazer_core.errors import InvalidError
+from collections.abc import Iterable
 
-__all__ = ["need_count", "need_seconds"]
+from stargazer_core.errors import ArgumentError
+
+__all__ = ["need_count", "need_seconds", "need_texts"]
 
 #: More than any server holds; what is larger does not fit where it goes.
 _MOST = 2**32
@@ -24,6 +26,15 @@ def need_seconds(name: str, value: object) -> float | None:
     raise _wrong(name, "a number of seconds from 0 up", value)
 
 
-def _wrong(name: str, expected: str, value: object) -> InvalidError:
-    context = {"argument": name, "expected": expected}
-    return InvalidError(f"{name} must be {expected}, found {value!r}", context)
+def need_texts(name: str, values: object) -> list[str]:
+    """Some texts; a single one is itself a list of one."""
+    listed = [values] if isinstance(values, str) else list(values) if isinstance(values, Iterable) else None
+    if listed is None or not all(isinstance(value, str) for value in listed):
+        raise _wrong(name, "a list of texts", values)
+    return listed
+
+
+def _wrong(name: str, expected: str, value: object) -> ArgumentError:
+    error = ArgumentError(expected, repr(value))
+    error.name_it(name)
+    return error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakSet
 
 from stargazer_core import _native
-from stargazer_core.arguments import need_count
+from stargazer_core.arguments import need_count, need_texts
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.envelope import Inbound, Outbound
@@ -40,7 +40,8 @@ def connect(
     """Connects to a bus: ``async with connect(…) as bus``, which closes it at the end, or ``bus = await connect(…)``.
 
     The address begins with ``memory://`` (of its own; with a name: shared in this process), ``redis://``,
-    ``rediss://`` or ``unix://``; without one it is that of the variable ``REDIS_URL``. With a role, the streams and
+    ``rediss://``, ``unix://`` or ``redis+sentinel://host:port,host:port/service`` (the primary that sentinels name);
+    without one it is that of the variable ``REDIS_URL``. With a role, the streams and
     groups that the role needs are made; a gateway needs its ``platforms``.
 
     Awaiting raises ``InvalidError``, ``AuthError``, or ``UnavailableError`` when the server could not be reached within
@@ -56,7 +57,7 @@ class Connecting:
         """See :func:`connect`."""
         self._url = url
         self._role = role
-        self._platforms = [platforms] if isinstance(platforms, str) else list(platforms)
+        self._platforms = need_texts("platforms", platforms)
         self._settings = settings
         self._bus: Bus | None = None
 
@@ -124,7 +125,7 @@ class Bus(Publisher):
         Raises:
             InvalidError: there is no such role, or a gateway has no platforms.
         """
-        await ask(self._native.ensure_streams, role, list(platforms))
+        await ask(self._native.ensure_streams, role, need_texts("platforms", platforms))
 
     async def stream_info(self, stream: str) -> StreamInfo:
         """A stream at a glance.

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from stargazer_core import _native
+from stargazer_core.arguments import need_texts
 from stargazer_core.errors import InvalidError, StargazerError, exception
 from stargazer_core.loop import ask
 
@@ -292,7 +293,7 @@ def _millis(name: str, time: object) -> int:
 
 
 def _ids(ids: Iterable[str] | None) -> list[str] | None:
-    return None if ids is None else [ids] if isinstance(ids, str) else list(ids)
+    return None if ids is None else need_texts("ids", ids)
 
 
 def _seconds(millis: int | None) -> float | None:

@@ -14,6 +14,7 @@ from typing import ClassVar
 
 __all__ = [
     "BY_CODE",
+    "ArgumentError",
     "AuthError",
     "CancelledError",
     "ClosedError",
@@ -62,6 +63,39 @@ class InvalidError(StargazerError):
     """Fix the call or the configuration: an argument has the wrong type, shape or range."""
 
     code = "invalid"
+
+
+class ArgumentError(InvalidError):
+    """Fix the call: an argument has the wrong type. ``context`` has the ``argument``, and what was ``expected``."""
+
+    def __init__(self, expected: str, found: str) -> None:
+        """An error about an argument whose name is not known yet."""
+        super().__init__(f"an argument must be {expected}, found {found}", {"expected": expected})
+        self._found = found
+
+    def name_it(self, name: str) -> None:
+        """Says which argument it is."""
+        self.context = {"argument": name, **self.context}
+        self.args = (f"{name} must be {self.context['expected']}, found {self._found}",)
+
+    def add_note(self, note: str) -> None:
+        """Takes a note, and the name of the argument from that which the native side adds."""
+        before, quote, name = note.partition("while processing '")
+        if quote and not before:
+            self.name_it(name.rstrip("'"))
+        elif take := getattr(super(), "add_note", None):
+            take(note)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickles as what it was made of."""
+        return _argument_error, (self.context, self._found)
+
+
+def _argument_error(context: Mapping[str, str], found: str) -> ArgumentError:
+    error = ArgumentError(context["expected"], found)
+    if "argument" in context:
+        error.name_it(context["argument"])
+    return error
 
 
 class NotFoundError(StargazerError):
