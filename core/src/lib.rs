@@ -18,6 +18,7 @@ mod provision;
 pub mod publish;
 pub mod redis;
 pub mod rpc;
+pub mod tools;
 pub mod topology;
 pub mod transport;
 

@@ -4,13 +4,15 @@ import json
 from pathlib import Path
 
 import tomllib
-from vectors.generate import FILE, rendered
+from vectors import generate, tools
 
 TESTS = Path(__file__).resolve().parents[1]
 
 
-def test_the_file_is_what_the_generator_writes() -> None:
-    assert FILE.read_text(encoding="utf-8") == rendered(), "in tests/: python -m vectors.generate"
+def test_the_files_are_what_their_generators_write() -> None:
+    for generator in (generate, tools):
+        name = generator.__name__
+        assert generator.FILE.read_text(encoding="utf-8") == generator.rendered(), f"in tests/: python -m {name}"
 
 
 def test_the_table_of_errors_names_scenarios_that_exist() -> None:

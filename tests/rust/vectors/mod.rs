@@ -3,3 +3,4 @@
 mod bodies;
 mod file;
 mod table;
+mod tools;
