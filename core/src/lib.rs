@@ -18,6 +18,7 @@ mod provision;
 pub mod publish;
 pub mod redis;
 pub mod rpc;
+pub mod store;
 pub mod tools;
 pub mod topology;
 pub mod transport;
@@ -29,6 +30,7 @@ pub use error::{Error, ErrorKind, Result, Stored};
 pub use policy::{Durability, LockId, Ordering, Retention};
 pub use provision::Role;
 pub use publish::{Outgoing, PublishOptions, Publisher, Receipt, Target};
+pub use store::Store;
 
 /// The version that all packages of stargazer share.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

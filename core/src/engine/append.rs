@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::mutant::Mutant;
 use crate::policy::Durability;
 use crate::topology::Name;
-use crate::transport::{Append, Appended, Fields, check};
+use crate::transport::{Append, Appended, Fields, Kind, check};
 
 /// Appends one entry.
 pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
@@ -20,6 +20,9 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
         if !in_force && !Mutant::UnfencedEffect.is_on() {
             return Err(refused(ErrorKind::Stale, "the delivery that publishes is no longer ours"));
         }
+    }
+    if let Some(found) = state.kind(&name).filter(|found| *found != Kind::Stream) {
+        return Err(check::wrong_type(&name, found.as_str(), Kind::Stream.as_str()).with_stored(Stored::No));
     }
     let len = |state: &State| state.streams.get(&name).map_or(0, super::stream::Stream::len);
     if let Some(dedupe) = &dedupe
@@ -39,7 +42,7 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
     if let Some((key, body)) = body {
         state.bodies.insert(key, body);
     }
-    let stream = state.streams.entry(name.clone()).or_default();
+    let stream = state.stream(&name);
     let id = stream.append(fields, now.wall_ms);
     let max_len = max_len.or(Mutant::CappedWork.is_on().then_some(64));
     if let Some(max_len) = max_len {
@@ -54,7 +57,7 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
 
 /// Appends a dead letter, also at full memory.
 pub(super) fn bury(state: &mut State, stream: &Name, fields: Fields, now: Now) {
-    state.streams.entry(stream.clone()).or_default().append(fields, now.wall_ms);
+    state.stream(stream).append(fields, now.wall_ms);
 }
 
 fn refused(kind: ErrorKind, message: &str) -> Error {

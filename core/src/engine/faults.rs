@@ -81,14 +81,13 @@ impl Engine {
 
     /// Deletes a stream as `DEL` does: what stands beside it stays behind.
     pub fn drop_stream(&self, stream: &Name) -> Result<bool> {
-        let dropped = self.state()?.streams.remove(stream);
-        Ok(dropped.is_some())
+        Ok(self.state()?.drop_stream(stream))
     }
 
     /// Forgets everything, as `FLUSHALL` does.
     pub fn flush(&self) -> Result<()> {
         let before = std::mem::take(&mut *self.state()?);
-        drop(before);
+        before.ring_all();
         Ok(())
     }
 

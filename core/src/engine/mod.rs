@@ -6,10 +6,12 @@
 //! `max_len` trims exactly, and what a group has not read is always known.
 
 mod append;
+mod ears;
 mod faults;
 mod fetch;
 mod gather;
 mod group;
+mod keys;
 mod lane;
 mod letters;
 mod lock;
@@ -20,12 +22,14 @@ mod session;
 mod settle;
 mod snapshot;
 mod state;
+mod store;
 mod stream;
+mod tail;
 mod upkeep;
 mod wait;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -40,13 +44,18 @@ use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Gather, Gathered, Group, Hint, PendingInfo, Record,
-    Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport, check,
+    Answer, Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Gather, Gathered, Group, Hint, Op, PendingInfo,
+    Record, Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Subscription,
+    Transport, check,
 };
+use ears::Ears;
 use state::{Now, State};
 
 /// Servers that have a name in this process, while somebody holds them.
 static SHARED: LazyLock<Mutex<HashMap<String, Weak<Server>>>> = LazyLock::new(Mutex::default);
+
+/// Connections so far.
+static OPENED: AtomicU64 = AtomicU64::new(0);
 
 /// What connections share.
 #[derive(Debug)]
@@ -54,11 +63,12 @@ struct Server {
     clock: Arc<dyn Clock>,
     run_id: Mutex<String>,
     state: Mutex<State>,
+    ears: Ears,
 }
 
 impl Server {
     fn new(clock: Arc<dyn Clock>) -> Arc<Self> {
-        Arc::new(Self { clock, run_id: Mutex::new(run_id()), state: Mutex::default() })
+        Arc::new(Self { clock, run_id: Mutex::new(run_id()), state: Mutex::default(), ears: Ears::default() })
     }
 }
 
@@ -70,6 +80,8 @@ fn run_id() -> String {
 #[derive(Debug)]
 pub struct Engine {
     server: Arc<Server>,
+    /// Tells connections apart.
+    number: u64,
     closed: AtomicBool,
     closing: Notify,
 }
@@ -93,7 +105,8 @@ impl Engine {
     }
 
     fn open(server: Arc<Server>) -> Arc<Self> {
-        Arc::new(Self { server, closed: AtomicBool::new(false), closing: Notify::new() })
+        let number = OPENED.fetch_add(1, Ordering::Relaxed);
+        Arc::new(Self { server, number, closed: AtomicBool::new(false), closing: Notify::new() })
     }
 
     fn is_closed(&self) -> bool {
@@ -102,16 +115,18 @@ impl Engine {
 
     /// The server's data, locked; `Closed` after [`Transport::close`].
     fn state(&self) -> Result<MutexGuard<'_, State>> {
-        if self.is_closed() {
-            return Err(Error::closed("connection"));
-        }
-        Ok(self.server.state.lock().unwrap_or_else(PoisonError::into_inner))
+        self.at().map(|(state, _)| state)
     }
 
     /// The server's data, locked, and the moment.
     fn at(&self) -> Result<(MutexGuard<'_, State>, Now)> {
-        let state = self.state()?;
-        Ok((state, Now::of(&*self.server.clock)))
+        if self.is_closed() {
+            return Err(Error::closed("connection"));
+        }
+        let mut state = self.server.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Now::of(&*self.server.clock);
+        state.expire(now);
+        Ok((state, now))
     }
 }
 
@@ -274,6 +289,19 @@ impl Transport for Engine {
         Ok(())
     }
 
+    async fn apply(&self, ops: Vec<Op>) -> Result<Vec<Answer>> {
+        let (mut state, now) = self.at()?;
+        store::apply(self, &mut state, ops, now)
+    }
+
+    async fn subscribe(&self, channels: &[Name]) -> Result<Subscription> {
+        ears::subscribe(self, channels)
+    }
+
+    async fn tail(&self, stream: &Name, after: EntryId, count: usize, wait: Duration) -> Result<Vec<Entry>> {
+        tail::tail(self, stream, after, count, wait).await
+    }
+
     async fn ping(&self) -> Result<ServerInfo> {
         drop(self.state()?);
         Ok(ServerInfo {
@@ -287,6 +315,9 @@ impl Transport for Engine {
     async fn close(&self) {
         self.closed.store(true, Ordering::Release);
         self.closing.notify_waiters();
+        // A subscription that is being made holds this lock.
+        drop(self.server.state.lock().unwrap_or_else(PoisonError::into_inner));
+        self.server.ears.close(self.number);
     }
 }
 

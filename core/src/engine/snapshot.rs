@@ -20,7 +20,8 @@ impl Engine {
     /// those who compare its run id. Waits that are under way should be dropped, as the connections of a server that
     /// restarts are.
     pub fn restart_from(&self, snapshot: Snapshot) -> Result<()> {
-        *self.state()? = snapshot.0;
+        let before = std::mem::replace(&mut *self.state()?, snapshot.0);
+        before.ring_all();
         self.restart()
     }
 

@@ -1,11 +1,14 @@
 //! Everything one in-process server knows, and how the parts find each other. No operation lives here.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Notify;
 
 use super::group::GroupState;
+use super::keys::Keys;
 use super::lock::Locks;
 use super::marker::Markers;
 use super::routing::Routing;
@@ -46,6 +49,10 @@ pub(super) struct State {
     pub(super) full: bool,
     /// Bodies beside their entries.
     pub(super) bodies: HashMap<Name, Bytes>,
+    /// The callers' own keys.
+    pub(super) keys: Keys,
+    /// Rung when a stream is made.
+    pub(super) created: Arc<Notify>,
 }
 
 /// Where one group's things stand, borrowed together.
@@ -58,6 +65,27 @@ impl State {
     /// Routing of a group, made when missing.
     pub(super) fn routing(&mut self, keys: &GroupKeys) -> &mut Routing {
         self.routings.entry(keys.consumers.clone()).or_default()
+    }
+
+    /// A stream, made when missing.
+    pub(super) fn stream(&mut self, name: &Name) -> &mut Stream {
+        if !self.streams.contains_key(name) {
+            self.created.notify_waiters();
+        }
+        self.streams.entry(name.clone()).or_default()
+    }
+
+    /// Removes a stream and nothing beside it; whether it was there. Whoever waits for its entries looks again.
+    pub(super) fn drop_stream(&mut self, name: &Name) -> bool {
+        self.keys.set_end(name, None);
+        let dropped = self.streams.remove(name);
+        dropped.inspect(|stream| stream.appended.notify_waiters()).is_some()
+    }
+
+    /// Lets everybody who waits for entries look again: another state takes the place of this one.
+    pub(super) fn ring_all(&self) {
+        self.created.notify_waiters();
+        self.streams.values().for_each(|stream| stream.appended.notify_waiters());
     }
 
     /// Whether stream and group exist.

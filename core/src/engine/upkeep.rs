@@ -28,7 +28,7 @@ pub(super) fn recreate(state: &mut State, group: &Group, now: Now) -> Recreated 
         Retention::Acked { .. } if alone => EntryId::ZERO,
         _ => routing.mark.unwrap_or(EntryId::ZERO),
     };
-    let stream = state.streams.entry(group.stream.clone()).or_default();
+    let stream = state.stream(&group.stream);
     let from = if Mutant::GroupAtEnd.is_on() { stream.last_id } else { from };
     let unread = stream.count_after(from);
     stream.groups.insert(group.name.clone(), GroupState::new(from, unread));
@@ -82,9 +82,9 @@ fn floor(state: &State, stream: &Name) -> Option<EntryId> {
 /// Removes a stream and what stands beside it under fixed names.
 pub(super) fn delete_stream(state: &mut State, name: &Name) {
     let counting = state.counting.remove(name).unwrap_or_default();
-    let stream = state.streams.remove(name);
-    let groups = stream.iter().flat_map(|stream| stream.groups.keys()).chain(counting.keys());
-    for group in groups {
+    let groups = state.streams.get(name).into_iter().flat_map(|stream| stream.groups.keys());
+    for group in groups.chain(counting.keys()) {
         state.routings.remove(&GroupKeys::new(name, group).consumers);
     }
+    state.drop_stream(name);
 }

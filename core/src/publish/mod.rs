@@ -31,6 +31,7 @@ use crate::clock::Clock;
 use crate::config::BusConfig;
 use crate::envelope::{Envelope, Inbound, Limits, Outbound, ToolReply, ToolRequest};
 use crate::error::{Error, ErrorKind, Result, Stored};
+use crate::store::Store;
 use crate::topology::Topology;
 use crate::transport::{Append, Appended, Fence, Transport};
 use burst::Bursts;
@@ -216,6 +217,11 @@ impl Publisher {
             None => Error::unavailable(format!("the server did not take the entry within {seconds} s")),
         };
         error.with_stored(stored).with_context("stream", &append.stream)
+    }
+
+    /// What the server keeps under keys: values, notifications, logs.
+    pub fn store(&self) -> Store {
+        Store::new(self.inner.transport.clone())
     }
 
     /// The same publisher as a delivery has it: under its fence.

@@ -6,6 +6,7 @@
 use ::redis::{ErrorKind as ClientKind, RedisError};
 
 use crate::error::{Error, ErrorKind};
+pub(super) use crate::transport::check::wrong_type;
 
 /// An error reply of the server: its code and the rest of the line.
 pub(super) fn by_code(code: &str, detail: &str) -> Error {
@@ -52,14 +53,6 @@ pub(super) fn by_text(text: &str) -> Error {
     let text = text.strip_prefix('-').unwrap_or(text);
     let (code, detail) = text.split_once(' ').unwrap_or((text, ""));
     by_code(code, detail)
-}
-
-/// A key that holds something else than it should.
-pub(super) fn wrong_type(key: &str, found: &str, wanted: &str) -> Error {
-    Error::invalid(format!(
-        "key {key:?} holds a {found} where a {wanted} is needed; choose another name, or remove the key"
-    ))
-    .with_context("key", key)
 }
 
 /// What the client library reports.

@@ -1,13 +1,14 @@
 //! The transport on Redis or Valkey, 6.2 or newer. The only folder that knows the client library.
 //!
 //! Every operation is one round trip; what must be one step is one script. Connections: one for commands
-//! ([`RedisTransport`] makes it again when it breaks), one for each identity that watches a stream, one for bells. One
+//! ([`RedisTransport`] makes it again when it breaks), one for each identity that watches a stream, one for bells, one for notifications, one for tails. One
 //! supervisor for each address opens them all, so that an outage is one streak of attempts in the whole process.
 
 mod address;
 mod append;
 mod connect;
 mod doctor;
+mod ears;
 mod error;
 mod fetch;
 mod gather;
@@ -23,7 +24,9 @@ pub mod replies;
 mod script;
 mod sentinel;
 mod settle;
+mod store;
 mod supervisor;
+mod tail;
 mod wait;
 
 use std::sync::Arc;
@@ -33,15 +36,18 @@ use async_trait::async_trait;
 use bytes::Bytes;
 
 pub use self::connect::ConnectOptions;
+use self::ears::Ears;
 use self::link::Link;
 use self::supervisor::Supervisor;
+use self::tail::Tails;
 use self::wait::Waits;
 use crate::clock::Clock;
 use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{
-    Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Finding, Gather, Gathered, Group, Hint, PendingInfo,
-    Record, Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Transport,
+    Answer, Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Finding, Gather, Gathered, Group, Hint, Op,
+    PendingInfo, Record, Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo,
+    Subscription, Transport,
 };
 
 /// The oldest server whose commands suffice.
@@ -50,10 +56,12 @@ const OLDEST: (u32, u32) = (6, 2);
 /// A Redis or Valkey server as a [`Transport`].
 #[derive(Debug)]
 pub struct RedisTransport {
-    link: Link,
+    link: Arc<Link>,
     /// For what waits for replicas: the server holds such a connection up, and nobody else's requests should wait with it.
     replicating: Link,
     waits: Waits,
+    ears: Ears,
+    tails: Tails,
 }
 
 impl RedisTransport {
@@ -64,11 +72,10 @@ impl RedisTransport {
     pub async fn connect(url: &str, options: ConnectOptions, clock: Arc<dyn Clock>) -> Result<Self> {
         let (wait, options) = (options.wait, options.with_wait(Duration::ZERO));
         let supervisor = Supervisor::of(url, options)?;
-        let transport = Self {
-            replicating: Link::new(supervisor.clone(), wait, clock.clone()),
-            link: Link::new(supervisor, wait, clock),
-            waits: Waits::default(),
-        };
+        let replicating = Link::new(supervisor.clone(), wait, clock.clone());
+        let link = Arc::new(Link::new(supervisor, wait, clock));
+        let (ears, tails) = (Ears::new(link.clone()), Tails::new(link.clone()));
+        let transport = Self { link, replicating, waits: Waits::default(), ears, tails };
         transport.link.open().await?;
         let server = inspect::ping(&transport.link).await?;
         if !server.version.is_empty() && too_old(&server.version) {
@@ -258,6 +265,18 @@ impl Transport for RedisTransport {
         inspect::delete_stream(&self.link, stream).await
     }
 
+    async fn apply(&self, ops: Vec<Op>) -> Result<Vec<Answer>> {
+        store::apply(&self.link, &ops).await
+    }
+
+    async fn subscribe(&self, channels: &[Name]) -> Result<Subscription> {
+        self.ears.subscribe(channels).await
+    }
+
+    async fn tail(&self, stream: &Name, after: EntryId, count: usize, wait: Duration) -> Result<Vec<Entry>> {
+        self.tails.tail(stream, after, count, wait).await
+    }
+
     fn connections(&self) -> u64 {
         self.link.connections()
     }
@@ -273,6 +292,8 @@ impl Transport for RedisTransport {
     async fn close(&self) {
         self.link.close();
         self.replicating.close();
+        self.tails.close();
+        self.ears.close().await;
         self.waits.close().await;
     }
 }

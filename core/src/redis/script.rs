@@ -44,6 +44,7 @@ pub(super) struct Scripts {
     pub(super) unlock: Script,
     pub(super) replay: Script,
     pub(super) discard: Script,
+    pub(super) apply: Script,
 }
 
 const LIB: &str = include_str!("scripts/lib.lua");
@@ -72,11 +73,12 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     unlock: Script::new("unlock", &[LIB, include_str!("scripts/unlock.lua")]),
     replay: Script::new("replay", &[LIB, include_str!("scripts/replay.lua")]),
     discard: Script::new("discard", &[LIB, include_str!("scripts/discard.lua")]),
+    apply: Script::new("apply", &[LIB, include_str!("scripts/apply.lua")]),
 });
 
 impl Scripts {
     /// Every script.
-    pub(super) fn all(&self) -> [&Script; 19] {
+    pub(super) fn all(&self) -> [&Script; 20] {
         [
             &self.append,
             &self.register,
@@ -97,6 +99,7 @@ impl Scripts {
             &self.unlock,
             &self.replay,
             &self.discard,
+            &self.apply,
         ]
     }
 }

@@ -1,6 +1,10 @@
 //! What is refused before anybody is asked, by every transport in the same words.
 
+mod ops;
+
 use std::time::Duration;
+
+pub(crate) use ops::{is_counter, ops, tail};
 
 use super::{Append, Fetch, MAX_BATCH, Settle, Verdict};
 use crate::error::{Error, Result, Stored};
@@ -54,4 +58,12 @@ pub(crate) fn append(entry: &Append) -> Result<()> {
         return Err(Error::invalid("an entry needs at least one field").with_stored(Stored::No));
     }
     Ok(())
+}
+
+/// A key that holds something else than it should.
+pub(crate) fn wrong_type(key: &str, found: &str, wanted: &str) -> Error {
+    Error::invalid(format!(
+        "key {key:?} holds a {found} where a {wanted} is needed; choose another name, or remove the key"
+    ))
+    .with_context("key", key)
 }

@@ -1,7 +1,7 @@
 //! The operations that everything above is written against, in the words of delivery, not of Redis.
 //!
 //! Two implementations: [`crate::redis`] and [`crate::engine`]. One conformance suite decides what is correct.
-//! Nothing here waits for more than one round trip except [`Transport::wait`]; nothing here retries. An error
+//! Nothing here waits for more than one round trip except [`Transport::wait`] and [`Transport::tail`]; nothing here retries. An error
 //! means that the request may or may not have been carried out: every operation may be repeated unchanged.
 
 mod append;
@@ -10,7 +10,9 @@ mod doctor;
 mod entry;
 mod info;
 mod letters;
+mod notify;
 mod session;
+mod store;
 mod stray;
 mod work;
 
@@ -26,7 +28,10 @@ pub use doctor::*;
 pub use entry::*;
 pub use info::*;
 pub use letters::*;
+pub(crate) use notify::Ear;
+pub use notify::{Heard, Subscription};
 pub use session::*;
+pub use store::*;
 pub use stray::*;
 pub use work::*;
 
@@ -156,6 +161,17 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
 
     /// Removes a stream and everything kept beside it under fixed names. For reply streams and tests.
     async fn delete_stream(&self, stream: &Name) -> Result<()>;
+
+    /// Carries operations on keys out, in their order, all or none; one answer for each. `Invalid` when a key holds something
+    /// of another kind, with what it holds, `TooLarge` above [`MAX_BATCH_BYTES`].
+    async fn apply(&self, ops: Vec<Op>) -> Result<Vec<Answer>>;
+
+    /// Listens on channels; everything told once this has returned is heard.
+    async fn subscribe(&self, channels: &[Name]) -> Result<Subscription>;
+
+    /// Entries of a stream after an id, at most `count`, as soon as there are any; none when `wait` is over. Does not hold
+    /// other requests up. Safe to drop at any time.
+    async fn tail(&self, stream: &Name, after: EntryId, count: usize, wait: Duration) -> Result<Vec<Entry>>;
 
     /// How many connections were made so far: behind another one than before may be another server.
     fn connections(&self) -> u64 {

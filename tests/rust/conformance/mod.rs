@@ -10,12 +10,14 @@ mod lab;
 mod lanes;
 mod letters;
 mod locks;
+mod logs;
 mod order;
 mod player;
 mod publish;
 mod random;
 mod sessions;
 mod settle;
+mod store;
 mod strays;
 mod waiting;
 
@@ -159,6 +161,27 @@ cases! {
         at_full_memory_work_goes_on_and_nothing_new_comes,
         a_sweep_frees_lanes_of_nobody,
         information_tells_what_is_known;
+    store:
+        texts_are_bytes_and_conditions_hold,
+        keys_end_with_their_time,
+        counters_count,
+        hashes_keep_fields,
+        sets_keep_members,
+        sorted_sets_are_read_by_score,
+        lists_keep_their_order,
+        a_batch_is_carried_out_as_a_whole,
+        a_key_of_another_kind_is_told,
+        at_full_memory_what_frees_goes_on,
+        what_is_out_of_bounds_is_refused;
+    logs:
+        a_log_is_read_from_any_place,
+        a_tail_hears_of_what_comes,
+        many_tails_share_one_reader,
+        a_tail_outlives_its_stream,
+        a_bad_tail_does_not_harm_the_others,
+        closing_ends_tails_and_subscriptions,
+        notifications_reach_those_who_listen,
+        notifications_keep_their_bytes_and_order;
     waiting:
         a_watcher_wakes_at_an_append,
         a_watcher_that_missed_an_append_does_not_wait,

@@ -5,9 +5,10 @@ use super::source::Source;
 /// Modules of `core/src`, by level. A new module gets its place here, and in ARCHITECTURE.md.
 const LEVELS: &[&[&str]] = &[
     &["error", "topology", "clock", "policy", "mutant"],
-    &["transport", "store", "envelope", "config"],
+    &["transport", "envelope", "config"],
+    &["lock", "trace", "redis", "engine", "store"],
     // A delivery carries a fenced publisher, so publishing stands below consuming.
-    &["lock", "trace", "redis", "engine", "publish"],
+    &["publish"],
     &["provision", "inspect", "consumer", "events", "dead_letter"],
     // A server of calls is a consumer of requests.
     &["rpc"],

@@ -238,6 +238,18 @@ impl Transport for Faulty {
         self.inner.delete_stream(stream).await
     }
 
+    async fn apply(&self, ops: Vec<Op>) -> Result<Vec<Answer>> {
+        carried!(self, inner, inner.apply(ops.clone()))
+    }
+
+    async fn subscribe(&self, channels: &[Name]) -> Result<Subscription> {
+        self.inner.subscribe(channels).await
+    }
+
+    async fn tail(&self, stream: &Name, after: EntryId, count: usize, wait: Duration) -> Result<Vec<Entry>> {
+        self.inner.tail(stream, after, count, wait).await
+    }
+
     async fn ping(&self) -> Result<ServerInfo> {
         self.inner.ping().await
     }

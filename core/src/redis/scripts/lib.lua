@@ -7,7 +7,7 @@ local MODE, HOLDER = '#mode', '#holder'
 -- A field of `beats`: up to this id somebody else may have finished entries without deleting them.
 local CLEAN = '#clean'
 
-local SIZE = { stream = 'XLEN', hash = 'HLEN', zset = 'ZCARD', string = 'STRLEN' }
+local SIZE = { stream = 'XLEN', hash = 'HLEN', zset = 'ZCARD', string = 'STRLEN', set = 'SCARD', list = 'LLEN' }
 
 -- Pairs of key and kind; the answer for the first key that holds something else. Asking for the size costs half of
 -- asking for the type, and a missing key is of every kind.

@@ -1,0 +1,75 @@
+-- Carries operations on keys out, in their order, all or none.
+-- KEYS: 1.. every key that an operation names, once
+-- ARGV: 1.. kind of each key (any: no matter which), then for each operation: its command, the place of its key (0: none),
+--   how many texts follow, and they
+-- Answer: ok, one answer for each operation
+for place = 1, #KEYS do
+  local bad = ARGV[place] ~= 'any' and wrong(KEYS[place], ARGV[place])
+  if bad then return bad end
+end
+
+local ops, at = {}, #KEYS + 1
+while at <= #ARGV do
+  local texts, count = {}, tonumber(ARGV[at + 2])
+  for n = 1, count do texts[n] = ARGV[at + 2 + n] end
+  ops[#ops + 1] = { ARGV[at], KEYS[tonumber(ARGV[at + 1])], texts }
+  at = at + 3 + count
+end
+
+-- A counter is written by one operation only, so that what it holds now decides.
+for _, op in ipairs(ops) do
+  local held
+  if op[1] == 'INCRBY' then held = redis.call('GET', op[2]) end
+  if op[1] == 'HINCRBY' then held = redis.call('HGET', op[2], op[3][1]) end
+  if held and held ~= '0' then
+    local digits = string.match(held, '^-?([1-9]%d*)$')
+    if not digits or #digits > 18 then return { 'type', op[2], 'text', 'whole number' } end
+  end
+end
+
+local own = {}
+
+-- Sets a text that is equal to another.
+function own.swap(key, texts)
+  if redis.call('GET', key) ~= texts[1] then return 0 end
+  local reply
+  if texts[3] then
+    reply = redis.pcall('SET', key, texts[2], 'PX', texts[3])
+  else
+    reply = redis.pcall('SET', key, texts[2])
+  end
+  return failed(reply) and reply or 1
+end
+
+-- Removes a text that is equal to another.
+function own.drop(key, texts)
+  if redis.call('GET', key) ~= texts[1] then return 0 end
+  return redis.call('DEL', key)
+end
+
+-- The last id of a stream.
+function own.last(key)
+  if redis.call('EXISTS', key) == 0 then return '0-0' end
+  local about = redis.pcall('XINFO', 'STREAM', key)
+  for n = 1, #about, 2 do
+    if about[n] == 'last-generated-id' then return about[n + 1] end
+  end
+  return about
+end
+
+local answers = { 'ok' }
+for n, op in ipairs(ops) do
+  local command, key, texts = op[1], op[2], op[3]
+  local reply
+  if own[command] then
+    reply = own[command](key, texts)
+  elseif key then
+    reply = redis.pcall(command, key, unpack(texts))
+  else
+    reply = redis.pcall(command, unpack(texts))
+  end
+  local bad = failed(reply)
+  if bad then return bad end
+  answers[n + 1] = reply
+end
+return answers
