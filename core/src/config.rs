@@ -92,6 +92,15 @@ impl BusConfig {
         self
     }
 
+    /// Waiting for replicas must end before the request counts as lost.
+    pub(crate) fn check_replica_timeout(&self) -> Result<()> {
+        if self.replica_timeout < self.response_timeout {
+            return Ok(());
+        }
+        let range = format!("shorter than response_timeout ({:?})", self.response_timeout);
+        Err(out_of_range("replica_timeout", format!("{:?}", self.replica_timeout), &range))
+    }
+
     /// Checks every range.
     pub fn validate(&self) -> Result<()> {
         for (name, value) in [
@@ -111,9 +120,8 @@ impl BusConfig {
         check_retention("reply_retention", self.reply_retention)?;
         at_least("response_timeout", self.response_timeout, Duration::from_millis(10))?;
         at_least("replica_timeout", self.replica_timeout, Duration::from_millis(1))?;
-        if self.wait_replicas > 0 && self.replica_timeout >= self.response_timeout {
-            let range = format!("shorter than response_timeout ({:?})", self.response_timeout);
-            return Err(out_of_range("replica_timeout", format!("{:?}", self.replica_timeout), &range));
+        if self.wait_replicas > 0 {
+            self.check_replica_timeout()?;
         }
         at_least("dedupe_window", self.dedupe_window, Duration::from_millis(1))?;
         if !(1..=1024).contains(&self.max_body_depth) {

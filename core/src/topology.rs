@@ -153,6 +153,9 @@ fn of_service(shared: &str, service: Option<&str>) -> Name {
     }
 }
 
+/// The longest name of a stream or a group, in bytes.
+pub const MAX_NAME_BYTES: usize = 512;
+
 /// An id as it stands in a key name: `[A-Za-z0-9_-]` as they are, everything else percent-encoded.
 pub fn encode(id: &str) -> String {
     let mut out = String::with_capacity(id.len());

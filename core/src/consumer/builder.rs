@@ -16,7 +16,7 @@ use crate::envelope::{Envelope, Kind, Value};
 use crate::error::{Error, Result};
 use crate::publish::Publisher;
 use crate::topology::Name;
-use crate::transport::{Group, LockId, Ordering, Retention};
+use crate::transport::{Group, LockId, Ordering, Retention, check};
 
 /// Settings of a consumer that is about to be opened. Nothing happens before [`ConsumerBuilder::open`].
 #[derive(Debug, Clone)]
@@ -137,6 +137,12 @@ impl<T: Envelope> ConsumerBuilder<T> {
     pub async fn open(self) -> Result<Consumer<T>> {
         self.config.validate()?;
         self.bus.ensure_open()?;
+        check::name("stream", &self.stream)?;
+        check::name("group", &self.group)?;
+        if *self.stream == *self.bus.topology().dead_letter_stream {
+            let text = "what a consumer gives up would come back to it for ever; read dead letters with dead_letters()";
+            return Err(Error::invalid(text).with_context("stream", &self.stream));
+        }
         let config = self.config;
         let mut group = Group::new(self.stream, self.group, config.ordering, self.retention);
         group.order_unaddressed = config.order_unaddressed;
@@ -182,8 +188,14 @@ impl<T: Envelope> ConsumerBuilder<T> {
             Ok(()) => Ok(consumer),
             Err(error) => {
                 consumer.stop();
-                let cause = last.filter(|cause: &Error| cause.kind() == crate::error::ErrorKind::Auth);
-                Err(cause.unwrap_or(error))
+                Err(match last {
+                    Some(cause) if cause.kind() == crate::error::ErrorKind::Auth => cause,
+                    Some(cause) if error.kind() == crate::error::ErrorKind::Unavailable => {
+                        Error::unavailable(format!("{}; at last: {}", error.message(), cause.message()))
+                            .with_source(cause)
+                    }
+                    _ => error,
+                })
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::config::BIG_BODY;
 use crate::envelope::{EntryFields, Envelope, Head, Kind, Outbound};
 use crate::error::{Error, Result};
 use crate::topology::{self, Name};
-use crate::transport::{Append, Dedupe, Replicas, Retention};
+use crate::transport::{Append, Dedupe, Replicas, Retention, check};
 
 /// Where something is published, which also says what it must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,7 +116,10 @@ impl Publisher {
         }
         append.replicas = match options.wait_replicas.unwrap_or(config.wait_replicas) {
             0 => None,
-            count => Some(Replicas { count, within: config.replica_timeout }),
+            count => {
+                config.check_replica_timeout()?;
+                Some(Replicas { count, within: config.replica_timeout })
+            }
         };
         append.fence.clone_from(&self.fence);
         append.fields = entry.write()?;
@@ -142,8 +145,6 @@ impl Publisher {
 }
 
 fn check_name(stream: &str) -> Result<Name> {
-    if stream.is_empty() || stream.len() > 512 {
-        return Err(Error::invalid("a stream's name has 1 to 512 bytes").with_context("field", "stream"));
-    }
+    check::name("stream", stream)?;
     Ok(stream.into())
 }

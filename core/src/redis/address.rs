@@ -64,7 +64,8 @@ impl Address {
     /// Checks an address; opens nothing.
     pub(super) fn parse(url: &str) -> Result<Self> {
         match url.split_once("://") {
-            Some(("redis" | "rediss" | "unix", _)) => {
+            Some((scheme @ ("redis" | "rediss" | "unix"), rest)) => {
+                check_options(scheme, rest)?;
                 let info = straight(url)?;
                 let shown = match info.redis_settings().db() {
                     0 => info.addr().to_string(),
@@ -89,6 +90,21 @@ impl Address {
         };
         matches!(info.addr(), ConnectionAddr::TcpTls { .. })
     }
+}
+
+/// An option that means nothing to us is told, not passed over: it may be one that somebody relies on.
+fn check_options(scheme: &str, rest: &str) -> Result<()> {
+    let known: &[&str] = if scheme == "unix" { &["db", "user", "pass"] } else { &[] };
+    let (_, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let mut names = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split('=').next().unwrap_or(pair));
+    if names.all(|name| known.contains(&name)) {
+        return Ok(());
+    }
+    let text = match scheme {
+        "unix" => "the address has an option other than db, user and pass",
+        _ => "the address has an option, and there are none; write redis://[user:password@]host:port/db",
+    };
+    Err(Error::invalid(text).with_context("field", "url"))
 }
 
 fn through_sentinels(scheme: &str, rest: &str) -> Result<Address> {
@@ -224,6 +240,9 @@ mod tests {
             "redis+sentinel://me:s3cret@a/s/two",
             "redis+sentinel://me:s3cret@a:x/s",
             "redis+sentinel://me:s3cret@a/s?password=s3cret",
+            "redis://me:s3cret@a/0?password=s3cret",
+            "rediss://a?ssl_cert_reqs=none",
+            "unix:///s?pass=s3cret&password=s3cret",
         ] {
             let error = Address::parse(url).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Invalid, "{url}");

@@ -8,6 +8,7 @@ pub(crate) use ops::{is_counter, ops, tail};
 
 use super::{Append, Fetch, MAX_BATCH, Settle, Verdict};
 use crate::error::{Error, Result, Stored};
+use crate::topology;
 
 /// A batch that one call may carry.
 pub(crate) fn batch(len: usize) -> Result<()> {
@@ -66,4 +67,14 @@ pub(crate) fn wrong_type(key: &str, found: &str, wanted: &str) -> Error {
         "key {key:?} holds a {found} where a {wanted} is needed; choose another name, or remove the key"
     ))
     .with_context("key", key)
+}
+
+/// `Invalid` for a name that no stream or group may have.
+pub(crate) fn name(field: &str, name: &str) -> Result<()> {
+    let most = topology::MAX_NAME_BYTES;
+    if (1..=most).contains(&name.len()) {
+        return Ok(());
+    }
+    let text = format!("the name of a {field} has 1 to {most} bytes, found {}", name.len());
+    Err(Error::invalid(text).with_context("field", field))
 }

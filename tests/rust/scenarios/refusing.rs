@@ -169,3 +169,27 @@ pub(super) async fn a_wrong_password_is_an_auth_error(_: Lab) {
     assert_eq!(error.code(), "auth");
     Bus::connect(server.url()).await.unwrap().close().await.unwrap();
 }
+
+#[tokio::test]
+async fn a_consumer_that_could_only_go_wrong_is_refused() {
+    let bus = Bus::connect("memory://").await.unwrap();
+    let long = format!("s:{}", "x".repeat(600));
+    for (stream, group) in [(long.as_str(), "g"), ("s", ""), ("s", &long), ("sg:stream:dlq", "g")] {
+        let error = bus.consume(stream, group).open().await.unwrap_err();
+        assert_eq!(error.code(), "invalid", "{error}");
+    }
+    bus.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_publish_that_would_wait_for_replicas_too_long_is_refused() {
+    let server = Server::start().unwrap();
+    let mut config = BusConfig::default();
+    config.replica_timeout = config.response_timeout;
+    let bus = Bus::connect(server.url()).config(config).await.unwrap();
+    let options = PublishOptions { wait_replicas: Some(1), ..PublishOptions::default() };
+    let error = bus.publish("s", &Value::from("x"), options).await.unwrap_err();
+    assert_eq!(error.code(), "invalid", "{error}");
+    assert!(error.context().contains(&("stored", "no".into())), "{error}");
+    bus.close().await.unwrap();
+}

@@ -128,7 +128,7 @@ class Run(Generic[T]):
             # Something that the handler waited for was cancelled, not the handler.
             self._retry(delivery, "CancelledError")
         except Exception as error:
-            _log.warning("a handler failed; %r is retried", delivery, exc_info=True)
+            _log.warning("a handler failed; %r is retried unless it was the last attempt", delivery, exc_info=True)
             self._retry(delivery, f"{type(error).__name__}: {error}")
         except BaseException as error:
             self._settle(delivery, _RELEASE)
