@@ -27,7 +27,7 @@ pub(crate) fn calls(lab: &Lab, messages: usize, ordering: Ordering) -> Result<Sa
         let meter = lab.meter()?;
         let (mut cursor, mut done) = (EntryId::ZERO, 0);
         while done < messages {
-            let request = Fetch { cursor, count: CALL, max_bytes: 1 << 20, new: true };
+            let request = Fetch { cursor, count: CALL, max_bytes: 1 << 20, new: true, wary: true };
             let entries = transport.fetch(&group, &session, &request).await?.map_err(refused)?.entries;
             cursor = entries.last().ok_or("entries are missing")?.id;
             let ack = |entry: stargazer_core::transport::Handed| Settle {

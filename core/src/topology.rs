@@ -211,8 +211,10 @@ impl GroupKeys {
     /// The field of `consumers` that names the identity which alone reads what is new (mode `exclusive`).
     pub const HOLDER_FIELD: &'static str = "#holder";
 
-    /// The field of `beats` that holds the id up to which somebody else may have finished entries without deleting them.
-    pub const CLEAN_FIELD: &'static str = "#clean";
+    /// How fields of `beats` begin that name no identity: up to where somebody else may have finished entries without
+    /// deleting them (`#clean`), whose consumers somebody deleted (`#torn`), and from where an identity reads again
+    /// (`#back:`).
+    pub const NO_IDENTITY: &'static str = "#";
 }
 
 /// Hash of a stream: the groups that count for safe trimming, with their last sign of life.

@@ -144,7 +144,7 @@ faults! {
     /// `MISCONF`: the server cannot write its file.
     DiskFull = 38, "disk_full", Server, Forgets::Nothing;
     /// `XGROUP DELCONSUMER` of a consumer with work.
-    DeleteConsumer = 39, "delete_consumer", Server, Forgets::Group;
+    DeleteConsumer = 39, "delete_consumer", Server, Forgets::Nothing;
     /// `CLIENT KILL`.
     ClientKill = 50, "client_kill", Link, Forgets::Nothing;
     /// A connection is reset.

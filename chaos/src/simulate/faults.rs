@@ -26,6 +26,7 @@ impl What {
             Self::DropStream => FaultKind::DeleteStream,
             Self::Flush => FaultKind::Flush,
             Self::Delete { .. } => FaultKind::DeletePending,
+            Self::DeleteConsumer { .. } => FaultKind::DeleteConsumer,
             Self::Deny => FaultKind::AclRevoked,
             Self::Clock { .. } => FaultKind::ClockStep,
         })
@@ -110,6 +111,7 @@ impl World<'_> {
                 self.count_groups();
             }
             What::Delete { count } => self.delete(count),
+            What::DeleteConsumer { seat } => self.delete_consumer(seat),
             What::Deny => self.server.denies_until = self.server.denies_until.max(until),
             What::Clock { ms } => self.clock.step(ms),
             What::Poison { .. } | What::Lossy { .. } | What::Slow { .. } => {}
@@ -200,6 +202,17 @@ impl World<'_> {
         let known = self.engine.groups_that_count(&STREAM.into()).unwrap_or(0);
         self.groups_gone = known < self.groups.len();
         self.groups_were_gone |= self.groups_gone && self.groups.len() > 1;
+    }
+
+    /// Deletes the consumers of whatever a seat acts for.
+    fn delete_consumer(&mut self, seat: u32) {
+        let Some(life) = self.in_seat(seat) else { return };
+        let group = usize::try_from(seat / self.plan.consumers.max(1)).unwrap_or(usize::MAX);
+        let identities: Vec<_> = self.process(life).machine.identities().cloned().collect();
+        let Some(group) = self.groups.get(group) else { return };
+        for identity in identities {
+            let _ = self.engine.delete_consumer(group, &identity);
+        }
     }
 
     fn delete(&mut self, count: u32) {

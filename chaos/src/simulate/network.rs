@@ -277,8 +277,8 @@ fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
             Recreated::Created { from } => Some(from),
             Recreated::Existed => None,
         })),
-        Action::Fetch { key, session, cursor, count, max_bytes, new } => {
-            let request = Fetch { cursor: *cursor, count: *count, max_bytes: *max_bytes, new: *new };
+        Action::Fetch { key, session, cursor, count, max_bytes, new, wary } => {
+            let request = Fetch { cursor: *cursor, count: *count, max_bytes: *max_bytes, new: *new, wary: *wary };
             let answer = ask!(engine.fetch(group, session, &request));
             let arrived = |entry: stargazer_core::transport::Handed| Arrived {
                 id: entry.id,

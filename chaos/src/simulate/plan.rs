@@ -128,6 +128,11 @@ pub enum What {
         /// How many.
         count: u32,
     },
+    /// The consumers that a process acts for are deleted, with what they held.
+    DeleteConsumer {
+        /// Whose.
+        seat: u32,
+    },
     /// The server refuses everything, as it does for a user who lost his rights.
     Deny,
     /// The server's wall clock is set.
@@ -230,8 +235,12 @@ fn fault(mut dice: Dice, plan: &Plan, fleet: u64, span: u64) -> Fault {
         86..88 => (What::DestroyGroup { group: u32::try_from(dice.below(plan.groups.into())).unwrap_or(0) }, 0),
         88..89 => (What::DropStream, 0),
         89..91 => (What::Flush, 0),
-        91..94 => (What::Delete { count: pick(dice, &[1, 3, 20]) }, 0),
-        94..97 => (What::Deny, any),
+        // With several groups, or where entries stay, nobody can tell what a deleted consumer had left.
+        91..93 if plan.groups == 1 && matches!(plan.retention, Retention::Acked { .. }) => {
+            (What::DeleteConsumer { seat }, 0)
+        }
+        91..95 => (What::Delete { count: pick(dice, &[1, 3, 20]) }, 0),
+        95..97 => (What::Deny, any),
         _ => (What::Clock { ms: pick(dice, &[-60_000, -3_000, 3_000, 60_000]) }, 0),
     };
     Fault { at_ms, for_ms, what }

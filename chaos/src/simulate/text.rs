@@ -85,6 +85,7 @@ impl fmt::Display for What {
             Self::DropStream => f.write_str("drop"),
             Self::Flush => f.write_str("flush"),
             Self::Delete { count } => write!(f, "delete {count}"),
+            Self::DeleteConsumer { seat } => write!(f, "delconsumer {seat}"),
             Self::Deny => f.write_str("deny"),
             Self::Clock { ms } => write!(f, "clock {ms}"),
         }
@@ -182,6 +183,7 @@ impl<'a> Words<'a> {
             "drop" => What::DropStream,
             "flush" => What::Flush,
             "delete" => What::Delete { count: self.number()? },
+            "delconsumer" => What::DeleteConsumer { seat: self.number()? },
             "deny" => What::Deny,
             "clock" => What::Clock { ms: self.number()? },
             _ => return None,

@@ -142,8 +142,8 @@ impl Driver {
                     Recreated::Existed => None,
                 })))
             }),
-            Action::Fetch { key, session, cursor, count, max_bytes, new } => Box::pin(async move {
-                let request = Fetch { cursor, count, max_bytes, new };
+            Action::Fetch { key, session, cursor, count, max_bytes, new, wary } => Box::pin(async move {
+                let request = Fetch { cursor, count, max_bytes, new, wary };
                 let answer = match transport.fetch(&group, &session, &request).await {
                     Ok(Ok(fetched)) => {
                         judge.arrive(&*transport, fetched.entries).await.map(|entries| Ok((entries, fetched.hint)))

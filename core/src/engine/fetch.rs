@@ -5,7 +5,7 @@ use std::ops::Bound::{Excluded, Unbounded};
 
 use super::lane::lane_of;
 use super::routing::Routing;
-use super::state::{Now, State};
+use super::state::{Now, Place, State};
 use super::stream::Stream;
 use crate::mutant::Mutant;
 use crate::topology::Name;
@@ -22,6 +22,7 @@ const MOST_SCANNED: usize = 400;
 /// One fetch under way.
 struct Reader<'a> {
     group: &'a Group,
+    restores: bool,
     identity: &'a Name,
     stream: &'a mut Stream,
     routing: &'a mut Routing,
@@ -42,9 +43,28 @@ pub(super) fn fetch(
     request: &Fetch,
     now: Now,
 ) -> Result<Fetched, Refusal> {
-    let place = state.admit(group, session)?;
+    let restores = state.restores(group);
+    let mut place = state.admit(group, session)?;
+    place.tend(group, &session.identity, restores, now);
+    if !restores {
+        place.routing.torn = None;
+    }
+    let first = if place.routing.torn.is_some() {
+        Some(Hint::Gather)
+    } else {
+        let back = place.routing.back.get(&session.identity).copied().filter(|_| group.notices_deletions());
+        let below = back.filter(|back| !request.wary || request.cursor >= *back);
+        if below.is_none() {
+            place.routing.back.remove(&session.identity);
+        }
+        below.map(Hint::Back)
+    };
+    if first.is_some() {
+        return Ok(Fetched { entries: Vec::new(), hint: first });
+    }
     let mut reader = Reader {
         group,
+        restores,
         identity: &session.identity,
         stream: place.stream,
         routing: place.routing,
@@ -140,7 +160,7 @@ impl Reader<'_> {
     fn fresh(&mut self) -> Result<bool, Refusal> {
         let most = (4 * self.count + 32).min(MOST_SCANNED).max(self.count);
         let (mut scanned, mut dry) = (0, false);
-        while !dry && self.has_room() && scanned < most {
+        while !dry && self.routing.torn.is_none() && self.has_room() && scanned < most {
             let ask = self.next_step();
             let read = self.read_step(ask)?;
             scanned += read;
@@ -160,6 +180,10 @@ impl Reader<'_> {
             let lane = lane_of(self.group, &fields);
             let routed = lane.as_ref().filter(|_| self.group.ordering.routes());
             let owner = routed.and_then(|lane| self.routing.route(lane, self.identity));
+            if let Some(owner) = &owner {
+                let mut place = Place { stream: &mut *self.stream, routing: &mut *self.routing };
+                place.tend(self.group, owner, self.restores, self.now);
+            }
             let pending = self.stream.group(&self.group.name)?;
             pending.deliver(id, self.identity, self.now.mono);
             match owner {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::lane::lane_of;
 use super::state::{Now, Place, State};
+use super::torn::Torn;
 use crate::topology::Name;
 use crate::transport::{EntryId, GONE, Gather, Gathered, Group, Refusal, Retention, Session, StrayPage};
 
@@ -29,22 +30,40 @@ pub(super) fn gather(
         None => first_page(group, strange(state, group).into_iter().next()),
     };
     let Some(page) = page else { return Ok(Gathered::default()) };
-    let counting = state.groups_that_count(&group.stream);
+    let (counting, restores) = (state.groups_that_count(&group.stream), state.restores(group));
     let mut place = state.admit(group, session)?;
+    let walk = place.routing.torn.clone().filter(|_| page.of.is_none() && group.notices_deletions());
     let found = match &page.of {
-        _ if group.ordering.has_holder() && place.routing.holder() != Some(&session.identity) => Found::default(),
-        Some(name) if place.routing.consumers.contains_key(name) => Found::default(),
-        Some(name) => left_with(&mut place, group, name, page.after, request.min_idle, now)?,
-        None if counting <= 1 && place.stream.groups.len() == 1 => held_by_nobody(&mut place, group, page.after)?,
-        None => Found::default(),
+        _ if group.ordering.has_holder() && place.routing.holder() != Some(&session.identity) => None,
+        Some(name) if place.routing.consumers.contains_key(name) => None,
+        Some(name) => Some(left_with(&mut place, group, name, page.after, request.min_idle, now)?),
+        None if walk.is_some() && !restores => {
+            place.routing.torn = None;
+            None
+        }
+        None if counting <= 1 && place.stream.groups.len() == 1 => {
+            held_by_nobody(&mut place, group, page.after, walk.as_ref())?
+        }
+        None => None,
     };
-    let (taken, vanished) = take(&mut place, group, session, &found, now)?;
-    let next = match (found.last, page.of) {
+    let Some(found) = found else {
+        return Ok(Gathered { next: following(state, group, page.of, None), ..Gathered::default() });
+    };
+    let (taken, vanished) = bring_back(&mut place, group, session, &found, page.of.is_none(), restores, now)?;
+    // Whoever was found torn meanwhile starts the walk again.
+    if walk.is_some() && place.routing.torn == walk {
+        place.routing.torn = walk.zip(found.last).map(|(walk, after)| Torn { after, ..walk });
+    }
+    Ok(Gathered { next: following(state, group, page.of, found.last), taken, vanished })
+}
+
+/// The page after one that ended there, or at the end of what was to be seen.
+fn following(state: &State, group: &Group, of: Option<Name>, last: Option<EntryId>) -> Option<StrayPage> {
+    match (last, of) {
         (Some(after), of) => Some(StrayPage { of, after }),
         (None, Some(done)) => first_page(group, strange(state, group).into_iter().find(|name| *name > done)),
         (None, None) => None,
-    };
-    Ok(Gathered { next, taken, vanished })
+    }
 }
 
 /// Strays of a page; `last` is where it ended, if there may be more.
@@ -103,13 +122,21 @@ fn left_with(
 }
 
 /// What was handed out, stands in the stream and is pending for nobody.
-fn held_by_nobody(place: &mut Place<'_>, group: &Group, after: EntryId) -> Result<Found, Refusal> {
-    let Some(clean) = place.routing.clean else { return Ok(Found::default()) };
-    let (after, entries) = (after.max(clean), place.stream.len());
+fn held_by_nobody(
+    place: &mut Place<'_>,
+    group: &Group,
+    after: EntryId,
+    walk: Option<&Torn>,
+) -> Result<Option<Found>, Refusal> {
+    let Some(clean) = place.routing.clean else { return Ok(None) };
+    let (after, entries) = (walk.map_or(after, |walk| walk.after).max(clean), place.stream.len());
     let pending = place.stream.group(&group.name)?;
     let until = pending.last_delivered;
-    if entries <= pending.pending_len() + pending.unread || after >= until {
-        return Ok(Found::default());
+    if walk.is_none() && entries <= pending.pending_len() + pending.unread {
+        return Ok(None);
+    }
+    if after >= until {
+        return Ok(Some(Found::default()));
     }
     let page: Vec<EntryId> =
         place.stream.entries.range((Excluded(after), Included(until))).take(PAGE).map(|(id, _)| *id).collect();
@@ -124,15 +151,18 @@ fn held_by_nobody(place: &mut Place<'_>, group: &Group, after: EntryId) -> Resul
         }
     }
     found.last = (looked < page.len() || page.len() == PAGE).then(|| page[looked - 1]);
-    Ok(found)
+    Ok(Some(found))
 }
 
-/// Takes those whose lane is free or ours; ids taken, and those of entries that are gone.
-fn take(
+/// Gives each to the owner of its lane, and those whose lane is free to the session; ids that are pending again, and those
+/// of entries that are gone.
+fn bring_back(
     place: &mut Place<'_>,
     group: &Group,
     session: &Session,
     found: &Found,
+    nobodys: bool,
+    restores: bool,
     now: Now,
 ) -> Result<(Vec<EntryId>, Vec<EntryId>), Refusal> {
     let (mut taken, mut vanished) = (Vec::new(), Vec::new());
@@ -142,13 +172,18 @@ fn take(
             vanished.push(*id);
             continue;
         };
-        if let Some(lane) = lane_of(group, fields).filter(|_| group.ordering.routes()) {
-            if place.routing.owner(&lane).is_some_and(|owner| *owner != session.identity) {
-                continue;
-            }
+        let lane = lane_of(group, fields).filter(|_| group.ordering.routes());
+        let owner = lane.as_ref().and_then(|lane| place.routing.owner(lane)).unwrap_or(&session.identity).clone();
+        place.tend(group, &owner, restores, now);
+        // Its lane counts what was taken from its owner already.
+        if let Some(lane) = lane.filter(|_| !(nobodys && place.is_torn(&owner))) {
             place.routing.route(&lane, &session.identity);
         }
-        place.stream.group(&group.name)?.bring_back(*id, &session.identity, now.mono);
+        place.stream.group(&group.name)?.bring_back(*id, &owner, now.mono);
+        if group.notices_deletions() {
+            let lowest = place.routing.back.entry(owner).or_insert(*id);
+            *lowest = (*lowest).min(*id);
+        }
         taken.push(*id);
     }
     Ok((taken, vanished))

@@ -49,6 +49,11 @@ impl GroupState {
         self.asked.insert(consumer.clone(), now);
     }
 
+    /// Whether there is such a consumer.
+    pub(super) fn knows(&self, consumer: &Name) -> bool {
+        self.consumers.contains_key(consumer)
+    }
+
     /// How long a consumer has asked for nothing.
     pub(super) fn idle(&self, consumer: &str, now: Duration) -> Duration {
         now.saturating_sub(self.asked.get(consumer).copied().unwrap_or_default())

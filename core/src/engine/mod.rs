@@ -25,6 +25,7 @@ mod state;
 mod store;
 mod stream;
 mod tail;
+mod torn;
 mod upkeep;
 mod wait;
 
@@ -183,7 +184,8 @@ impl Transport for Engine {
     }
 
     async fn retire(&self, group: &Group, session: &Session) -> Result<Result<bool, Refusal>> {
-        Ok(session::retire(&mut *self.state()?, group, session))
+        let (mut state, now) = self.at()?;
+        Ok(session::retire(&mut state, group, session, now))
     }
 
     async fn stop(&self, group: &Group, sessions: &[Session]) -> Result<()> {

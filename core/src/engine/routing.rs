@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::torn::Torn;
 use crate::mutant::Mutant;
 use crate::topology::Name;
 use crate::transport::{EntryId, FenceToken, Lane, Record, Refusal, Session};
@@ -62,6 +63,10 @@ pub(super) struct Routing {
     pub(super) mark: Option<EntryId>,
     /// Up to this id somebody else may have finished entries without deleting them.
     pub(super) clean: Option<EntryId>,
+    /// Whose consumers somebody deleted.
+    pub(super) torn: Option<Torn>,
+    /// The lowest id that was brought back for an identity, from which it reads again.
+    pub(super) back: HashMap<Name, EntryId>,
     lanes: HashMap<Lane, LaneState>,
     /// How many lanes each identity owns, so that a sweep need not look at lanes to find nothing.
     owned: HashMap<Name, u64>,
@@ -240,6 +245,7 @@ impl Routing {
         self.consumers.remove(identity);
         self.idle.remove(identity);
         self.bells.remove(identity);
+        self.back.remove(identity);
         if self.holder.as_ref() == Some(identity) {
             self.holder = None;
             self.ring_all();

@@ -31,9 +31,11 @@ pub(super) fn register(
             .with_context("running", running));
     }
     let fence = FenceToken::first(suffix);
+    let mut known = true;
     match routing.consumers.get(identity) {
         None => {
             routing.consumers.insert(identity.clone(), Registration { fence: fence.clone(), beat: 0 });
+            known = false;
             // The first of a fleet: what was handed out before is none of its business.
             if routing.mode.replace(mode).is_none() {
                 routing.clean = reached;
@@ -49,6 +51,10 @@ pub(super) fn register(
             return Err(Error::new(ErrorKind::Conflict, "the identity is in use: an identity is never used again")
                 .with_context("identity", identity));
         }
+    }
+    // Who is registered has a consumer: where it has none, somebody deleted it.
+    if !known && let Some(stream) = state.streams.get_mut(&group.stream) {
+        stream.group(&group.name).map(|found| found.touch(identity, now.mono)).ok();
     }
     state.count_group(group, now);
     Ok(Ok(Session { identity: identity.clone(), fence }))
@@ -103,8 +109,13 @@ pub(super) fn adopt(state: &mut State, group: &Group, seen: &Sign, suffix: &str)
 }
 
 /// Removes a session that holds nothing.
-pub(super) fn retire(state: &mut State, group: &Group, session: &Session) -> Result<bool, Refusal> {
-    let place = state.admit(group, session)?;
+pub(super) fn retire(state: &mut State, group: &Group, session: &Session, now: Now) -> Result<bool, Refusal> {
+    let restores = state.restores(group);
+    let mut place = state.admit(group, session)?;
+    place.tend(group, &session.identity, restores, now);
+    if restores && place.routing.torn.is_some() {
+        return Ok(false);
+    }
     let pending = place.stream.group(&group.name)?;
     if !pending.is_idle(&session.identity) && !Mutant::RetiredUnchecked.is_on() {
         return Ok(false);

@@ -34,11 +34,18 @@ pub(super) fn settle(
     batch: &[Settle],
     now: Now,
 ) -> Result<Settled, Refusal> {
+    let delete = matches!(group.retention, Retention::Acked { .. }) && state.groups_that_count(&group.stream) <= 1;
+    let restores = state.restores(group);
     let mut place = admit(state, group, session)?;
+    place.tend(group, &session.identity, restores, now);
     let mut seen = HashSet::with_capacity(batch.len());
     let checks: Vec<_> = batch
         .iter()
-        .map(|outcome| if seen.insert(outcome.id) { check(&mut place, group, session, outcome) } else { Check::Done })
+        .map(
+            |outcome| {
+                if seen.insert(outcome.id) { check(&mut place, group, session, outcome, delete) } else { Check::Done }
+            },
+        )
         .collect();
     let ours = || {
         batch.iter().zip(&checks).filter_map(|(outcome, check)| match check {
@@ -46,7 +53,6 @@ pub(super) fn settle(
             Check::Loose | Check::Done | Check::Stale => None,
         })
     };
-    let delete = matches!(group.retention, Retention::Acked { .. }) && state.groups_that_count(&group.stream) <= 1;
     let late = |check: &Check| *check == Check::Done && Mutant::AckBeforeDeadLetter.is_on();
     for (outcome, _) in
         batch.iter().zip(&checks).filter(|(_, check)| matches!(check, Check::Ours { .. }) || late(check))
@@ -81,7 +87,7 @@ fn admit<'a>(state: &'a mut State, group: &Group, session: &Session) -> Result<P
     if Mutant::UnfencedSettle.is_on() { state.place(group) } else { state.admit(group, session) }
 }
 
-fn check(place: &mut Place<'_>, group: &Group, session: &Session, outcome: &Settle) -> Check {
+fn check(place: &mut Place<'_>, group: &Group, session: &Session, outcome: &Settle, delete: bool) -> Check {
     let owner = if group.ordering.has_holder() {
         place.routing.holder()
     } else {
@@ -89,6 +95,12 @@ fn check(place: &mut Place<'_>, group: &Group, session: &Session, outcome: &Sett
     };
     let pending = place.stream.groups.get(&group.name).and_then(|pending| pending.pending(outcome.id));
     let Some(pending) = pending else {
+        // What we hold and somebody took off the list with our consumer is ours as long as it stands in the stream.
+        let nobodys = owner.is_none() && outcome.lane.is_none() && !group.ordering.has_holder();
+        let ours = nobodys || owner == Some(&session.identity);
+        if delete && ours && place.is_torn(&session.identity) && place.stream.entries.contains_key(&outcome.id) {
+            return Check::Ours { lane: owner.is_some() && group.ordering.routes() };
+        }
         let simple = outcome.verdict == Verdict::Ack && outcome.body.is_none();
         return if simple && owner == Some(&session.identity) { Check::Loose } else { Check::Done };
     };

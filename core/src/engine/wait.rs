@@ -25,7 +25,7 @@ pub(super) async fn wait(
                 Some(stream) => Some(stream.appended.clone().notified_owned()),
                 None => None,
             },
-            Hint::Rest => None,
+            Hint::Rest | Hint::Gather | Hint::Back(_) => None,
         };
         // An append after this point is heard: the future exists while the lock is held.
         (bell, appended)

@@ -8,7 +8,7 @@ use super::parse::{self, Answer};
 use super::script::{SCRIPTS, Script};
 use crate::envelope;
 use crate::error::Result;
-use crate::topology::field;
+use crate::topology::{field, groups_key};
 use crate::transport::{
     EntryId, Fetch, Fetched, Fields, Group, Handed, Hint, Lane, Record, Refusal, Retention, Session, check,
 };
@@ -38,8 +38,11 @@ pub(super) async fn fetch(
     request: &Fetch,
 ) -> Result<Result<Fetched, Refusal>> {
     check::fetch(request)?;
-    let keys = &group.keys;
-    let mut cmd = call(&SCRIPTS.fetch, &[&group.stream, &keys.consumers, &keys.lanes, &keys.tries, &keys.idle]);
+    let (keys, groups) = (&group.keys, groups_key(&group.stream));
+    let mut cmd = call(
+        &SCRIPTS.fetch,
+        &[&group.stream, &keys.consumers, &keys.lanes, &keys.tries, &keys.idle, &keys.beats, &groups],
+    );
     cmd.arg(&*group.name)
         .arg(&*session.identity)
         .arg(&*session.fence.0)
@@ -49,7 +52,9 @@ pub(super) async fn fetch(
         .arg(flag(request.new))
         .arg(group.ordering.as_str())
         .arg(flag(group.order_unaddressed))
-        .arg(&*keys.bell);
+        .arg(&*keys.bell)
+        .arg(flag(group.notices_deletions()))
+        .arg(flag(request.wary));
     handed_out(group, link.script(&SCRIPTS.fetch, &cmd).await?)
 }
 
@@ -59,8 +64,12 @@ pub(super) fn handed_out(group: &Group, reply: Value) -> Result<Result<Fetched, 
     if let Some(refusal) = answer.refusal() {
         return Ok(Err(refusal));
     }
-    if answer.word != "ok" {
-        return answer.unexpected();
+    let nothing = |hint| Ok(Ok(Fetched { entries: Vec::new(), hint: Some(hint) }));
+    match answer.word.as_str() {
+        "ok" => {}
+        "torn" => return nothing(Hint::Gather),
+        "back" => return nothing(Hint::Back(answer.id()?)),
+        _ => return answer.unexpected(),
     }
     let history = parse::number(&answer.next())?;
     let rows = parse::array(answer.next())?;

@@ -35,7 +35,8 @@ pub(super) async fn gather(
         .arg(page.after.to_string())
         .arg(millis(request.min_idle))
         .arg(group.ordering.as_str())
-        .arg(flag(group.order_unaddressed));
+        .arg(flag(group.order_unaddressed))
+        .arg(flag(group.notices_deletions()));
     let mut answer = Answer::new(link.script(&SCRIPTS.gather, &cmd).await?)?;
     if let Some(refusal) = answer.refusal() {
         return Ok(Err(refusal));

@@ -107,7 +107,7 @@ pub(super) fn paired(consumers: &[Value], beats: &[Value]) -> Result<Vec<Sign>> 
     let mut numbers = std::collections::HashMap::new();
     for pair in beats.chunks_exact(2) {
         let identity = parse::text(pair[0].clone())?;
-        if identity != GroupKeys::CLEAN_FIELD {
+        if !identity.starts_with(GroupKeys::NO_IDENTITY) {
             numbers.insert(identity, parse::number(&pair[1])?);
         }
     }
@@ -146,9 +146,13 @@ pub(super) async fn adopt(link: &Link, group: &Group, seen: &Sign, suffix: &str)
 
 /// Removes a session with nothing pending.
 pub(super) async fn retire(link: &Link, group: &Group, session: &Session) -> Result<Result<bool, Refusal>> {
-    let keys = &group.keys;
-    let mut cmd = call(&SCRIPTS.retire, &[&group.stream, &keys.consumers, &keys.beats, &keys.idle]);
-    cmd.arg(&*group.name).arg(&*session.identity).arg(&*session.fence.0).arg(&*keys.bell);
+    let (keys, groups) = (&group.keys, groups_key(&group.stream));
+    let mut cmd = call(&SCRIPTS.retire, &[&group.stream, &keys.consumers, &keys.beats, &keys.idle, &groups]);
+    cmd.arg(&*group.name)
+        .arg(&*session.identity)
+        .arg(&*session.fence.0)
+        .arg(&*keys.bell)
+        .arg(flag(group.notices_deletions()));
     let answer = Answer::new(link.script(&SCRIPTS.retire, &cmd).await?)?;
     match answer.word.as_str() {
         "ok" => Ok(Ok(true)),

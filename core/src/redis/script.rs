@@ -49,6 +49,7 @@ pub(super) struct Scripts {
 
 const LIB: &str = include_str!("scripts/lib.lua");
 const IDS: &str = include_str!("scripts/ids.lua");
+const TORN: &str = include_str!("scripts/torn.lua");
 const BELL: &str = include_str!("scripts/bell.lua");
 const LANE: &str = include_str!("scripts/lane.lua");
 
@@ -56,16 +57,16 @@ const LANE: &str = include_str!("scripts/lane.lua");
 pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     append: Script::new("append", &[LIB, include_str!("scripts/append.lua")]),
     register: Script::new("register", &[LIB, IDS, include_str!("scripts/register.lua")]),
-    fetch: Script::new("fetch", &[LIB, IDS, BELL, LANE, include_str!("scripts/fetch.lua")]),
-    settle: Script::new("settle", &[LIB, IDS, include_str!("scripts/settle.lua")]),
+    fetch: Script::new("fetch", &[LIB, IDS, TORN, BELL, LANE, include_str!("scripts/fetch.lua")]),
+    settle: Script::new("settle", &[LIB, IDS, TORN, include_str!("scripts/settle.lua")]),
     begin: Script::new("begin", &[LIB, include_str!("scripts/begin.lua")]),
     renew: Script::new("renew", &[LIB, include_str!("scripts/renew.lua")]),
     adopt: Script::new("adopt", &[LIB, include_str!("scripts/adopt.lua")]),
-    retire: Script::new("retire", &[LIB, BELL, include_str!("scripts/retire.lua")]),
+    retire: Script::new("retire", &[LIB, TORN, BELL, include_str!("scripts/retire.lua")]),
     stop: Script::new("stop", &[LIB, BELL, include_str!("scripts/stop.lua")]),
     recreate: Script::new("recreate", &[LIB, IDS, include_str!("scripts/recreate.lua")]),
     sweep: Script::new("sweep", &[LIB, IDS, include_str!("scripts/sweep.lua")]),
-    gather: Script::new("gather", &[LIB, IDS, LANE, include_str!("scripts/gather.lua")]),
+    gather: Script::new("gather", &[LIB, IDS, TORN, LANE, include_str!("scripts/gather.lua")]),
     survey: Script::new("survey", &[LIB, IDS, include_str!("scripts/survey.lua")]),
     refresh: Script::new("refresh", &[LIB, include_str!("scripts/refresh.lua")]),
     lock: Script::new("lock", &[LIB, include_str!("scripts/lock.lua")]),

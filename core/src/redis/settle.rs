@@ -14,7 +14,7 @@ use crate::topology::groups_key;
 use crate::transport::{EntryId, Group, Lane, Refusal, Session, Settle, SettleResult, Settled, Verdict, check};
 
 /// How many keys every settle has; those of dead letters and bodies follow.
-const FIXED_KEYS: usize = 6;
+const FIXED_KEYS: usize = 7;
 
 /// The lane that a whole stream is.
 static NO_LANE: Lane = Lane::from_static(b"");
@@ -97,7 +97,7 @@ impl<'a> Plan<'a> {
     fn new(group: &'a Group, groups: &'a str, batch: &'a [Settle]) -> Result<Self> {
         let names = &group.keys;
         let mut plan = Plan {
-            keys: vec![&group.stream, &names.consumers, &names.lanes, &names.tries, &names.mark, groups],
+            keys: vec![&group.stream, &names.consumers, &names.lanes, &names.tries, &names.mark, groups, &names.beats],
             dead_streams: 0,
             lanes: Vec::new(),
             lane_of: Vec::with_capacity(batch.len()),
@@ -168,7 +168,8 @@ impl<'a> Plan<'a> {
             .arg(low.to_string())
             .arg(high.to_string())
             .arg(looked_up)
-            .arg(flag(group.ordering.has_holder()));
+            .arg(flag(group.ordering.has_holder()))
+            .arg(flag(group.notices_deletions()));
         for lane in &self.lanes {
             cmd.arg(&lane[..]);
         }

@@ -84,7 +84,7 @@ impl Waits {
         let watched = async {
             match hint {
                 Hint::Watch(after) => self.watch(link, group, &channel, *after, timeout).await,
-                Hint::Rest => std::future::pending().await,
+                Hint::Rest | Hint::Gather | Hint::Back(_) => std::future::pending().await,
             }
         };
         tokio::select! {

@@ -32,6 +32,13 @@ impl Group {
         Self { stream, name, keys, ordering, retention, order_unaddressed: false, lock_id: LockId::default() }
     }
 
+    /// Whether it is noticed when somebody deletes the consumer of a session: where order is kept and what nobody holds can
+    /// be found again.
+    pub fn notices_deletions(&self) -> bool {
+        let keeps_order = self.ordering.routes() || self.ordering.has_holder();
+        keeps_order && matches!(self.retention, Retention::Acked { .. })
+    }
+
     /// What stands in `#mode`: consumers with another text may not join.
     pub fn mode_text(&self) -> String {
         let unaddressed = if self.order_unaddressed { "+ua" } else { "" };

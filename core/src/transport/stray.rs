@@ -31,7 +31,8 @@ pub struct Gather {
 pub struct Gathered {
     /// The next page; none at the end.
     pub next: Option<StrayPage>,
-    /// Entries that are pending for this session now. They may be below everything it has received.
+    /// Entries that are pending again, for the owners of their lanes or for this session. They may be below everything
+    /// that those have received.
     pub taken: Vec<EntryId>,
     /// Entries that had been deleted; they count as finished.
     pub vanished: Vec<EntryId>,

@@ -22,6 +22,8 @@ pub struct Fetch {
     pub max_bytes: usize,
     /// Whether new entries are wanted, too; an adopted identity reads nothing new.
     pub new: bool,
+    /// What comes from the pending list is taken for perhaps started. What was brought back is handed to no other fetch.
+    pub wary: bool,
 }
 
 /// How often an entry was started. Lives in `tries` as `starts:flags:due`, due in milliseconds of the server.
@@ -76,6 +78,10 @@ pub enum Hint {
     Watch(EntryId),
     /// Wait for a bell, or poll.
     Rest,
+    /// Somebody deleted the consumer of a session: nothing is handed out until strays were gathered to the end.
+    Gather,
+    /// Entries were brought back below the cursor: read again from this id on.
+    Back(EntryId),
 }
 
 /// The answer to a fetch.
@@ -83,7 +89,7 @@ pub enum Hint {
 pub struct Fetched {
     /// Entries in id order: first the pending list's, then new ones.
     pub entries: Vec<Handed>,
-    /// Set when nothing was left to read: how to wait.
+    /// Set when nothing was left to read: how to wait, or what comes first.
     pub hint: Option<Hint>,
 }
 

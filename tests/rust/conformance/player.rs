@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use stargazer_core::topology::Name;
 use stargazer_core::transport::{
-    EntryId, Fetch, Fetched, Group, Handed, Lane, Record, Refusal, Session, Settle, SettleResult, Settled, Sign,
+    EntryId, Fetch, Fetched, Group, Handed, Hint, Lane, Record, Refusal, Session, Settle, SettleResult, Settled, Sign,
     Transport, Verdict,
 };
 
@@ -53,7 +53,14 @@ impl Player {
 
     /// A fetch whose answer is lost on the way: the cursor stays.
     pub(super) async fn try_fetch(&self, count: usize) -> Result<Fetched, Refusal> {
-        self.fetch_as(Fetch { cursor: self.cursor, count, max_bytes: 1 << 20, new: true }).await
+        self.fetch_as(Fetch { cursor: self.cursor, count, max_bytes: 1 << 20, new: true, wary: true }).await
+    }
+
+    /// What a fetch that hands out nothing says; the cursor stays.
+    pub(super) async fn hint(&self, count: usize) -> Option<Hint> {
+        let fetched = self.try_fetch(count).await.unwrap();
+        assert!(fetched.entries.is_empty(), "{:?}", fetched.entries);
+        fetched.hint
     }
 
     /// Any fetch.

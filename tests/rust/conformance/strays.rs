@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use stargazer_core::topology::Name;
-use stargazer_core::transport::{EntryId, Gather, Group, Ordering, Refusal, Retention, SettleResult, StrayPage};
+use stargazer_core::transport::{
+    EntryId, Fetch, Gather, Group, Hint, Ordering, Record, Refusal, Retention, Settle, SettleResult, StrayPage, Verdict,
+};
 
 use super::lab::{ACKED, Lab};
 use super::player::{Player, ack};
@@ -41,7 +43,7 @@ pub(super) async fn what_a_foreign_consumer_left_is_taken_once_it_is_old(lab: La
     lab.pass(OLD * 2).await;
     assert_eq!(gather_all(&a, OLD).await.0, ids);
     assert!(gather_all(&a, Duration::ZERO).await.0.is_empty());
-    assert!(a.ids(9).await.is_empty(), "they are below the cursor");
+    assert_eq!(a.hint(9).await, Some(Hint::Back(ids[0])), "they are below the cursor");
     a.cursor = EntryId::ZERO;
     let handed = a.fetch(9).await;
     assert_eq!(
@@ -62,9 +64,14 @@ pub(super) async fn a_stray_goes_to_the_owner_of_its_lane(lab: Lab) {
     lab.read_as(&group, "python", 2);
     let own = lab.publish("x", "3").await;
     assert_eq!(a.ids(9).await, [own]);
-    assert_eq!(taken(&b).await, strays[1..], "x is a's");
-    assert_eq!(taken(&a).await, strays[..1]);
-    assert_eq!((a.holds().await, b.holds().await), (2, 1));
+    assert_eq!(taken(&b).await, strays);
+    assert!(taken(&a).await.is_empty());
+    assert_eq!((a.holds().await, b.holds().await), (2, 1), "x is a's");
+    assert_eq!(a.hint(9).await, Some(Hint::Back(strays[0])), "it lies below what a has received");
+    a.cursor = EntryId::ZERO;
+    assert_eq!(a.ids(9).await, [strays[0], own]);
+    let settled = a.settle(&[ack(strays[0], "x")]).await.unwrap();
+    assert_eq!(settled.lanes, [("x".into(), 1)]);
 }
 
 pub(super) async fn what_forgotten_sessions_left_is_taken(lab: Lab) {
@@ -110,29 +117,99 @@ pub(super) async fn what_a_foreign_consumer_left_may_have_been_deleted(lab: Lab)
     assert_eq!(lab.pending(&group).len(), 1);
 }
 
-pub(super) async fn what_is_pending_for_nobody_is_brought_back(lab: Lab) {
+pub(super) async fn what_a_deleted_consumer_held_comes_back_before_anything_else(lab: Lab) {
     let group = lab.group().await;
     let (mut a, mut b) = (Player::join(&lab, &group, "a").await, Player::join(&lab, &group, "b").await);
     let mut ids = Vec::new();
-    for lane in ["x", "y", "x", "z", "y"] {
+    for lane in ["x", "y", "x", "z", "y", "x", "w"] {
         ids.push(lab.publish(lane, "").await);
     }
     assert_eq!(a.ids(3).await, ids[..3]);
     assert_eq!(b.ids(1).await, ids[3..4]);
+    assert_eq!(b.ids(9).await, ids[6..], "the fifth and the sixth are on their way to a");
     assert!(taken(&a).await.is_empty(), "nothing is missing");
     lab.delete_consumer(&group, "a");
-    assert_eq!(lab.pending(&group).len(), 1);
+    assert_eq!(lab.pending(&group).len(), 2);
     lab.transport.sweep(&group, 0).await.unwrap();
+    let later = [lab.publish("x", "").await, lab.publish("v", "").await];
+
+    // Whoever meets a lane of a's first, nothing more is handed out.
+    assert_eq!(b.ids(1).await, [] as [EntryId; 0]);
+    for player in [&mut a, &mut b] {
+        assert_eq!(player.hint(9).await, Some(Hint::Gather));
+    }
+    assert_eq!(lab.transport.retire(&group, &a.session).await.unwrap(), Ok(false), "something may come back");
+    // What a finishes meanwhile is finished, and counted.
+    let settled = a.settle(&[ack(ids[0], "x")]).await.unwrap();
+    assert_eq!((settled.results, settled.lanes), (vec![SettleResult::Done], vec![("x".into(), 3)]));
+    let again = a.settle(&[ack(ids[0], "x")]).await.unwrap();
+    assert_eq!(again.lanes, [("x".into(), 3)], "once");
+    let record = Record { starts: 2, due_in: Duration::ZERO, ..Record::default() };
+    let retry = Settle { verdict: Verdict::Retry(record), ..ack(ids[1], "y") };
+    assert_eq!(a.settle(&[retry]).await.unwrap().lanes, [("y".into(), 2)]);
+    let dead = Verdict::Dead { stream: "letters".into(), fields: vec![("why".into(), "".into())] };
+    let settled = a.settle(&[Settle { verdict: dead, ..ack(ids[2], "x") }]).await.unwrap();
+    assert_eq!(settled.lanes, [("x".into(), 2)]);
+    assert_eq!(lab.transport.stream_info(&"letters".into()).await.unwrap().length, 1);
+
     let mine = taken(&b).await;
-    assert!(mine.is_empty(), "x and y are a's, who is registered: {mine:?}");
-    assert_eq!(taken(&a).await, ids[..3]);
-    assert!(taken(&a).await.is_empty());
-    a.cursor = EntryId::ZERO;
-    assert_eq!(a.ids(3).await, ids[..3]);
-    assert_eq!(lab.pending(&group).len(), 4);
+    assert_eq!(mine, [ids[1], ids[4], ids[5]]);
+    assert_eq!((a.holds().await, b.holds().await), (4, 2), "all of it is a's");
+    assert_eq!(b.ids(9).await, later[1..]);
+    assert_eq!(a.hint(9).await, Some(Hint::Back(ids[1])));
+    a.cursor = ids[0];
+    let unwary = Fetch { cursor: a.cursor, count: 9, max_bytes: 1 << 20, new: true, wary: false };
+    let fetched = a.fetch_as(unwary).await.unwrap();
+    assert_eq!((fetched.entries.len(), fetched.hint), (0, Some(Hint::Back(ids[1]))), "whoever takes it must know");
+    let back = a.fetch(9).await;
+    assert_eq!(back.iter().map(|entry| entry.id).collect::<Vec<_>>(), [ids[1], ids[4], ids[5], later[0]]);
+    assert_eq!(back[0].record.map(|record| record.starts), Some(2), "the retry was recorded");
+    let all = [ack(ids[1], "y"), ack(ids[4], "y"), ack(ids[5], "x"), ack(later[0], "x")];
+    assert!(a.settle(&all).await.unwrap().lanes.is_empty());
+    b.settle(&[ack(ids[3], "z"), ack(ids[6], "w"), ack(later[1], "v")]).await.unwrap();
+    assert_eq!(lab.kept(&group), (0, 0));
+    for player in [&a, &b] {
+        assert_eq!(lab.transport.retire(&group, &player.session).await.unwrap(), Ok(true));
+    }
+}
+
+pub(super) async fn a_walk_starts_again_when_another_consumer_is_deleted(lab: Lab) {
+    let group = lab.group().await;
+    let (mut a, mut b) = (Player::join(&lab, &group, "a").await, Player::join(&lab, &group, "b").await);
+    let mut ids = Vec::new();
+    for n in 0..200 {
+        ids.push(lab.publish(&(n % 10).to_string(), "").await);
+    }
+    let first = [a.ids(5).await, b.ids(5).await].concat();
+    assert_eq!(first, ids[..10]);
+    a.ids(200).await;
+    b.ids(200).await;
     lab.delete_consumer(&group, "a");
-    assert_eq!(a.ack(ids[0], "x").await, SettleResult::Done);
-    assert_eq!(taken(&a).await, ids[1..3], "what was finished meanwhile is not found again");
+    assert_ne!(b.hint(9).await, Some(Hint::Gather), "b's own are not concerned, and there is nothing new");
+    assert_eq!(a.hint(9).await, Some(Hint::Gather));
+    let nobodys = || Gather { page: Some(StrayPage { of: None, after: EntryId::ZERO }), min_idle: Duration::ZERO };
+    let one = lab.transport.gather(&group, &b.session, &nobodys()).await.unwrap().unwrap();
+    assert!(!one.taken.is_empty() && one.next.is_some());
+    lab.delete_consumer(&group, "b");
+    assert_eq!(b.hint(9).await, Some(Hint::Gather));
+    let rest = taken(&a).await;
+    assert_eq!(one.taken.len() + rest.len(), 200);
+    assert_eq!((a.holds().await, b.holds().await), (100, 100));
+    for player in [&mut a, &mut b] {
+        player.cursor = EntryId::ZERO;
+        let mut held = Vec::new();
+        loop {
+            let page = player.fetch(64).await;
+            if page.is_empty() {
+                break;
+            }
+            held.extend(page.into_iter().map(|entry| (entry.id, entry.lane.unwrap())));
+        }
+        assert_eq!(held.len(), 100);
+        let acks: Vec<_> = held.iter().map(|(id, lane)| Settle { lane: Some(lane.clone()), ..ack(*id, "") }).collect();
+        assert!(player.settle(&acks).await.unwrap().lanes.is_empty());
+    }
+    assert_eq!(lab.kept(&group), (0, 0), "every lane counted what it had");
 }
 
 pub(super) async fn what_somebody_else_may_have_finished_is_left_alone(lab: Lab) {

@@ -61,15 +61,15 @@ impl Machine {
             let count = if new { room } else { room.min(ADOPTED_PAGE) }.min(BATCH);
             held.fetching = true;
             held.fetch_again = false;
-            asks.push((*key, held.session.clone(), held.cursor, count, new));
+            asks.push((*key, held.session.clone(), held.cursor, count, (new, held.horizon.is_none())));
         }
         let max_bytes = self.policy.prefetch_bytes.saturating_sub(self.bytes).clamp(1, 1024 * 1024);
-        for (key, session, cursor, count, new) in asks {
+        for (key, session, cursor, count, (new, wary)) in asks {
             if new {
                 self.fetch_sent_after = self.ended_count;
                 self.quiet = false;
             }
-            self.out.push(Action::Fetch { key, session, cursor, count, max_bytes, new });
+            self.out.push(Action::Fetch { key, session, cursor, count, max_bytes, new, wary });
         }
         self.pump_wait(now);
     }
@@ -89,7 +89,7 @@ impl Machine {
         let poll = self.policy.idle_poll;
         let timeout = match hint {
             Hint::Watch(_) => Duration::from_secs(1),
-            Hint::Rest => backoff::delay(poll, poll, 0.25, 1, self.policy.seed ^ self.wait.turns),
+            _ => backoff::delay(poll, poll, 0.25, 1, self.policy.seed ^ self.wait.turns),
         };
         let identity = held.session.identity.clone();
         self.wait.until = now.mono + timeout;
@@ -116,12 +116,26 @@ impl Machine {
             }
             return;
         };
+        match hint {
+            Some(Hint::Gather) => {
+                self.gather_first(key, now);
+                return;
+            }
+            Some(Hint::Back(from)) => {
+                if let Some(held) = self.sessions.get_mut(&key) {
+                    held.rewind_to(from);
+                }
+                return;
+            }
+            _ => {}
+        }
         let got = entries.len();
         let history = entries.iter().filter(|entry| entry.history).count();
         for entry in entries {
             self.arrived(key, entry, now);
         }
         let Some(held) = self.sessions.get_mut(&key) else { return };
+        held.settled_meanwhile.clear();
         // The pending list may go on where a full page ended.
         if got > 0 && history == got {
             held.fetch_again = true;
@@ -140,7 +154,8 @@ impl Machine {
     fn arrived(&mut self, key: SessionKey, entry: Arrived, now: Now) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.cursor = held.cursor.max(entry.id);
-        if !held.ids.insert(entry.id) {
+        // What is read again may have been finished while the answer was on its way.
+        if held.settled_meanwhile.contains(&entry.id) || !held.ids.insert(entry.id) {
             return;
         }
         let slot = Slot::new(entry.lane.as_ref(), entry.id);

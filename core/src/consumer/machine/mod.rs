@@ -276,7 +276,7 @@ impl Machine {
         if self.phase == Phase::Working
             && self.primary.is_some()
             && let Some(at) = self.strays.deadline()
-            && (at > now.mono || self.busy < self.policy.concurrency)
+            && (at > now.mono || self.busy < self.policy.concurrency || self.strays.is_urgent())
         {
             earliest(at);
         }

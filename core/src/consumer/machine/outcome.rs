@@ -219,6 +219,9 @@ impl Machine {
     fn settled_one(&mut self, key: SessionKey, slot: &Slot, id: EntryId) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.ids.remove(&id);
+        if held.fetching {
+            held.settled_meanwhile.insert(id);
+        }
         let Some(lane) = held.lanes.get_mut(slot) else { return };
         lane.unsettled = lane.unsettled.saturating_sub(1);
         match lane.state {

@@ -34,6 +34,8 @@ pub(super) struct Held {
     pub lanes: HashMap<Slot, LaneQueue>,
     /// Every id that the server counts as pending with us, as far as we know.
     pub ids: HashSet<EntryId>,
+    /// What was finished since the fetch under way was sent: its answer may name it once more.
+    pub settled_meanwhile: HashSet<EntryId>,
     /// Outcomes to report, and how large the entry of each is.
     pub outbox: VecDeque<(Settle, usize)>,
     /// Under way, or to be repeated unchanged.
@@ -78,6 +80,7 @@ impl Held {
             fetch_at: Duration::ZERO,
             lanes: HashMap::new(),
             ids: HashSet::new(),
+            settled_meanwhile: HashSet::new(),
             outbox: VecDeque::new(),
             batch: None,
             settling: false,
@@ -108,10 +111,11 @@ impl Held {
     }
 
     /// Moves the cursor back, where that was asked for: not under a fetch, whose answer would move it forward again.
-    /// Somebody may have started what is met between there and here.
+    /// Somebody may have started what is met from there on: it is read to its end before anything new, as what was
+    /// adopted is.
     pub(super) fn rewind(&mut self) {
         let Some(low) = self.rewind.take() else { return };
-        self.horizon = self.horizon.map(|horizon| horizon.max(self.cursor).max(low));
+        self.horizon = None;
         self.cursor = self.cursor.min(low.before());
     }
 

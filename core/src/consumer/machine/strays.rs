@@ -9,7 +9,7 @@ use super::types::{Action, Answer, Notice, Now, SessionKey};
 use super::{Machine, Phase};
 use crate::error::Error;
 use crate::topology::Name;
-use crate::transport::{Gather, Gathered, StrayPage};
+use crate::transport::{EntryId, Gather, Gathered, StrayPage};
 
 /// How often the group's consumers are looked at.
 const SURVEY: Duration = Duration::from_secs(60);
@@ -27,6 +27,8 @@ pub(super) struct Strays {
     gather_at: Duration,
     gathering: bool,
     page: Option<StrayPage>,
+    /// Nothing is handed out before what is pending for nobody was gathered.
+    first: bool,
     survey_at: Duration,
     surveying: bool,
     /// Somebody who is not registered was seen at the last survey.
@@ -41,12 +43,18 @@ impl Strays {
             gather_at: first,
             gathering: false,
             page: None,
+            first: false,
             survey_at: first,
             surveying: false,
             foreign: false,
             refreshing: false,
             told: HashSet::new(),
         }
+    }
+
+    /// Whether everybody waits for the strays.
+    pub(super) fn is_urgent(&self) -> bool {
+        self.first
     }
 
     /// When there is something to do.
@@ -68,18 +76,35 @@ impl Machine {
             strays.surveying = true;
             self.out.push(Action::Survey);
         }
-        // Whoever has more to do than it can do leaves strays to others.
-        if strays.gathering || now.mono < strays.gather_at || held.expired || self.busy >= self.policy.concurrency {
+        // Whoever has more to do than it can do leaves strays to others, unless everybody waits for them.
+        let busy = self.busy >= self.policy.concurrency && !strays.first;
+        if strays.gathering || now.mono < strays.gather_at || held.expired || busy {
             return;
         }
         strays.gathering = true;
-        let request = Gather { page: strays.page.clone(), min_idle: self.policy.autoclaim_min_idle };
+        let nobodys = strays.first.then_some(StrayPage { of: None, after: EntryId::ZERO });
+        let page = nobodys.or_else(|| strays.page.clone());
+        let request = Gather { page, min_idle: self.policy.autoclaim_min_idle };
         self.out.push(Action::Gather { key, session: held.session.clone(), request });
+    }
+
+    /// A fetch was refused since somebody deleted a consumer: the walk that puts everything back goes first.
+    pub(super) fn gather_first(&mut self, key: SessionKey, now: Now) {
+        if !self.strays.gathering && !self.strays.first {
+            self.strays.first = true;
+            self.strays.gather_at = now.mono;
+        }
+        self.quiet &= self.primary != Some(key);
+        if let Some(held) = self.sessions.get_mut(&key) {
+            held.fetch_again = true;
+            held.fetch_at = now.mono + NEXT_PAGE;
+        }
     }
 
     pub(super) fn gathered(&mut self, key: SessionKey, answer: Answer<Gathered>, now: Now) {
         self.strays.gathering = false;
         self.strays.gather_at = now.mono + self.policy.sweep;
+        let walk = std::mem::take(&mut self.strays.first);
         if !self.sessions.contains_key(&key) {
             self.strays.page = None;
             return;
@@ -93,6 +118,14 @@ impl Machine {
             if let Some(held) = self.sessions.get_mut(&key) {
                 held.rewind_to(lowest);
             }
+        }
+        if walk {
+            // Everybody waits for its end, and the server knows how far it is.
+            self.strays.first = found.next.is_some();
+            if self.strays.first {
+                self.strays.gather_at = now.mono;
+            }
+            return;
         }
         if found.next.is_some() {
             self.strays.gather_at = now.mono + NEXT_PAGE;

@@ -235,6 +235,7 @@ pub enum Action {
         count: usize,
         max_bytes: usize,
         new: bool,
+        wary: bool,
     },
     Wait {
         identity: Name,

@@ -1,10 +1,10 @@
 -- Hands entries to a session: first its own pending list after the cursor, then new ones, each routed to the owner
 -- of its lane, or all of them to the one session that holds the stream. Repeatable: with the same cursor it answers
 -- the same entries again.
--- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 idle
+-- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 idle, 6 beats, 7 groups
 -- ARGV: 1 group, 2 identity, 3 fence, 4 cursor, 5 count, 6 max bytes, 7 new (1), 8 ordering, 9 order unaddressed (1),
---       10 bell channel prefix
--- Answer: ok history-length entries lanes records hint hint-id
+--       10 bell channel prefix, 11 deleted consumers are noticed (1), 12 wary (1)
+-- Answer: ok history-length entries lanes records hint hint-id · torn (gather first) · back id (read again from there)
 --   lanes: 0 none, 1 the field `key`, else the lane's text; records: `starts:flags:ms left` or 0, for the history only
 --   hint: '' (there may be more) · watch · rest
 local STEP, MOST_STEP, STEP_BYTES, SPARE, MOST_SCANNED, WATCHERS = 1, 16, 131072, 32, 400, 8
@@ -16,10 +16,28 @@ local count, max_bytes = tonumber(ARGV[5]), tonumber(ARGV[6])
 local want_new, order_unaddressed = ARGV[7] == '1', ARGV[9] == '1'
 local ordered, exclusive = ARGV[8] == 'lanes', ARGV[8] == 'exclusive'
 local bell = ARGV[10]
+local beats, groups, guarded = KEYS[6], KEYS[7], ARGV[11] == '1'
 
-local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', tries, 'hash', idle, 'zset')
-    or refused(consumers, identity, fence)
+local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', tries, 'hash', idle, 'zset',
+  beats, 'hash', groups, 'hash') or refused(consumers, identity, fence)
 if bad then return bad end
+
+-- Before the first read, which would make the consumer without a word.
+local note = false
+if guarded then
+  local known = redis.pcall('HMGET', beats, TORN, BACK .. identity)
+  note, bad = tend(stream, group, beats, groups, identity, known[1])
+  if bad then return bad end
+  if note and not restores(stream, beats, groups) then
+    redis.pcall('HDEL', beats, TORN)
+    note = false
+  end
+  if note then return { 'torn' } end
+  if known[2] then
+    if ARGV[12] ~= '1' or not before(ARGV[4], known[2]) then return { 'back', known[2] } end
+    redis.pcall('HDEL', beats, BACK .. identity)
+  end
+end
 
 local entries, lane_names, records = {}, {}, {}
 local n, bytes = 0, 0
@@ -155,16 +173,18 @@ local function route(page)
       end
     end
   end
-  for _, claim in pairs(claims) do
+  for other, claim in pairs(claims) do
+    local refusal
+    if guarded then note, refusal = tend(stream, group, beats, groups, other, note) end
     claim[#claim + 1] = 'JUSTID'
-    local refusal = failed(redis.pcall(unpack(claim)))
+    refusal = refusal or failed(redis.pcall(unpack(claim)))
     if refusal then return refusal end
   end
 end
 
 local drained, trouble = false, nil
 local scanned, most = 0, math.max(count, math.min(MOST_SCANNED, 4 * count + SPARE))
-while want_new and n < count and bytes < max_bytes and scanned < most do
+while want_new and not note and n < count and bytes < max_bytes and scanned < most do
   local ask = next_ask()
   local reply = read(ask, '>')
   trouble = failed(reply)

@@ -22,7 +22,9 @@ if not mode then
   if bad then return bad end
 end
 if not held then
-  bad = failed(redis.pcall('HSET', consumers, MODE, ARGV[4], ARGV[2], ARGV[3]))
+  -- Who is registered has a consumer: where it has none, somebody deleted it.
+  bad = failed(redis.pcall('XGROUP', 'CREATECONSUMER', stream, ARGV[1], ARGV[2]))
+      or failed(redis.pcall('HSET', consumers, MODE, ARGV[4], ARGV[2], ARGV[3]))
   if bad then return bad end
   redis.pcall('HSET', beats, ARGV[2], 0)
 end

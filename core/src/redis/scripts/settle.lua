@@ -1,28 +1,40 @@
 -- Records outcomes. Repeatable: what is no longer pending was done before and answers so.
--- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 mark, 6 groups, 7.. streams of dead letters, then bodies, then
---   bodies of dead letters
+-- KEYS: 1 stream, 2 consumers, 3 lanes, 4 tries, 5 mark, 6 groups, 7 beats, 8.. streams of dead letters, then bodies,
+--   then bodies of dead letters
 -- ARGV: 1 group, 2 identity, 3 fence, 4 acked (1), 5 number of dead-letter streams, 6 number of lanes,
 --       7 number of acks without lane, 8 number of acks in all, 9 number of other outcomes, 10 and 11 lowest and
 --       highest id of those to be looked up, 12 how many those are, 13 whether the stream is held as a whole (1; then
---       it is the one lane, without a name), 14.. lanes, then how many acks each lane has, then the ids of the acks (without lane first, then lane by lane), then for each other outcome:
+--       it is the one lane, without a name), 14 deleted consumers are noticed (1), 15.. lanes, then how many acks each
+--       lane has, then the ids of the acks (without lane first, then lane by lane), then for each other outcome:
 --       id, lane (its number or 0), body (place in KEYS or 0), and
 --         a · r starts flags due-in-ms · d place-in-KEYS body's-new-place-or-0 number-of-texts field value ...
 -- Answer: ok stale-acks results counts
 --   stale-acks: places among the acks; results: of the others, text, one letter for each, d done or s stale;
 --   counts: for each lane what is left of it, if it is ours
 local stream, consumers, lanes, tries, mark, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local beats = KEYS[7]
 local group, identity, fence, acked = ARGV[1], ARGV[2], ARGV[3], ARGV[4] == '1'
 local dead_streams, lane_count = tonumber(ARGV[5]), tonumber(ARGV[6])
 local free_acks, ack_count, other_count = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 
-local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', tries, 'hash', mark, 'string', groups, 'hash')
-for i = 7, 6 + dead_streams do bad = bad or wrong(KEYS[i], 'stream') end
+local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', tries, 'hash', mark, 'string', groups, 'hash',
+  beats, 'hash')
+for i = 8, 7 + dead_streams do bad = bad or wrong(KEYS[i], 'stream') end
 bad = bad or refused(consumers, identity, fence)
 if bad then return bad end
 local alone, any_tries = acked and redis.call('HLEN', groups) <= 1, redis.call('HLEN', tries) > 0
 
+-- Whether what we hold may be pending for nobody, since somebody deleted our consumer.
+local torn = false
+if ARGV[14] == '1' then
+  local note
+  note, bad = tend(stream, group, beats, groups, identity, redis.pcall('HGET', beats, TORN))
+  if bad then return bad end
+  torn = is_torn(note, identity)
+end
+
 local owner, held = {}, {}
-local first_lane = 14
+local first_lane = 15
 if ARGV[13] == '1' then
   owner[1] = redis.call('HGET', consumers, HOLDER)
 elseif lane_count > 0 then
@@ -63,11 +75,17 @@ local function judge(id, lane)
   return 'go'
 end
 
+-- What we hold and somebody took off the pending list with our consumer is ours as long as it stands in the stream.
+local function is_adrift(id, l)
+  return torn and alone and (l == 0 or owner[l] == identity) and #redis.pcall('XRANGE', stream, id, id) == 1
+      and #redis.pcall('XPENDING', stream, group, id, id, 1) == 0
+end
+
 -- Acks, block by block: whole where the lane is ours, one by one where it is not.
 local first_count = first_lane + lane_count
 local at = first_count + lane_count
 local first_ack = at
-local blocks, singles, stale, whole_batch = {}, {}, {}, true
+local blocks, singles, loose, stale, whole_batch = {}, {}, {}, {}, true
 for l = 0, lane_count do
   local n = l == 0 and free_acks or tonumber(ARGV[first_count + l - 1])
   if n > 0 then
@@ -81,7 +99,17 @@ for l = 0, lane_count do
         end
       end
     end
-    if all then
+    if all and torn and l > 0 then
+      -- Each by itself: what is finished is counted, whether it is pending or not.
+      whole_batch = false
+      for i = at, at + n - 1 do
+        if #redis.pcall('XPENDING', stream, group, ARGV[i], ARGV[i], 1) > 0 then
+          blocks[#blocks + 1] = { l, i, i }
+        elseif is_adrift(ARGV[i], l) then
+          loose[#loose + 1] = { l, ARGV[i] }
+        end
+      end
+    elseif all then
       blocks[#blocks + 1] = { l, at, at + n - 1 }
     else
       whole_batch = false
@@ -89,6 +117,7 @@ for l = 0, lane_count do
         local verdict = l == 0 and is_ours(ARGV[i]) and 'go' or judge(ARGV[i], l)
         if bad then return bad end
         if verdict == 'go' then singles[#singles + 1] = ARGV[i] end
+        if verdict == 'done' and l == 0 and is_adrift(ARGV[i], 0) then loose[#loose + 1] = { 0, ARGV[i] } end
         if verdict == 'stale' then stale[#stale + 1] = i - first_ack + 1 end
       end
     end
@@ -98,7 +127,7 @@ end
 local last_ack = at - 1
 
 -- The other outcomes.
-local ids, lane, body, outcome, place, state = {}, {}, {}, {}, {}, {}
+local ids, lane, body, outcome, place, state, adrift = {}, {}, {}, {}, {}, {}, {}
 for i = 1, other_count do
   ids[i], lane[i], body[i], outcome[i] = ARGV[at], tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2]), ARGV[at + 3]
   place[i] = at + 4
@@ -106,6 +135,7 @@ for i = 1, other_count do
   if outcome[i] == 'r' then at = at + 3 end
   if outcome[i] == 'd' then at = at + 3 + tonumber(ARGV[at + 2]) end
 
+  local named = lane[i]
   if lane[i] > 0 and owner[lane[i]] == identity then
     state[i] = is_ours(ids[i]) and 'go' or 'done'
   elseif lane[i] == 0 and is_ours(ids[i]) then
@@ -115,6 +145,8 @@ for i = 1, other_count do
     if bad then return bad end
     lane[i] = 0
   end
+  adrift[i] = state[i] == 'done' and is_adrift(ids[i], named)
+  if adrift[i] then state[i] = 'go' end
 end
 
 -- A dead letter takes the big body along: moved where nobody else needs it, else copied.
@@ -170,6 +202,13 @@ end
 for _, block in ipairs(blocks) do
   count_down(block[1], redis.pcall('XACK', stream, group, unpack(ARGV, block[2], block[3])))
 end
+local function count_loose(l)
+  if held[l] then
+    held[l] = math.max(0, held[l] - 1)
+    changed[l] = true
+  end
+end
+for _, entry in ipairs(loose) do count_loose(entry[1]) end
 local finished = singles
 if #singles > 0 then count_down(0, redis.pcall('XACK', stream, group, unpack(singles))) end
 if not whole_batch then
@@ -181,8 +220,10 @@ for i = 1, other_count do
   if state[i] == 'go' and outcome[i] ~= 'r' then
     finished[#finished + 1] = ids[i]
     count_down(lane[i], redis.pcall('XACK', stream, group, ids[i]))
+    if adrift[i] then count_loose(lane[i]) end
   end
 end
+for _, entry in ipairs(loose) do finished[#finished + 1] = entry[2] end
 local any_acks = whole_batch and ack_count > 0
 local any_finished = any_acks or #finished > 0
 if any_finished and removed == 0 and not trouble then

@@ -72,7 +72,7 @@ impl Side {
         let Some(place) = self.seat(*seat) else { return String::new() };
         let seat = &self.seats[place];
         let cursor = if *rewind { EntryId::ZERO } else { seat.cursor };
-        let request = Fetch { cursor, count: *count, max_bytes: *max_bytes, new: *new };
+        let request = Fetch { cursor, count: *count, max_bytes: *max_bytes, new: *new, wary: *rewind };
         let group = seat.group;
         match self.lab.transport.fetch(&self.groups[group], &seat.session, &request).await {
             Ok(Ok(fetched)) => {
