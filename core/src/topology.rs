@@ -244,6 +244,16 @@ pub fn body_key(stream: &str, id: &str) -> Name {
     of_id(stream, "body", id)
 }
 
+/// Mark of what a platform's gateways sent, by its message key, beside the outbound stream.
+pub fn sent_key(stream: &str, message_key: &str) -> Name {
+    of_id(stream, "sent", message_key)
+}
+
+/// [`sent_key`] of what has no message key, by its entry.
+pub fn sent_entry_key(stream: &str, entry: &str) -> Name {
+    of_id(stream, "sent-entry", entry)
+}
+
 /// A key of one id. The `#` keeps it apart from the keys of a group that is called like `what`.
 fn of_id(stream: &str, what: &str, id: &str) -> Name {
     format!("{stream}:{what}:#{}", encode(id)).into()
@@ -293,6 +303,7 @@ mod tests {
         assert_ne!(GroupKeys::new("s", "mid").lanes, message_id_key("s", "lanes"));
         assert_ne!(message_id_key("s", "a:mid:b"), message_id_key("s:mid:a", "b"));
         assert_ne!(message_id_key("s", "groups"), groups_key("s:mid"));
+        assert_ne!(sent_key("s", "1-0"), sent_entry_key("s", "1-0"));
         assert_eq!(&*message_id_key("s", "{a}*"), "s:mid:#%7Ba%7D%2A");
     }
 

@@ -20,7 +20,7 @@ mod outcome;
 mod paged;
 mod shared;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::marker::PhantomData;
 use std::sync::Arc;

@@ -74,8 +74,9 @@ impl Intake {
     /// Ends when the adapter says that its connection broke, with its reason. For gateways.
     pub async fn broken(&self) -> Error {
         let mut over = self.inner.over.subscribe();
-        match over.wait_for(Option::is_some).await.as_deref() {
-            Ok(Some(Over::Failed(error))) => error.clone(),
+        let over = over.wait_for(Option::is_some).await.map(|over| over.clone());
+        match over {
+            Ok(Some(Over::Failed(error))) => error,
             // We hold the sender: only a closed intake comes here, and nobody asks that one.
             _ => std::future::pending().await,
         }

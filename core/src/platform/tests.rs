@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::bus::Bus;
-use crate::envelope::{Envelope, Inbound, Map};
+use crate::envelope::{Envelope, Inbound, Map, Outbound};
 use crate::error::{Error, Result};
 use crate::provision::Role;
 use crate::publish::Publisher;
@@ -123,4 +123,48 @@ async fn what_cannot_be_a_message_of_the_platform_is_refused() {
     let message = IncomingMessage::new_at("web", "c1", "u1", "Ann", "hello", 5.0);
     assert_eq!(intake.message(message).await.unwrap_err().code(), "closed");
     assert!(received(&bus).await.is_empty());
+}
+
+/// What stands in the outbound stream.
+async fn said(bus: &Bus) -> Vec<Outbound> {
+    let entries = bus.entries(&bus.topology().outbound_stream("web"), EntryId::ZERO, 100).await.unwrap();
+    entries.iter().map(|entry| Outbound::decode(field(&entry.fields, "data").unwrap()).unwrap()).collect()
+}
+
+fn question() -> Inbound {
+    Inbound::new("web", "c1", "u1", "hi").with_trace_id("t1").with_extra(Map::from([(NONCE, "n1")]))
+}
+
+#[tokio::test]
+async fn a_turn_that_runs_again_says_everything_under_the_same_keys_and_stores_it_once() {
+    let bus = bus().await;
+    for _ in 0..2 {
+        let proxy = ProxyAdapter::for_message(&bus, &question());
+        proxy.perform(Outbound::message("", "one")).await.unwrap();
+        proxy.perform(Outbound::file("c2", "a", "text/plain", "x")).await.unwrap();
+        proxy.perform(Outbound::message("", "two").with_message_key("own")).await.unwrap();
+        proxy.perform(Outbound::message("", "three")).await.unwrap();
+        proxy.end(None).await.unwrap();
+        proxy.end(Some("too late")).await.unwrap();
+    }
+    let said = said(&bus).await;
+    let keys: Vec<_> = said.iter().map(|action| action.message_key.as_deref().unwrap()).collect();
+    assert_eq!(keys, ["t1:message:0", "t1:file:0", "own", "t1:message:1", "t1:turn_complete:0"]);
+    let channels: Vec<_> = said.iter().map(|action| action.channel_id.as_str()).collect();
+    assert_eq!(channels, ["c1", "c2", "c1", "c1", "c1"]);
+    assert!(said.iter().all(|action| action.trace_id == "t1" && action.platform == "web"));
+}
+
+#[tokio::test]
+async fn outside_of_a_turn_there_are_no_keys() {
+    let bus = bus().await;
+    let proxy = ProxyAdapter::new(&bus, "web");
+    for _ in 0..2 {
+        proxy.perform(Outbound::message("c1", "hi")).await.unwrap();
+    }
+    proxy.perform(Outbound::presence("busy", None)).await.unwrap();
+    // Nobody asked for it.
+    proxy.end(None).await.unwrap();
+    let said = said(&bus).await;
+    assert_eq!((said.len(), said.iter().filter(|action| action.message_key.is_some()).count()), (3, 0));
 }

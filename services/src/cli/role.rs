@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use stargazer_core::VERSION;
 use stargazer_core::config::{BusConfig, ConsumerConfig};
+use stargazer_core::platform::GatewayConfig;
 use stargazer_scripted_model::ScriptedModel;
 use tokio::sync::oneshot;
 use tracing::{info, warn};
@@ -18,9 +19,8 @@ use super::{Failure, demo, screen};
 use crate::host::{Health, HostOptions, Lifecycle, Phase, Service, ServiceHost};
 use crate::http::{ApiOptions, Listener, Port, api_routes, health_routes};
 use crate::processor::{Processor, Tools};
-use crate::roles::Inference;
-use crate::roles::gateway::Gateway;
 use crate::roles::webchat::{PLATFORM, WebChat};
+use crate::roles::{Gateway, Inference};
 use crate::settings::Environment;
 
 /// The bus of `dev`, shared in the process.
@@ -114,11 +114,14 @@ impl Process {
 
     fn add_gateway(&mut self, options: &PlatformArgs, mut consumer: ConsumerConfig) {
         consumer.drain_timeout = self.common.drain_timeout;
-        let chat = Arc::new(WebChat::new(options.instances.clone(), self.common.drain_timeout));
+        consumer.name = "gateway".into();
+        let mut config = GatewayConfig::default();
+        config.consumer = consumer;
+        let chat = Arc::new(WebChat::new(options.instances.clone()));
         let api = ApiOptions { max_body: options.max_body, loopback: self.loopback };
         let routes = api_routes(chat.clone(), self.lifecycle.clone(), &api);
         self.listener.add_routes(routes);
-        self.services.push(Box::new(Gateway::new(consumer, vec![chat])));
+        self.services.push(Box::new(Gateway::new(config, vec![chat])));
     }
 
     fn add_inference(&mut self, work: &WorkArgs, retry: Option<Duration>, mut consumer: ConsumerConfig) {

@@ -1,18 +1,17 @@
 //! The turn of a message: model and tools in turns, and the answer through the bus.
 //!
 //! A turn may run again, wholly or in part: after a failure, or after a crash. Everything it says has a key that is the
-//! same whenever it runs (see [`Proxy`]), so what was stored before is not stored again.
+//! same whenever it runs (see [`ProxyAdapter`]), so what was stored before is not stored again.
 
-mod proxy;
 mod tools;
 
 use std::fmt;
 
 use stargazer_core::envelope::{Attachment, Inbound, Outbound};
+use stargazer_core::platform::ProxyAdapter;
 use stargazer_core::{Error, Publisher};
 use stargazer_scripted_model::{ModelError, Part, Prompt, ScriptedModel};
 
-pub use proxy::{NONCE, Proxy, TURN_COMPLETE, TurnEnd};
 pub use tools::{ToolError, Tools};
 
 /// How often the model may ask for tools in one turn.
@@ -77,13 +76,13 @@ impl Processor {
         let mut files = message.attachments.iter().map(Attachment::from_map).collect::<Result<Vec<_>, _>>()?;
         let mut prompt = Prompt::new(message.content.clone()).with_files(files.len()).with_attempt(attempt);
         let (text, numbers) = self.generate(&mut prompt).await?;
-        let mut proxy = Proxy::new(bus, message);
-        proxy.send(Outbound::message("", text).with_reply_to(&message.message_id)).await?;
+        let proxy = ProxyAdapter::for_message(bus, message);
+        proxy.perform(Outbound::message("", text).with_reply_to(&message.message_id)).await?;
         for number in numbers {
             let Some(file) = files.get_mut(number).map(std::mem::take) else { continue };
-            proxy.send(Outbound::file("", file.filename, file.mimetype, file.data)).await?;
+            proxy.perform(Outbound::file("", file.filename, file.mimetype, file.data)).await?;
         }
-        proxy.end(&TurnEnd::Completed).await?;
+        proxy.end(None).await?;
         Ok(())
     }
 

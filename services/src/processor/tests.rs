@@ -1,4 +1,5 @@
 use stargazer_core::envelope::{Action, Envelope, Map};
+use stargazer_core::platform::{NONCE, TURN_COMPLETE};
 use stargazer_core::{Bus, Role};
 use stargazer_scripted_model::Pace;
 

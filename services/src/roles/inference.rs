@@ -9,13 +9,14 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use stargazer_core::config::ConsumerConfig;
 use stargazer_core::envelope::Inbound;
+use stargazer_core::platform::ProxyAdapter;
 use stargazer_core::{Bus, Consumer, Delivery, HandlerResult, Outcome, Result, Role};
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
-use super::gateway::joined;
+use super::joined;
 use crate::host::Service;
-use crate::processor::{Processor, Proxy, TurnEnd};
+use crate::processor::Processor;
 
 /// Attempts at a message unless set otherwise: one for each failure that the scripted model knows, one that succeeds,
 /// and two more for crashes.
@@ -93,7 +94,7 @@ async fn answer(processor: Arc<Processor>, last: u32, delivery: Delivery<Inbound
         return Err(error.into());
     }
     warn!(%id, trace_id, attempt, %error, "a turn failed for good");
-    if let Err(error) = Proxy::new(bus, &message).end(&TurnEnd::Failed(error.to_string())).await {
+    if let Err(error) = ProxyAdapter::for_message(bus, &message).end(Some(&error.to_string())).await {
         warn!(%id, trace_id, %error, "the asker could not be told that the turn failed");
     }
     if error.retryable() { Err(error.into()) } else { Ok(Outcome::reject(error.to_string())) }

@@ -8,6 +8,7 @@ mod losing;
 mod loss;
 mod modes;
 mod ordering;
+mod platforms;
 mod publishing;
 mod refusing;
 
@@ -62,6 +63,12 @@ scenarios! {
     loss:
         a_capped_stream_tells_the_time_to_loss,
         what_stands_before_the_oldest_is_counted;
+    platforms:
+        a_message_goes_from_a_platform_to_a_worker_and_back,
+        what_was_sent_is_not_sent_again,
+        a_send_that_a_gateway_died_in_is_repeated_and_told,
+        a_send_that_a_gateway_died_in_can_be_left_to_people,
+        an_adapter_that_breaks_is_started_again;
     publishing:
         a_message_id_is_stored_once,
         a_full_stream_refuses_a_publish,

@@ -39,6 +39,8 @@ pub(crate) struct Faulty {
     pub percent: std::sync::atomic::AtomicU64,
     /// The next request finds a mistake of our own.
     pub broken: std::sync::atomic::AtomicBool,
+    /// The process on this side is gone: no request leaves any more, and none ends.
+    pub dead: std::sync::atomic::AtomicBool,
 }
 
 enum Fate {
@@ -49,8 +51,15 @@ enum Fate {
 }
 
 impl Faulty {
+    pub(crate) fn new(inner: Arc<dyn Transport>, dice: Dice, percent: u64) -> Self {
+        Self { inner, dice, percent: percent.into(), broken: false.into(), dead: false.into() }
+    }
+
     async fn fate(&self) -> Fate {
         assert!(!self.broken.load(std::sync::atomic::Ordering::SeqCst), "broken, as the test wants it");
+        if self.dead.load(std::sync::atomic::Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let percent = self.percent.load(std::sync::atomic::Ordering::SeqCst);
         if percent > 0 {
             tokio::time::sleep(Duration::from_millis(self.dice.below(20))).await;

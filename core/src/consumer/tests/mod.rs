@@ -1,7 +1,7 @@
 //! The consumer end to end on the in-process engine, with paused time.
 
 mod exclusive;
-mod faulty;
+pub(crate) mod faulty;
 mod locks;
 mod poison;
 mod schedules;
@@ -313,8 +313,7 @@ async fn a_retry_that_never_comes_holds_its_lane_only() {
 async fn a_consumer_whose_task_died_says_so_and_ends_its_handlers() {
     let clock = crate::clock::SystemClock::shared();
     let inner: Arc<dyn crate::transport::Transport> = crate::engine::Engine::new(clock.clone());
-    let dice = faulty::Dice::new(1);
-    let faulty = Arc::new(faulty::Faulty { inner, dice, percent: 0.into(), broken: false.into() });
+    let faulty = Arc::new(faulty::Faulty::new(inner, faulty::Dice::new(1), 0));
     let bus = Bus::over(faulty.clone(), clock, crate::config::BusConfig::default());
     publish(&bus, 1, "x").await;
     let inbox = bus.consume_inbound().open().await.unwrap();
@@ -331,8 +330,7 @@ async fn a_consumer_whose_task_died_says_so_and_ends_its_handlers() {
 async fn closing_ends_also_when_the_server_is_gone() {
     let clock = crate::clock::SystemClock::shared();
     let inner: Arc<dyn crate::transport::Transport> = crate::engine::Engine::new(clock.clone());
-    let percent = std::sync::atomic::AtomicU64::new(0);
-    let faulty = Arc::new(faulty::Faulty { inner, dice: faulty::Dice::new(1), percent, broken: false.into() });
+    let faulty = Arc::new(faulty::Faulty::new(inner, faulty::Dice::new(1), 0));
     let bus = Bus::over(faulty.clone(), clock, crate::config::BusConfig::default());
     publish(&bus, 1, "x").await;
     let inbox = bus.consume_inbound().open().await.unwrap();

@@ -2,7 +2,7 @@
 //! nothing may be lost, overtaken, run twice at the same time or left behind.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering as Atomic};
+use std::sync::atomic::Ordering as Atomic;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -109,8 +109,7 @@ async fn schedule(seed: u64, messages: i64, ordering: Ordering) -> Result<(), St
     let dice = Arc::new(Dice::new(seed));
     let clock = crate::clock::SystemClock::shared();
     let engine: Arc<dyn Transport> = Engine::new(clock.clone());
-    let faulty =
-        Arc::new(Faulty { inner: engine, dice: Dice::new(seed ^ 1), percent: AtomicU64::new(8), broken: false.into() });
+    let faulty = Arc::new(Faulty::new(engine, Dice::new(seed ^ 1), 8));
     let bus = Bus::over(faulty.clone(), clock, crate::config::BusConfig::default());
     let log = Log::default();
     let mut workers = Vec::new();

@@ -1,7 +1,7 @@
 //! The platform `webchat`: what is posted over HTTP becomes a message, what workers say is collected for the turn.
 //!
 //! A message posted here opens a *turn*: its id is the message's trace id, which everything that is said for it carries,
-//! and the nonce that the end of the turn names (see [`crate::processor::Proxy`]). The turn is opened before the message
+//! and the nonce that the end of the turn names (see [`stargazer_core::platform::NONCE`]). The turn is opened before the message
 //! is published, and its lane brings the end behind everything else, so a turn that is complete holds all of its
 //! replies, in order. It does not matter how many workers answer, but turns live in the memory of this process: with
 //! several gateways of this platform on one bus, what another one reads is not seen by those who wait here, and a
@@ -9,19 +9,18 @@
 
 mod turns;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use async_trait::async_trait;
-use stargazer_core::envelope::{Action, Attachment, Inbound, Map, Outbound};
+use stargazer_core::envelope::{Attachment, Button, File, IncomingMessage, Map, Outbound};
+use stargazer_core::platform::{Adapter, Intake, NONCE, SendContext, TurnEnd};
 use stargazer_core::{Error, ErrorKind, Result};
 use tracing::debug;
 use uuid::Uuid;
 
 pub use turns::{Status, Turn, TurnState};
 
-use crate::processor::{NONCE, TURN_COMPLETE};
-use crate::roles::gateway::{Adapter, Inbox};
 use turns::Turns;
 
 /// Name of the platform.
@@ -48,15 +47,16 @@ pub struct Post {
 #[derive(Debug)]
 pub struct WebChat {
     instances: Vec<String>,
-    drain_timeout: Duration,
-    inbox: Mutex<Option<Inbox>>,
+    running: AtomicBool,
+    /// While messages are taken.
+    intake: Mutex<Option<Intake>>,
     turns: Turns,
 }
 
 impl WebChat {
-    /// The platform with these instances. Draining waits for open turns as long as `drain_timeout`.
-    pub fn new(instances: Vec<String>, drain_timeout: Duration) -> Self {
-        Self { instances, drain_timeout, inbox: Mutex::default(), turns: Turns::default() }
+    /// The platform with these instances.
+    pub fn new(instances: Vec<String>) -> Self {
+        Self { instances, running: AtomicBool::new(false), intake: Mutex::default(), turns: Turns::default() }
     }
 
     /// Whether there is such an instance.
@@ -79,82 +79,117 @@ impl WebChat {
         if !self.has_instance(instance) {
             return Err(Error::new(ErrorKind::NotFound, format!("there is no instance {instance:?}")));
         }
-        let inbox = self.inbox().clone().ok_or_else(|| Error::closed("gateway"))?;
-        let message = message(instance, post)?;
-        let turn = self.turns.open(&message.trace_id, &message.message_id);
-        match inbox.put(&message).await {
+        let intake = self.intake().clone().ok_or_else(|| Error::closed("gateway"))?;
+        let (turn, message) = message(instance, post);
+        let turn = self.turns.open(&turn, &message.message_id);
+        match intake.message(message).await {
             Ok(_) => Ok(turn),
             Err(error) => {
-                self.turns.forget(&message.trace_id);
+                self.turns.forget(&turn.id);
                 Err(error)
             }
         }
     }
 
-    fn inbox(&self) -> std::sync::MutexGuard<'_, Option<Inbox>> {
-        self.inbox.lock().unwrap_or_else(PoisonError::into_inner)
+    fn intake(&self) -> std::sync::MutexGuard<'_, Option<Intake>> {
+        self.intake.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds something to the turn that it belongs to. What is repeated has the key of the first time, by which the turn
+    /// knows it.
+    fn reply(&self, mut reply: Outbound, context: &SendContext) {
+        reply.trace_id.clone_from(&context.trace_id);
+        reply.message_key.clone_from(&context.message_key);
+        if let Some(message_id) = &context.reply_to {
+            reply = reply.with_reply_to(message_id);
+        }
+        if !self.turns.reply(&context.trace_id, &reply) {
+            debug!(trace_id = context.trace_id, "nobody here asked for this");
+        }
     }
 }
 
-/// The envelope of a post. The channel on the platform is `{instance}:{channel}`.
-fn message(instance: &str, post: Post) -> Result<Inbound> {
+/// The turn of a post and its message. The channel on the platform is `{instance}:{channel}`.
+fn message(instance: &str, post: Post) -> (String, IncomingMessage) {
     let channel = format!("{instance}:{}", post.channel.as_deref().unwrap_or(&post.user));
     let name = post.user_name.unwrap_or_else(|| post.user.clone());
-    let mut message = Inbound::new(PLATFORM, channel, post.user, post.text).with_username(name);
+    // Written when it is taken in.
+    let mut message = IncomingMessage::new_at(PLATFORM, channel, post.user, name, post.text, 0.0);
     let turn = Uuid::new_v4().simple().to_string();
-    message.extra = Map::from([("instance_id", instance), (NONCE, turn.as_str())]);
-    message.trace_id = turn;
-    message.is_dm = post.channel.is_none();
-    message.reply_to = post.reply_to;
-    message.attachments = post.attachments.iter().map(Attachment::to_map).collect::<Result<_>>()?;
-    Ok(message)
+    message.extra = Map::from([("instance_id", instance), (NONCE, turn.as_str()), ("trace_id", turn.as_str())]);
+    message.extra.insert("is_dm", post.channel.is_none());
+    message.message_id = Uuid::new_v4().to_string();
+    message.reply_to_id = post.reply_to.unwrap_or_default();
+    message.attachments = post.attachments;
+    (turn, message)
 }
 
 #[async_trait]
 impl Adapter for WebChat {
-    fn platform(&self) -> &str {
+    fn name(&self) -> &str {
         PLATFORM
     }
 
-    async fn start(&self, inbox: Inbox) -> Result<()> {
-        *self.inbox() = Some(inbox);
+    async fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    async fn start(&self, intake: Intake) -> Result<()> {
+        *self.intake() = Some(intake);
+        self.running.store(true, Ordering::Release);
         Ok(())
     }
 
     async fn drain(&self) {
-        *self.inbox() = None;
-        if tokio::time::timeout(self.drain_timeout, self.turns.unwatched()).await.is_err() {
-            debug!("some turns did not end in time; who waits for them is told so");
-        }
+        *self.intake() = None;
+        self.turns.unwatched().await;
     }
 
     async fn stop(&self) -> Result<()> {
-        *self.inbox() = None;
+        *self.intake() = None;
+        self.running.store(false, Ordering::Release);
         Ok(())
     }
 
-    async fn perform(&self, action: &Outbound) -> Result<()> {
-        match &action.action {
-            Action::Message(_) | Action::File(_) | Action::Buttons(_) | Action::Reaction(_) => {
-                if !self.turns.reply(&action.trace_id, action) {
-                    debug!(trace_id = action.trace_id, "nobody here asked for this");
-                }
-                Ok(())
-            }
-            // Nobody is shown these while answers are collected.
-            Action::Typing(_) | Action::Presence(_) => Ok(()),
-            Action::Rpc(rpc) if rpc.method == TURN_COMPLETE => {
-                let error = (rpc.params.text("status") == Some("failed"))
-                    .then(|| rpc.params.text("error").unwrap_or("no reason was given").to_owned());
-                self.turns.end(rpc.params.text("nonce").unwrap_or_default(), error);
-                Ok(())
-            }
-            Action::Rpc(rpc) => {
-                let what = format!("webchat has no call {:?}", rpc.method);
-                Err(Error::new(ErrorKind::Rejected, what))
-            }
-            other => Err(Error::new(ErrorKind::Rejected, format!("webchat cannot do {:?}", other.type_name()))),
-        }
+    async fn send(&self, channel_id: &str, text: &str, context: &SendContext) -> Result<String> {
+        self.reply(Outbound::message(channel_id, text), context);
+        Ok(String::new())
+    }
+
+    async fn send_file(&self, channel_id: &str, file: &File, context: &SendContext) -> Result<String> {
+        let sent = Outbound::file(channel_id, &file.filename, &file.mimetype, file.data.clone());
+        self.reply(sent.with_text(&context.caption), context);
+        Ok(String::new())
+    }
+
+    async fn send_with_buttons(
+        &self,
+        channel_id: &str,
+        text: &str,
+        buttons: &[Button],
+        context: &SendContext,
+    ) -> Result<String> {
+        self.reply(Outbound::buttons(channel_id, text, buttons.to_vec()), context);
+        Ok(String::new())
+    }
+
+    async fn react(&self, channel_id: &str, message_id: &str, emoji: &str, context: &SendContext) -> Result<()> {
+        self.reply(Outbound::reaction(channel_id, message_id, emoji), context);
+        Ok(())
+    }
+
+    async fn turn_complete(&self, _channel_id: &str, end: &TurnEnd) -> Result<()> {
+        self.turns.end(&end.nonce, end.error.clone());
+        Ok(())
+    }
+
+    async fn is_channel_valid(&self, channel_id: &str) -> Result<bool> {
+        Ok(channel_id.split_once(':').is_some_and(|(instance, _)| self.has_instance(instance)))
+    }
+
+    /// Nobody is there to read what was not asked for.
+    async fn should_skip_channel_heartbeat(&self, _channel_id: &str) -> Result<bool> {
+        Ok(true)
     }
 }
 

@@ -1,11 +1,9 @@
-use stargazer_core::envelope::{Map, Rpc};
-
 use super::*;
 
 async fn chat() -> (WebChat, stargazer_core::Bus) {
     let bus = stargazer_core::Bus::connect("memory://").await.unwrap();
-    let chat = WebChat::new(vec!["demo".into()], Duration::from_secs(5));
-    chat.start(Inbox::new(bus.clone())).await.unwrap();
+    let chat = WebChat::new(vec!["demo".into()]);
+    chat.start(Intake::new(&bus, PLATFORM)).await.unwrap();
     (chat, bus)
 }
 
@@ -13,18 +11,17 @@ fn post(text: &str) -> Post {
     Post { text: text.into(), user: "ann".into(), ..Post::default() }
 }
 
-fn end(turn: &Turn, error: Option<&str>) -> Outbound {
-    let mut params = Map::from([("nonce", turn.id.as_str())]);
-    params.insert("status", if error.is_some() { "failed" } else { "completed" });
-    if let Some(error) = error {
-        params.insert("error", error);
-    }
-    Outbound::rpc(TURN_COMPLETE, params, "", "")
+async fn end(chat: &WebChat, turn: &Turn, error: Option<&str>) {
+    let end = error.map_or_else(|| TurnEnd::completed(&turn.id), |error| TurnEnd::failed(&turn.id, error));
+    chat.turn_complete("demo:ann", &end).await.unwrap();
 }
 
-fn said(turn: &Turn, n: u64) -> Outbound {
-    let key = Outbound::key_for(&turn.id, "message", n);
-    Outbound::message("demo:ann", format!("reply {n}")).with_trace_id(&turn.id).with_message_key(key)
+async fn say(chat: &WebChat, turn: &Turn, n: u64) {
+    let context = SendContext::new()
+        .with_trace_id(&turn.id)
+        .with_message_key(Outbound::key_for(&turn.id, "message", n))
+        .with_reply_to("m1");
+    chat.send("demo:ann", &format!("reply {n}"), &context).await.unwrap();
 }
 
 #[tokio::test]
@@ -32,10 +29,10 @@ async fn a_turn_collects_its_replies_once_and_ends() {
     let (chat, _bus) = chat().await;
     let turn = chat.post("demo", post("hello")).await.unwrap();
     for n in [0, 1, 0, 1] {
-        chat.perform(&said(&turn, n)).await.unwrap();
+        say(&chat, &turn, n).await;
     }
     assert_eq!(turn.now().status, Status::Running);
-    chat.perform(&end(&turn, None)).await.unwrap();
+    end(&chat, &turn, None).await;
     turn.ended().await;
     let state = chat.turn(&turn.id).unwrap().now();
     let texts: Vec<_> = state.replies.iter().map(|reply| reply.text.as_str()).collect();
@@ -46,31 +43,38 @@ async fn a_turn_collects_its_replies_once_and_ends() {
 async fn the_first_end_counts() {
     let (chat, _bus) = chat().await;
     let turn = chat.post("demo", post("hello")).await.unwrap();
-    chat.perform(&end(&turn, Some("the model is gone"))).await.unwrap();
-    chat.perform(&end(&turn, None)).await.unwrap();
+    end(&chat, &turn, Some("the model is gone")).await;
+    end(&chat, &turn, None).await;
     assert_eq!(turn.now().status, Status::Failed("the model is gone".into()));
 }
 
 #[tokio::test]
-async fn what_nobody_asked_for_and_what_is_not_a_reply_is_done() {
+async fn what_nobody_asked_for_is_done_all_the_same() {
     let (chat, _bus) = chat().await;
-    let actions = [
-        Outbound::message("demo:x", "surprise").with_trace_id("unknown"),
-        Outbound::typing("demo:x"),
-        Outbound::presence("busy", None),
-        Outbound::rpc(TURN_COMPLETE, Map::from([("nonce", "unknown")]), "", ""),
-    ];
-    for action in actions {
-        chat.perform(&action).await.unwrap();
-    }
+    chat.send("demo:x", "surprise", &SendContext::new().with_trace_id("unknown")).await.unwrap();
+    chat.turn_complete("demo:x", &TurnEnd::completed("unknown")).await.unwrap();
 }
 
 #[tokio::test]
-async fn an_unknown_call_is_refused_for_good() {
+async fn everything_that_can_be_sent_is_a_reply() {
     let (chat, _bus) = chat().await;
-    let mut action = Outbound::typing("");
-    action.action = Rpc { method: "fetch_history".into(), ..Rpc::default() }.into();
-    assert_eq!(chat.perform(&action).await.unwrap_err().kind(), ErrorKind::Rejected);
+    let turn = chat.post("demo", post("hello")).await.unwrap();
+    let context = SendContext::new().with_trace_id(&turn.id).with_reply_to("m1").with_caption("look");
+    let file = File { filename: "a.txt".into(), mimetype: "text/plain".into(), data: "abc".into() };
+    chat.send_file("demo:ann", &file, &context).await.unwrap();
+    chat.send_with_buttons("demo:ann", "well?", &[Button::new("yes", "y")], &context).await.unwrap();
+    chat.react("demo:ann", "m1", "👍", &context).await.unwrap();
+    let kinds: Vec<_> = turn.now().replies.iter().map(|reply| reply.action.type_name()).collect();
+    assert_eq!((kinds, turn.now().replies[0].text.as_str()), (vec!["file", "buttons", "reaction"], "look"));
+}
+
+#[tokio::test]
+async fn channels_of_unknown_instances_are_not_valid() {
+    let (chat, _bus) = chat().await;
+    assert!(chat.is_channel_valid("demo:ann").await.unwrap());
+    for unknown in ["other:ann", "demo", ""] {
+        assert!(!chat.is_channel_valid(unknown).await.unwrap(), "{unknown}");
+    }
 }
 
 #[tokio::test]
@@ -103,21 +107,25 @@ async fn draining_takes_nothing_and_waits_for_those_who_wait() {
         let chat = chat.clone();
         async move { chat.drain().await }
     });
-    while chat.inbox().is_some() {
+    while chat.intake().is_some() {
         tokio::task::yield_now().await;
     }
     assert_eq!(chat.post("demo", post("late")).await.unwrap_err().kind(), ErrorKind::Closed);
     assert!(!draining.is_finished());
-    chat.perform(&end(&turn, None)).await.unwrap();
+    end(&chat, &turn, None).await;
     waiting.await.unwrap();
     draining.await.unwrap();
 }
 
 #[test]
 fn a_channel_is_the_users_own_unless_named() {
-    let own = message("demo", post("x")).unwrap();
+    let envelope = |post| {
+        let (turn, message) = message("demo", post);
+        (turn, message.to_inbound_envelope().unwrap())
+    };
+    let (_, own) = envelope(post("x"));
     assert_eq!((own.channel_id.as_str(), own.is_dm, own.platform.as_str()), ("demo:ann", true, "webchat"));
-    let named = message("demo", Post { channel: Some("room".into()), ..post("x") }).unwrap();
+    let (turn, named) = envelope(Post { channel: Some("room".into()), ..post("x") });
     assert_eq!((named.channel_id.as_str(), named.is_dm), ("demo:room", false));
-    assert_eq!(named.extra.text(NONCE), Some(named.trace_id.as_str()));
+    assert_eq!((named.extra.text(NONCE), named.trace_id.as_str()), (Some(turn.as_str()), turn.as_str()));
 }

@@ -1,0 +1,141 @@
+//! Calls of workers on an adapter.
+
+use super::fake::Act;
+use super::*;
+use crate::envelope::{Action, Map, ToolReply, Value};
+use crate::error::ErrorKind;
+
+/// Makes calls and gives their replies, in the order of the calls.
+async fn answers(bus: &Bus, calls: Vec<Outbound>) -> Vec<ToolReply> {
+    let stream = bus.topology().tools_reply_stream("w1");
+    let count = calls.len();
+    publish(bus, calls).await;
+    until("all are answered", async || {
+        bus.entries(&stream, EntryId::ZERO, 100).await.is_ok_and(|entries| entries.len() >= count)
+    })
+    .await;
+    finished(bus).await;
+    let entries = bus.entries(&stream, EntryId::ZERO, 100).await.unwrap();
+    let mut replies: Vec<_> =
+        entries.iter().map(|entry| ToolReply::decode(field(&entry.fields, "data").unwrap()).unwrap()).collect();
+    replies.sort_by(|a, b| a.correlation_id.cmp(&b.correlation_id));
+    replies
+}
+
+fn call(bus: &Bus, id: u32, method: &str, params: Map) -> Outbound {
+    Outbound::rpc(method, params, &*bus.topology().tools_reply_stream("w1"), id.to_string()).with_trace_id("t1")
+}
+
+fn by(mut call: Outbound, deadline_ms: u64) -> Outbound {
+    let Action::Rpc(rpc) = &mut call.action else { panic!("{call:?}") };
+    rpc.deadline_ms = Some(deadline_ms);
+    call
+}
+
+fn code(reply: &ToolReply) -> &str {
+    reply.result.as_ref().unwrap_err().code.as_str()
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_are_answered_under_their_ids() {
+    let bus = bus().await;
+    let fake = Fake::new();
+    let gateway = started(&bus, &fake, config()).await;
+    let channel = |id| Map::from([("channel_id", id)]);
+    let mut history = channel("c1");
+    history.insert("limit", 2);
+    let calls = vec![
+        call(&bus, 1, "is_channel_valid", channel("c1")),
+        call(&bus, 2, "is_channel_valid", channel("c2")),
+        call(&bus, 3, "should_skip_channel_heartbeat", channel("c1")),
+        call(&bus, 4, "fetch_history", history),
+        call(&bus, 5, "bot_identity", Map::new()),
+        call(&bus, 6, "echo", Map::from([("a", 1)])),
+    ];
+    let replies = answers(&bus, calls).await;
+    let results: Vec<_> = replies.iter().map(|reply| reply.result.clone().unwrap()).collect();
+    assert_eq!(results[..3], [true.into(), false.into(), false.into()]);
+    assert_eq!(results[3].as_list().unwrap().len(), 2);
+    assert_eq!(results[3].as_list().unwrap()[0].get("text").and_then(Value::as_str), Some("old 0"));
+    assert_eq!(results[4].get("user_id").and_then(Value::as_str), Some("bot"));
+    assert_eq!(results[5], Map::from([("a", 1)]).into());
+    assert!(replies.iter().all(|reply| reply.trace_id == "t1"));
+    gateway.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_fails_is_answered_and_not_tried_again() {
+    let bus = bus().await;
+    let fake = Fake::new().sends([Act::Fail(ErrorKind::Unavailable)]);
+    let gateway = started(&bus, &fake, config()).await;
+    let channel = Map::from([("channel_id", "c1")]);
+    let mut many = channel.clone();
+    many.insert("limit", 5000);
+    let failed = answers(&bus, vec![call(&bus, 1, "is_channel_valid", channel)]).await;
+    assert_eq!(code(&failed[0]), "unavailable");
+    let calls = vec![
+        call(&bus, 2, "is_channel_valid", Map::new()),
+        call(&bus, 3, "fetch_history", many),
+        call(&bus, 4, "dance", Map::new()),
+        by(call(&bus, 5, "bot_identity", Map::new()), 1),
+    ];
+    let replies = answers(&bus, calls).await;
+    let codes: Vec<_> = replies.iter().map(code).collect();
+    assert_eq!(codes, ["unavailable", "invalid", "invalid", "rejected", "expired"]);
+    assert_eq!(replies[4].result.as_ref().unwrap_err().rest.text("kind"), Some("expired"));
+    assert!(dead(&bus).await.is_empty());
+    gateway.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_hangs_ends_at_its_deadline() {
+    let bus = bus().await;
+    let fake = Fake::new().sends([Act::Hang, Act::Hang]);
+    let gateway = started(&bus, &fake, config()).await;
+    let channel = Map::from([("channel_id", "c1")]);
+    let began = tokio::time::Instant::now();
+    let soon = bus.clock().wall_ms() + 2000;
+    let replies = answers(&bus, vec![by(call(&bus, 1, "is_channel_valid", channel), soon)]).await;
+    assert_eq!(code(&replies[0]), "timeout");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    gateway.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_while_the_adapter_is_down_is_answered_at_once() {
+    let bus = bus().await;
+    let fake = Fake::new().starts(vec![Act::Fail(ErrorKind::Unavailable); 20]);
+    let gateway = started(&bus, &fake, config()).await;
+    let began = tokio::time::Instant::now();
+    let replies = answers(&bus, vec![call(&bus, 1, "bot_identity", Map::new())]).await;
+    assert_eq!(code(&replies[0]), "unavailable");
+    assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+    gateway.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_goes_to_reply_streams_only() {
+    let bus = bus().await;
+    let fake = Fake::new();
+    let gateway = started(&bus, &fake, config()).await;
+    publish(&bus, [Outbound::rpc("echo", Map::new(), "sg:stream:inbound", "1")]).await;
+    finished(&bus).await;
+    let dead = dead(&bus).await;
+    assert!(fake.said().is_empty() && dead.len() == 1 && dead[0].contains("reply_to"), "{dead:?}");
+    gateway.close().await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_without_a_reply_address_is_an_action() {
+    let bus = bus().await;
+    let fake = Fake::new().sends([Act::Fail(ErrorKind::Unavailable)]);
+    let gateway = started(&bus, &fake, config()).await;
+    let keyed = Outbound::rpc("echo", Map::new(), "", "").with_message_key("k");
+    publish(&bus, [keyed.clone(), Outbound::rpc("dance", Map::new(), "", "")]).await;
+    finished(&bus).await;
+    publish(&bus, [keyed]).await;
+    finished(&bus).await;
+    assert_eq!((texts(&fake.said()), dead(&bus).await.len()), (vec!["echo"], 1));
+    assert_eq!(health(&gateway).doubled, 1);
+    gateway.close().await.unwrap();
+}
