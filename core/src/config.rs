@@ -2,7 +2,11 @@
 //!
 //! Nothing is silently repaired: a value out of range is `Invalid`, with the range in the message.
 
+mod calls;
+
 use std::time::Duration;
+
+pub use calls::CallConfig;
 
 use crate::error::{Error, Result};
 use crate::policy::{LockId, Ordering, Retention};
@@ -32,6 +36,8 @@ pub struct BusConfig {
     pub retention: Retention,
     /// Retention of reply streams: `MAXLEN ~ 1000` (inferred: the original's number is not documented).
     pub reply_retention: Retention,
+    /// How calls are made and served.
+    pub calls: CallConfig,
     /// Check the cap inside the server with every publish instead of now and then.
     pub strict_cap: bool,
     /// Keep big bodies inside their entries, for fleets with readers of the original.
@@ -61,6 +67,7 @@ impl Default for BusConfig {
             strict_server: false,
             retention: Retention::Acked { cap: 1_000_000 },
             reply_retention: Retention::Capped { max_len: 1000 },
+            calls: CallConfig::default(),
             strict_cap: false,
             inline_bodies: false,
             max_body_bytes: 16 * 1024 * 1024,
@@ -118,6 +125,7 @@ impl BusConfig {
         }
         check_retention("retention", self.retention)?;
         check_retention("reply_retention", self.reply_retention)?;
+        self.calls.validate()?;
         at_least("response_timeout", self.response_timeout, Duration::from_millis(10))?;
         at_least("replica_timeout", self.replica_timeout, Duration::from_millis(1))?;
         if self.wait_replicas > 0 {

@@ -234,6 +234,31 @@ pub fn received_id(platform: &str, channel: &str, message: &str) -> Option<Strin
     (id.len() <= MAX_MESSAGE_ID_BYTES).then_some(id)
 }
 
+/// Channel on which those who serve a stream's requests are told what nobody waits for any more.
+pub fn control_channel(stream: &str) -> Name {
+    format!("{stream}:control").into()
+}
+
+/// Mark of a request that its caller cancelled; stands as long as the request may be read.
+pub fn cancelled_key(stream: &str, correlation_id: &str) -> Name {
+    of_id(stream, "cancelled", correlation_id)
+}
+
+/// Mark of a request that was answered; stands as long as it may be read again.
+pub fn answered_key(stream: &str, correlation_id: &str) -> Name {
+    of_id(stream, "answered", correlation_id)
+}
+
+/// What a finished call is remembered under.
+pub fn memo_key(stream: &str, memo: &str) -> Name {
+    of_id(stream, "memo", memo)
+}
+
+/// Channel on which it is told that a call to be remembered has ended.
+pub fn memo_channel(memo_key: &str) -> Name {
+    format!("{memo_key}:ended").into()
+}
+
 /// The original's lock of a channel, by the channel's id or key; holds the token of whoever runs the channel.
 pub fn channel_lock(id: &str) -> Name {
     format!("sg:lock:channel:{id}").into()

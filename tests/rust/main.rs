@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test drives real processes in real time, under deadlines")]
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something unexpected happens")]
 
+mod calls;
 mod conformance;
 mod harness;
 mod manifests;

@@ -113,7 +113,7 @@ impl Run<'_> {
             Op::SortedAdd { .. } | Op::SortedRemove { .. } | Op::SortedRange { .. } => self.on_sorted(op),
             Op::ListPush { .. } | Op::ListRange { .. } | Op::ListPop { .. } | Op::ListTrim { .. } => self.on_list(op),
             Op::Notify { channel, payload } => Ok(count(self.engine.server.ears.tell(&channel, &payload))),
-            Op::LogAppend { .. } | Op::LogRead { .. } | Op::LogLast { .. } => self.on_log(op),
+            Op::LogAppend { .. } | Op::LogRead { .. } | Op::LogLast { .. } | Op::LogTrim { .. } => self.on_log(op),
             _ => self.on_hash(op),
         }
     }
@@ -338,6 +338,14 @@ impl Run<'_> {
             }
             Op::LogRead { stream, after, count } => {
                 Answer::Entries(look::range(self.state, &stream, after.next(), EntryId::MAX, count))
+            }
+            Op::LogTrim { stream, up_to } => {
+                let Some(log) = self.state.streams.get_mut(&stream) else { return Ok(Answer::Number(0)) };
+                let before = log.len();
+                let bodies = log.trim_below(up_to.next(), usize::MAX);
+                let removed = before.saturating_sub(log.len());
+                self.state.drop_bodies(bodies);
+                Answer::Number(i64::try_from(removed).unwrap_or(i64::MAX))
             }
             Op::LogLast { stream } => {
                 Answer::Id(self.state.streams.get(&stream).map(|log| log.last_id).unwrap_or_default())

@@ -44,6 +44,8 @@ pub struct ToolRequest {
     pub trace_id: String,
     /// Milliseconds since 1970 after which nobody waits any more; ours, left out when there is none.
     pub deadline_ms: Option<u64>,
+    /// Name under which the answer is remembered; ours, left out when it is not.
+    pub memo: Option<String>,
     /// Keys that we do not know, in their order; written back.
     pub rest: Map,
 }
@@ -64,6 +66,7 @@ impl ToolRequest {
         field!(Optional "observability_request_id" => observability_request_id: String),
         field!(Optional "trace_id" => trace_id: String),
         field!(Optional "deadline_ms" => deadline_ms: Option<u64>).unless(|r| r.deadline_ms.is_none()),
+        field!(Optional "memo" => memo: Option<String>).unless(|r| r.memo.is_none()),
     ];
 
     /// A call under a new correlation id.

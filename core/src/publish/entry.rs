@@ -23,6 +23,11 @@ pub enum Target {
     },
     /// The tools stream: a tool request.
     ToolsRequest,
+    /// The stream of a service's requests: a tool request.
+    Service {
+        /// The service.
+        name: String,
+    },
     /// A reply stream: a tool reply.
     ToolsReply {
         /// Its name, as the request gave it.
@@ -79,6 +84,9 @@ impl Publisher {
                 (topology.outbound_stream(platform), Kind::Outbound, config.retention)
             }
             Target::ToolsRequest => (topology.tools_stream.as_str().into(), Kind::ToolRequest, config.retention),
+            Target::Service { name } => {
+                (topology.service_stream(Some(name.as_str())), Kind::ToolRequest, config.retention)
+            }
             Target::ToolsReply { stream } => (check_name(stream)?, Kind::ToolReply, config.reply_retention),
             Target::Stream { name } => {
                 check_name(name)?;

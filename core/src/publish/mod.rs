@@ -6,11 +6,9 @@
 //! dropped to make room.
 
 mod burst;
-#[allow(dead_code, reason = "for the calling side of rpc")]
 mod companion;
 mod entry;
 mod gate;
-#[allow(dead_code, reason = "for the calling side of rpc")]
 mod origin;
 mod receipt;
 
@@ -236,12 +234,10 @@ impl Publisher {
     }
 
     /// The delivery that it belongs to.
-    #[allow(dead_code, reason = "for the calling side of rpc")]
     pub(crate) fn origin(&self) -> Option<&Arc<Origin>> {
         self.origin.as_ref()
     }
 
-    #[allow(dead_code, reason = "for the calling side of rpc")]
     /// What a level above keeps with the bus, made when it is first asked for.
     pub(crate) fn companion<C: Companion>(&self, make: impl FnOnce() -> Arc<C>) -> Arc<C> {
         self.inner.companions.get(make)

@@ -36,6 +36,10 @@ impl Origin {
     /// The same for one that is itself a request, made for somebody.
     pub(crate) fn for_request(mut self, request: ToolRequest) -> Self {
         self.deadline_ms = request.deadline_ms;
+        // What it calls is remembered with it, also when it was made again under another id.
+        if let Some(memo) = &request.memo {
+            self.turn.clone_from(memo);
+        }
         self.caller = OnceLock::from(Some(request));
         self
     }

@@ -211,6 +211,10 @@ fn steps(op: &Op) -> Vec<Step<'_>> {
             on("XRANGE", stream, texts)
         }
         Op::LogLast { stream } => on("last", stream, vec![]),
+        Op::LogTrim { stream, up_to } => {
+            let texts = vec![Bytes::from_static(b"MINID"), text(up_to.next())];
+            on("XTRIM", stream, texts)
+        }
     }
 }
 
@@ -263,6 +267,7 @@ fn answered(op: &Op, reply: Value) -> Result<Answer> {
         | Op::SortedAdd { .. }
         | Op::SortedRemove { .. }
         | Op::ListPush { .. }
+        | Op::LogTrim { .. }
         | Op::Notify { .. } => Answer::Number(whole(&reply)?),
     })
 }

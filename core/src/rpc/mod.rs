@@ -4,13 +4,18 @@
 //! (nobody answered in time), `Expired` (the request was read after its deadline and not run), `Cancelled`, or `NoWorker`
 //! (nobody serves); what keeps a request from being sent is told as any publish tells it.
 
-#![allow(dead_code, reason = "the calling side follows")]
-
 mod answer;
+mod call;
+mod caller;
 mod cancel;
+mod control;
 mod figures;
 mod handler;
+mod memo;
+mod notices;
 mod options;
+mod presence;
+mod reader;
 mod reply;
 mod run;
 mod serve;
@@ -20,9 +25,11 @@ mod tests;
 mod wire;
 
 pub use answer::Answer;
+pub use caller::CallFigures;
 pub use cancel::{Cancel, CancelReason};
 pub use figures::{Figures, HandlerFigures};
 pub use handler::{Failure, Handler, HandlerOptions, Reply, Request, handler_fn};
 pub use options::{CallOptions, Identity, Memo};
+pub use reply::answer;
 pub use server::{Server, Serving};
 pub use wire::code;

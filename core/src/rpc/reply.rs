@@ -1,11 +1,36 @@
 //! Answers: what stands in them, and how they get to the stream that the request named.
 
-use crate::envelope::{Map, ToolError, ToolReply};
-use crate::error::Result;
-use crate::publish::Publisher;
+use bytes::Bytes;
 
+use super::handler::{Failure, Reply};
 use super::run::Ended;
-use super::wire;
+use super::{code, wire};
+use crate::envelope::{EntryFields, Envelope, Limits, Map, ToolError, ToolReply};
+use crate::error::{Error, Result};
+use crate::policy::Retention;
+use crate::publish::Publisher;
+use crate::store::{LogOptions, Op};
+
+/// Answers a call from outside of a server: one that came another way, and was run by who read it. Stored once this has
+/// returned.
+///
+/// `Invalid` when `reply_to` is no reply stream, and nothing is written there. An answer that cannot be encoded is
+/// answered as a failure of the code `bad_answer`.
+pub async fn answer(
+    bus: &Publisher,
+    reply_to: &str,
+    correlation_id: &str,
+    answer: std::result::Result<Reply, Failure>,
+) -> Result<()> {
+    if !bus.topology().is_reply_stream(reply_to) {
+        return Err(Error::invalid(format!("{reply_to:?} is no reply stream of this topology"))
+            .with_context("field", "reply_to"));
+    }
+    let trace_id = bus.origin().map(|origin| origin.trace_id.clone()).unwrap_or_default();
+    let (encoded, _) = encode(&of(correlation_id, &trace_id, Ended::Answered(answer)), &bus.limits())?;
+    let append = append(bus, reply_to, encoded, &trace_id, true)?;
+    bus.store().apply(vec![append]).await.map(drop)
+}
 
 /// The answer of a call that ended so.
 pub(super) fn of(correlation_id: &str, trace_id: &str, ended: Ended) -> ToolReply {
@@ -29,7 +54,30 @@ fn not_run(correlation_id: &str, kind: &'static str, message: &str) -> ToolReply
     ToolReply::error(correlation_id, error)
 }
 
-/// Stores an answer.
-pub(super) async fn send(bus: &Publisher, reply_to: &str, reply: &ToolReply, _deadline_ms: Option<u64>) -> Result<()> {
-    bus.publish_tools_reply(reply_to, reply).await.map(|_| ())
+/// An answer as it is stored, and whether it is the one that was given: what cannot be encoded is told as a failure.
+pub(super) fn encode(reply: &ToolReply, limits: &Limits) -> Result<(Bytes, bool)> {
+    let error = match reply.encode_with(limits) {
+        Ok(encoded) => return Ok((encoded, true)),
+        Err(error) => error,
+    };
+    let told = ToolError::new(code::BAD_ANSWER, format!("the answer cannot be sent: {}", error.message()));
+    let told = ToolReply::error(&reply.correlation_id, told).with_trace_id(&reply.trace_id);
+    told.encode_with(limits).map(|encoded| (encoded, false))
+}
+
+/// The most answers that wait in the reply stream of a caller which removes what it has read.
+const UNREAD: u64 = 100_000;
+
+/// Appends an answer to a reply stream, which goes with its owner. One that is `tidy` removes what it has read, so that
+/// all that stands there is waited for; of the others, as many stay as the retention says.
+pub(super) fn append(bus: &Publisher, reply_to: &str, encoded: Bytes, trace_id: &str, tidy: bool) -> Result<Op> {
+    let config = bus.config();
+    let max_len = match config.reply_retention {
+        Retention::Capped { max_len } if tidy => Some(max_len.max(UNREAD)),
+        Retention::Capped { max_len } => Some(max_len),
+        Retention::Acked { .. } | Retention::Forever => None,
+    };
+    let options = LogOptions { max_len, approximate: true, ttl: Some(config.calls.reply_ttl) };
+    let fields = EntryFields::new(encoded, bus.clock().wall_ms()).with_trace_id(trace_id).write()?;
+    Ok(Op::LogAppend { stream: reply_to.into(), fields, options })
 }

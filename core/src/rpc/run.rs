@@ -66,17 +66,23 @@ pub(super) async fn run(entry: &Entry, request: Request, clock: &dyn Clock) -> E
                 Ok(if limit <= deadline { CancelReason::Timeout } else { CancelReason::Deadline })
             }
         };
-        match stopped {
-            Err(Ok(answer)) => Ended::Answered(answer),
-            Err(Err(panic)) => Ended::Answered(Err(panicked(&*panic))),
+        let reason = match stopped {
             Ok(reason) => {
                 cancel.cancel_for(reason);
                 tokio::select! {
                     _ = &mut running => {}
                     () = clock.sleep(entry.options.cancel_grace) => {}
                 }
-                stopped_for(reason, clock.now().saturating_sub(started))
+                Some(reason)
             }
+            // It may have seen the sign before we did.
+            Err(_) => cancel.reason(),
+        };
+        match (reason, stopped) {
+            (Some(reason), _) => stopped_for(reason, clock.now().saturating_sub(started)),
+            (None, Err(Ok(answer))) => Ended::Answered(answer),
+            (None, Err(Err(panic))) => Ended::Answered(Err(panicked(&*panic))),
+            (None, Ok(_)) => Ended::Cancelled,
         }
     };
     drop(permit);

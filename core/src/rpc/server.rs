@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 
+use super::control::Control;
 use super::figures::{Counts, Figures, HandlerCounts};
 use super::handler::{Handler, HandlerOptions};
 use super::serve;
@@ -130,15 +131,25 @@ impl Server {
             counts: Counts::default(),
             stream: stream.clone(),
             capacity: self.consumer.concurrency,
+            lease: self.consumer.lease,
+            control: Control::new(&self.bus, stream.clone()),
             bus: self.bus.clone(),
         });
+        // Before the first request, so that no call is cancelled unheard.
+        self.bus.ensure_open()?;
+        let ear = shared.control.subscribe(self.bus.config().connect_timeout).await?;
         let retention = self.bus.config().retention;
         let builder = ConsumerBuilder::<ToolRequest>::new(self.bus.clone(), stream, group, retention);
         let consumer = Arc::new(builder.config(self.consumer).open().await?);
         let (running, served) = (consumer.clone(), shared.clone());
         self.bus.track(tokio::spawn(async move {
+            let control = served.control.clone();
             let serve = move |delivery: Delivery<ToolRequest>| serve::serve(served.clone(), delivery);
-            if let Err(error) = running.run(serve).await {
+            let ended = tokio::select! {
+                ended = running.run(serve) => ended,
+                () = control.listen(ear) => Ok(()),
+            };
+            if let Err(error) = ended {
                 tracing::error!(%error, "a server of calls ended");
             }
         }));
@@ -179,6 +190,8 @@ pub(super) struct Shared {
     pub(super) counts: Counts,
     handlers: RwLock<HashMap<String, Arc<Entry>>>,
     fallback: Option<Arc<Entry>>,
+    pub(super) lease: Duration,
+    pub(super) control: Arc<Control>,
     capacity: usize,
 }
 

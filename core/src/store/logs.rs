@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::{Store, pairs};
+use super::{Store, count, pairs};
 use crate::error::Result;
 use crate::transport::{Entry, EntryId, LogOptions, Op};
 
@@ -29,6 +29,11 @@ impl Store {
     /// out is read again from the same id.
     pub async fn log_tail(&self, stream: &str, after: EntryId, count: usize, wait: Duration) -> Result<Vec<Entry>> {
         self.transport.tail(&stream.into(), after, count, wait).await
+    }
+
+    /// Removes the entries up to an id, that one included; how many there were.
+    pub async fn log_trim(&self, stream: &str, up_to: EntryId) -> Result<u64> {
+        count(self.one(Op::LogTrim { stream: stream.into(), up_to }).await?)
     }
 
     /// The last id that a stream gave; zero when there is no such stream. Everything appended from now on comes after it.

@@ -134,6 +134,8 @@ pub enum Op {
     LogRead { stream: Name, after: EntryId, count: usize },
     /// The last id that a stream gave, zero when there is none: [`Answer::Id`].
     LogLast { stream: Name },
+    /// Removes entries up to an id, that one included: [`Answer::Number`], how many there were.
+    LogTrim { stream: Name, up_to: EntryId },
 }
 
 impl Op {
@@ -161,7 +163,9 @@ impl Op {
             Self::ListPush { .. } | Self::ListRange { .. } | Self::ListPop { .. } | Self::ListTrim { .. } => {
                 Some(Kind::List)
             }
-            Self::LogAppend { .. } | Self::LogRead { .. } | Self::LogLast { .. } => Some(Kind::Stream),
+            Self::LogAppend { .. } | Self::LogRead { .. } | Self::LogLast { .. } | Self::LogTrim { .. } => {
+                Some(Kind::Stream)
+            }
         }
     }
 
@@ -196,9 +200,10 @@ impl Op {
             | Self::ListRange { key, .. }
             | Self::ListPop { key }
             | Self::ListTrim { key, .. } => std::slice::from_ref(key),
-            Self::LogAppend { stream, .. } | Self::LogRead { stream, .. } | Self::LogLast { stream } => {
-                std::slice::from_ref(stream)
-            }
+            Self::LogAppend { stream, .. }
+            | Self::LogRead { stream, .. }
+            | Self::LogLast { stream }
+            | Self::LogTrim { stream, .. } => std::slice::from_ref(stream),
         }
     }
 }

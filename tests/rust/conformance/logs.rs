@@ -57,6 +57,25 @@ pub(super) async fn a_log_is_read_from_any_place(lab: Lab) {
     assert!(left.left().unwrap().is_some());
 }
 
+pub(super) async fn a_log_is_trimmed_up_to_an_id(lab: Lab) {
+    let trim = async |up_to| {
+        let op = Op::LogTrim { stream: "log".into(), up_to };
+        lab.transport.apply(vec![op]).await.unwrap().remove(0).number().unwrap()
+    };
+    assert_eq!(trim(EntryId::MAX).await, 0, "there is none");
+    let mut ids = Vec::new();
+    for text in ["a", "b", "c", "d"] {
+        ids.push(append(&lab.transport, "log", text).await);
+    }
+    assert_eq!(trim(ids[1]).await, 2);
+    assert_eq!(read(&lab, EntryId::ZERO, 9).await, ids[2..]);
+    assert_eq!((trim(ids[1]).await, trim(EntryId::ZERO).await), (0, 0));
+    assert_eq!(trim(ids[3]).await, 2);
+    assert_eq!(last(&lab).await, ids[3], "an empty log knows where it ended");
+    let exists = lab.transport.apply(vec![Op::Exists { key: "log".into() }]).await.unwrap().remove(0);
+    assert!(exists.flag().unwrap(), "and stays");
+}
+
 pub(super) async fn a_tail_hears_of_what_comes(lab: Lab) {
     let stream = "log".into();
     let other = lab.reconnect().await;

@@ -176,6 +176,7 @@ cases! {
         what_is_out_of_bounds_is_refused;
     logs:
         a_log_is_read_from_any_place,
+        a_log_is_trimmed_up_to_an_id,
         a_tail_hears_of_what_comes,
         many_tails_share_one_reader,
         a_tail_outlives_its_stream,

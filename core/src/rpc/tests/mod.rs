@@ -1,5 +1,7 @@
 //! Calls on the engine, on virtual time.
 
+mod calling;
+mod remembering;
 mod serving;
 
 use std::sync::Arc;
