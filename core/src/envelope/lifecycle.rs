@@ -188,7 +188,7 @@ fn mismatch(field: &'static str, expected: &'static str, found: &Value) -> Error
 }
 
 /// `datetime.isoformat()` of a UTC time: the fraction vanishes when it is exactly zero.
-fn isoformat(micros: u64) -> String {
+pub(crate) fn isoformat(micros: u64) -> String {
     let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
     let (days, second) = (seconds / 86_400, seconds % 86_400);
     let (year, month, day) = civil(days);

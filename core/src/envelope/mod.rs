@@ -50,6 +50,7 @@ mod value;
 use bytes::Bytes;
 
 pub use self::attachment::Attachment;
+pub(crate) use self::base64::{decode as base64_to, encode as base64_of};
 pub use self::dead_letter::{DeadLetter, Life, MAX_LIVES};
 pub(crate) use self::dead_letter::{count_lives, cut, first_life};
 pub use self::entry::{EntryFields, Fields};
@@ -58,6 +59,7 @@ pub use self::inbound::Inbound;
 pub use self::incoming::IncomingMessage;
 pub use self::kind::{Head, Kind};
 pub use self::lane::{Channel, MAX_LANE_BYTES, MAX_READ_FOR_LANE, channel_of, lane_of};
+pub(crate) use self::lifecycle::isoformat;
 pub use self::lifecycle::{EVENT_KINDS, LifecycleEvent};
 pub use self::limits::Limits;
 pub use self::map::Map;
