@@ -20,6 +20,10 @@ pub trait Clock: Send + Sync + std::fmt::Debug + 'static {
     fn now(&self) -> Duration;
     /// Milliseconds since 1970-01-01 UTC.
     fn wall_ms(&self) -> u64;
+    /// Microseconds since then, as far as this clock knows them.
+    fn wall_us(&self) -> u64 {
+        self.wall_ms() * 1000
+    }
     /// Ends once [`Clock::now`] has reached `deadline`.
     fn sleep_until(&self, deadline: Duration) -> Sleep;
     /// Ends after `duration`.
@@ -63,6 +67,11 @@ impl Clock for SystemClock {
     #[allow(clippy::cast_possible_truncation)]
     fn wall_ms(&self) -> u64 {
         self.start_wall_ms + self.now().as_millis() as u64
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn wall_us(&self) -> u64 {
+        self.start_wall_ms * 1000 + self.now().as_micros() as u64
     }
 
     fn sleep_until(&self, deadline: Duration) -> Sleep {

@@ -8,6 +8,7 @@ pub mod dead_letter;
 pub mod engine;
 pub mod envelope;
 pub mod error;
+pub mod events;
 pub mod host;
 mod inspect;
 #[doc(hidden)]

@@ -4,8 +4,6 @@
 //! delivery needs are derived from the stream and the group, so that they stand in the stream's slot. Only the name of
 //! a stream enters them as it is; all else is [`encode`]d, so that no two things ever share a key.
 
-pub mod redis_platform;
-
 use std::sync::Arc;
 
 /// A stream, group or key name. Cheap to clone.
@@ -289,6 +287,11 @@ fn of_id(stream: &str, what: &str, id: &str) -> Name {
 /// Key that holds the big body of a dead letter: beside the letters, so that it lives as long as the letter.
 pub fn letter_body_key(letters: &str, stream: &str, group: &str, entry: &str) -> Name {
     body_key(letters, &format!("{stream}:{group}:{entry}"))
+}
+
+/// The original's stream of lifecycle events, unless another one is named.
+pub fn event_stream() -> Name {
+    "maf:events".into()
 }
 
 /// Whether a key is one that holds a big body beside `stream`.

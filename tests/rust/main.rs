@@ -8,7 +8,6 @@ mod conformance;
 mod harness;
 mod manifests;
 mod redis;
-mod redis_platform;
 mod scenarios;
 mod vectors;
 mod walls;

@@ -10,6 +10,7 @@ use crate::consumer::ConsumerBuilder;
 use crate::dead_letter::DeadLetters;
 use crate::envelope::{Inbound, Outbound, ToolRequest, Value};
 use crate::error::{Error, Result};
+use crate::events::{EventBus, EventOptions, EventReader, ReaderOptions};
 use crate::inspect;
 use crate::provision::{self, Role};
 use crate::publish::Publisher;
@@ -117,6 +118,16 @@ impl Bus {
     /// The dead letters in another stream than this bus writes them to.
     pub fn dead_letters_in(&self, stream: &str) -> DeadLetters {
         DeadLetters::new(self.publisher.clone(), self.topology().named_stream(stream))
+    }
+
+    /// Publishes lifecycle events: best effort, never in the way. See [`crate::events`].
+    pub fn events(&self, options: EventOptions) -> Result<EventBus> {
+        EventBus::new(&self.publisher, options)
+    }
+
+    /// Reads lifecycle events.
+    pub fn event_reader(&self, options: ReaderOptions) -> Result<EventReader> {
+        EventReader::new(&self.publisher, options)
     }
 
     /// One round trip; what the server is.

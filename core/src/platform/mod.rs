@@ -10,7 +10,6 @@ mod identity;
 mod intake;
 mod kinds;
 mod proxy;
-pub mod redis;
 #[cfg(test)]
 mod tests;
 mod turn;

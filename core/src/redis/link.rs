@@ -150,6 +150,11 @@ impl Link {
 
     /// Runs a script by its hash; loads it again when the server has forgotten it.
     pub(super) async fn script(&self, script: &Script, cmd: &Cmd) -> Result<Value> {
+        Ok(self.scripted(script, cmd).await?)
+    }
+
+    /// The same, with whether a failed one may have been carried out.
+    pub(super) async fn scripted(&self, script: &Script, cmd: &Cmd) -> Result<Value, Failure> {
         let mut ready = self.ready().await?;
         let mut result = self.one(&mut ready, cmd).await;
         if result.as_ref().is_err_and(is_noscript) {
@@ -161,7 +166,10 @@ impl Link {
         if let Some(error) = result.as_ref().ok().and_then(misplaced) {
             self.misplaced(ready.generation, &error);
         }
-        result.map_err(|e| self.failed(&ready, &e).error.with_context("script", script.name))
+        result.map_err(|e| {
+            let Failure { error, stored } = self.failed(&ready, &e);
+            Failure { error: error.with_context("script", script.name), stored }
+        })
     }
 
     async fn one(&self, ready: &mut Ready, cmd: &Cmd) -> Result<Value, RedisError> {

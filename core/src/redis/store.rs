@@ -10,12 +10,12 @@ use bytes::Bytes;
 use super::append::millis;
 use super::error::wrong_type;
 use super::fetch::call;
-use super::link::Link;
+use super::link::{Failure, Link};
 use super::parse;
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topology::Name;
-use crate::transport::{Answer, Kind, LogOptions, Op, When, check, not_met};
+use crate::transport::{Answer, Kind, LogOptions, Op, When, check};
 
 /// Commands that refuse a key of another kind, answer the same inside and outside of a script, and are worth it.
 const PLAIN: [&str; 5] = ["GET", "HGET", "XADD", "XRANGE", "PUBLISH"];
@@ -36,13 +36,11 @@ pub(super) async fn apply(link: &Link, ops: &[Op]) -> Result<Vec<Answer>> {
     {
         return Ok(vec![alone(link, op, step).await?]);
     }
-    let steps: Vec<Vec<Step<'_>>> = ops.iter().enumerate().map(|(place, op)| placed(steps(op), place)).collect();
+    let steps: Vec<Vec<Step<'_>>> = ops.iter().map(steps).collect();
     let cmd = scripted(ops, &steps);
-    let mut answer = parse::Answer::new(link.script(&SCRIPTS.apply, &cmd).await?)?;
-    match answer.word.as_str() {
-        "ok" => {}
-        "unmet" => return Err(not_met(answer.text()?.parse().unwrap_or_default())),
-        _ => return answer.unexpected(),
+    let mut answer = parse::Answer::new(link.scripted(&SCRIPTS.apply, &cmd).await.map_err(told)?)?;
+    if answer.word != "ok" {
+        return answer.unexpected();
     }
     let read = |(op, steps): (&Op, &Vec<Step<'_>>)| {
         let mut replies = steps.iter().map(|_| answer.next()).collect::<Vec<_>>().into_iter();
@@ -58,12 +56,9 @@ pub(super) async fn apply(link: &Link, ops: &[Op]) -> Result<Vec<Answer>> {
     ops.iter().zip(&steps).map(read).collect()
 }
 
-/// Tells a condition its place in the batch.
-fn placed(mut steps: Vec<Step<'_>>, place: usize) -> Vec<Step<'_>> {
-    if let [Step { command: "require", texts, .. }] = &mut steps[..] {
-        texts.insert(0, text(place));
-    }
-    steps
+/// The error of a request, with whether it may have been carried out.
+fn told(failure: Failure) -> Error {
+    failure.error.with_stored(failure.stored)
 }
 
 /// The script call for a batch.
@@ -108,7 +103,7 @@ async fn alone(link: &Link, op: &Op, step: &Step<'_>) -> Result<Answer> {
         Ok(reply) => answered(op, reply),
         Err(failure) => Err(match (failure.error.kind(), step.key, op.kind()) {
             (ErrorKind::Invalid, Some(key), Some(kind)) => explained(link, failure.error, key, kind).await,
-            _ => failure.error,
+            _ => told(failure),
         }),
     }
 }
@@ -153,15 +148,6 @@ fn lasting(mut steps: Vec<Step<'_>>, ttl: Option<Duration>) -> Vec<Step<'_>> {
 #[allow(clippy::too_many_lines)] // A table: one line or two for each operation.
 fn steps(op: &Op) -> Vec<Step<'_>> {
     match op {
-        Op::Require { of, is } => {
-            let mut asked = steps(of);
-            for Step { command, texts, .. } in &mut asked {
-                let told = [text(u8::from(*is)), Bytes::from_static(command.as_bytes())];
-                texts.splice(..0, told);
-                *command = "require";
-            }
-            asked
-        }
         Op::Get { key } => on("GET", key, vec![]),
         Op::Set { key, value, ttl, when } => {
             let life = ttl.map(|ttl| text(millis(ttl)));
@@ -261,7 +247,6 @@ fn answered(op: &Op, reply: Value) -> Result<Answer> {
         | Op::Expire { .. }
         | Op::HashSetAbsent { .. }
         | Op::HashExists { .. }
-        | Op::Require { .. }
         | Op::SetContains { .. } => Answer::Flag(whole(&reply)? == 1),
         Op::Set { .. } | Op::ListTrim { .. } => Answer::Flag(reply != Value::Nil),
         Op::TimeToLive { .. } => Answer::Left(u64::try_from(whole(&reply)?).ok().map(Duration::from_millis)),

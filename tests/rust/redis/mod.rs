@@ -8,6 +8,7 @@ mod herd;
 mod lossy;
 mod outcomes;
 mod sentinel;
+mod store;
 mod tls;
 mod trimming;
 mod trouble;

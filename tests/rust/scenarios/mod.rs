@@ -1,6 +1,7 @@
 //! The behaviours of `tests/scenarios.toml` through the public API, each in memory and on a real server.
 
 mod delivering;
+mod events;
 mod failing;
 mod lab;
 mod letters;
@@ -30,6 +31,13 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    events:
+        events_travel_in_the_originals_bytes,
+        a_live_reader_misses_nothing_between_two_reads,
+        what_is_no_event_is_told_as_such,
+        events_are_handled_by_kind_or_by_beginning,
+        closing_sends_the_events_that_wait,
+        deep_code_tells_the_bus_of_the_process;
     delivering:
         a_message_is_handled_once,
         until_idle_ends_when_nothing_is_left,
