@@ -10,7 +10,7 @@ use super::state::{Now, State};
 use super::{Engine, look};
 use crate::error::{Error, ErrorKind, Result};
 use crate::topology::Name;
-use crate::transport::{Answer, EntryId, Op, When, check};
+use crate::transport::{Answer, EntryId, Op, When, check, not_met};
 
 /// Carries operations out.
 pub(super) fn apply(engine: &Engine, state: &mut State, ops: Vec<Op>, now: Now) -> Result<Vec<Answer>> {
@@ -33,6 +33,13 @@ pub(super) fn apply(engine: &Engine, state: &mut State, ops: Vec<Op>, now: Now) 
         }
     }
     let mut run = Run { engine, state, now, written: false };
+    for (place, op) in ops.iter().enumerate() {
+        if let Op::Require { of, is } = op
+            && run.one(Op::clone(of))? != Answer::Flag(*is)
+        {
+            return Err(not_met(place));
+        }
+    }
     ops.into_iter().map(|op| run.one(op)).collect()
 }
 
@@ -93,6 +100,8 @@ struct Run<'a> {
 impl Run<'_> {
     fn one(&mut self, op: Op) -> Result<Answer> {
         match op {
+            // Judged before the batch began.
+            Op::Require { is, .. } => Ok(Answer::Flag(is)),
             Op::Get { .. } | Op::Set { .. } | Op::DeleteEqual { .. } | Op::Increment { .. } => self.on_text(op),
             Op::Delete { keys } => {
                 self.written = true;

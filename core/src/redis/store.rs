@@ -15,7 +15,7 @@ use super::parse;
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topology::Name;
-use crate::transport::{Answer, Kind, LogOptions, Op, When, check};
+use crate::transport::{Answer, Kind, LogOptions, Op, When, check, not_met};
 
 /// Commands that refuse a key of another kind, answer the same inside and outside of a script, and are worth it.
 const PLAIN: [&str; 5] = ["GET", "HGET", "XADD", "XRANGE", "PUBLISH"];
@@ -36,11 +36,13 @@ pub(super) async fn apply(link: &Link, ops: &[Op]) -> Result<Vec<Answer>> {
     {
         return Ok(vec![alone(link, op, step).await?]);
     }
-    let steps: Vec<Vec<Step<'_>>> = ops.iter().map(steps).collect();
+    let steps: Vec<Vec<Step<'_>>> = ops.iter().enumerate().map(|(place, op)| placed(steps(op), place)).collect();
     let cmd = scripted(ops, &steps);
     let mut answer = parse::Answer::new(link.scripted(&SCRIPTS.apply, &cmd).await.map_err(told)?)?;
-    if answer.word != "ok" {
-        return answer.unexpected();
+    match answer.word.as_str() {
+        "ok" => {}
+        "unmet" => return Err(not_met(answer.text()?.parse().unwrap_or_default())),
+        _ => return answer.unexpected(),
     }
     let read = |(op, steps): (&Op, &Vec<Step<'_>>)| {
         let mut replies = steps.iter().map(|_| answer.next()).collect::<Vec<_>>().into_iter();
@@ -59,6 +61,14 @@ pub(super) async fn apply(link: &Link, ops: &[Op]) -> Result<Vec<Answer>> {
 /// The error of a request, with whether it may have been carried out.
 fn told(failure: Failure) -> Error {
     failure.error.with_stored(failure.stored)
+}
+
+/// Tells a condition its place in the batch.
+fn placed(mut steps: Vec<Step<'_>>, place: usize) -> Vec<Step<'_>> {
+    if let [Step { command: "require", texts, .. }] = &mut steps[..] {
+        texts.insert(0, text(place));
+    }
+    steps
 }
 
 /// The script call for a batch.
@@ -148,6 +158,15 @@ fn lasting(mut steps: Vec<Step<'_>>, ttl: Option<Duration>) -> Vec<Step<'_>> {
 #[allow(clippy::too_many_lines)] // A table: one line or two for each operation.
 fn steps(op: &Op) -> Vec<Step<'_>> {
     match op {
+        Op::Require { of, is } => {
+            let mut asked = steps(of);
+            for Step { command, texts, .. } in &mut asked {
+                let told = [text(u8::from(*is)), Bytes::from_static(command.as_bytes())];
+                texts.splice(..0, told);
+                *command = "require";
+            }
+            asked
+        }
         Op::Get { key } => on("GET", key, vec![]),
         Op::Set { key, value, ttl, when } => {
             let life = ttl.map(|ttl| text(millis(ttl)));
@@ -247,6 +266,7 @@ fn answered(op: &Op, reply: Value) -> Result<Answer> {
         | Op::Expire { .. }
         | Op::HashSetAbsent { .. }
         | Op::HashExists { .. }
+        | Op::Require { .. }
         | Op::SetContains { .. } => Answer::Flag(whole(&reply)? == 1),
         Op::Set { .. } | Op::ListTrim { .. } => Answer::Flag(reply != Value::Nil),
         Op::TimeToLive { .. } => Answer::Left(u64::try_from(whole(&reply)?).ok().map(Duration::from_millis)),

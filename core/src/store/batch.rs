@@ -11,7 +11,8 @@ use crate::transport::{Answer, LogOptions, Op, When};
 
 /// Writes that are collected and carried out by [`Batch::commit`], in their order, all or none.
 ///
-/// A condition that does not hold (`set_if_absent`) leaves out its own write only. A key is of one kind throughout, also when
+/// A condition of a write that does not hold (`set_if_absent`) leaves out that write only; one of the batch (`require_absent`)
+/// leaves out everything. A key is of one kind throughout, also when
 /// the batch removes it; a counter is written once.
 #[derive(Debug)]
 #[must_use = "a batch is carried out by `commit`"]
@@ -39,6 +40,16 @@ impl Batch {
     pub fn op(mut self, op: Op) -> Self {
         self.ops.push(op);
         self
+    }
+
+    /// Has the batch carried out only if there is no such key; `Conflict` otherwise, see [`super::unmet`].
+    pub fn require_absent(self, key: &str) -> Self {
+        self.op(Op::Exists { key: key.into() }.required(false))
+    }
+
+    /// Has the batch carried out only if a set has a member; `Conflict` otherwise, see [`super::unmet`].
+    pub fn require_member(self, key: &str, member: impl Into<Bytes>) -> Self {
+        self.op(Op::SetContains { key: key.into(), member: member.into() }.required(true))
     }
 
     /// Carries them out; one answer for each. Nothing collected is nothing to do.

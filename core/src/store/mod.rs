@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 pub use batch::Batch;
 
-pub use crate::transport::{Answer, Entry, EntryId, Heard, LogOptions, Op, Subscription};
+pub use crate::transport::{Answer, Entry, EntryId, Heard, LogOptions, Op, Subscription, When, unmet};
 
 use crate::error::{Error, Result};
 use crate::topology::Name;

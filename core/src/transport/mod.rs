@@ -31,6 +31,7 @@ pub use letters::*;
 pub(crate) use notify::Ear;
 pub use notify::{Heard, Subscription};
 pub use session::*;
+pub(crate) use store::not_met;
 pub use store::*;
 pub use stray::*;
 pub use work::*;
@@ -163,7 +164,7 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
     async fn delete_stream(&self, stream: &Name) -> Result<()>;
 
     /// Carries operations on keys out, in their order, all or none; one answer for each. `Invalid` when a key holds something
-    /// of another kind, with what it holds, `TooLarge` above [`MAX_BATCH_BYTES`].
+    /// of another kind, with what it holds, `Conflict` when a condition does not hold ([`Op::Require`]), `TooLarge` above [`MAX_BATCH_BYTES`].
     async fn apply(&self, ops: Vec<Op>) -> Result<Vec<Answer>>;
 
     /// Listens on channels; everything told once this has returned is heard.

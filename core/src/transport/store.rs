@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Entry, EntryId, Fields};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::topology::Name;
 
 /// The most operations in a batch, and the most fields, members, values or keys in an operation.
@@ -66,11 +66,29 @@ pub enum When {
     Equal(Bytes),
 }
 
+/// Where in a batch the condition stands that did not hold ([`Op::Require`]); `None`: the error is another one.
+pub fn unmet(error: &Error) -> Option<usize> {
+    let told = error.context().iter().find(|(name, _)| *name == UNMET)?;
+    told.1.parse().ok()
+}
+
+/// Context of the error of a batch whose condition does not hold: its place, counted from 0.
+const UNMET: &str = "unmet";
+
+/// The error of a batch whose condition at `place` does not hold.
+pub(crate) fn not_met(place: usize) -> Error {
+    Error::new(ErrorKind::Conflict, "a condition of the batch does not hold; nothing was changed")
+        .with_context(UNMET, place)
+}
+
 /// One operation. `ttl` is how long the key lives from now, at least a millisecond; without one a text that is set lives
 /// for ever, and anything else as long as before.
 #[allow(missing_docs)] // The fields are what their names say, everywhere the same.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
+    /// Has the batch carried out only if [`Op::Exists`], [`Op::HashExists`] or [`Op::SetContains`] answers so before it:
+    /// [`Answer::Flag`]. Else nothing of it is, and the error is a `Conflict` that [`unmet`] finds the place in.
+    Require { of: Box<Op>, is: bool },
     /// The text: [`Answer::Value`].
     Get { key: Name },
     /// Sets a text: [`Answer::Flag`], whether it was set.
@@ -139,9 +157,16 @@ pub enum Op {
 }
 
 impl Op {
+    /// Makes it a condition of its batch, see [`Op::Require`].
+    #[must_use]
+    pub fn required(self, is: bool) -> Self {
+        Self::Require { of: Box::new(self), is }
+    }
+
     /// The kind that its key must be of; any when `None`.
     pub fn kind(&self) -> Option<Kind> {
         match self {
+            Self::Require { of, .. } => of.kind(),
             Self::Get { .. } | Self::Set { .. } | Self::DeleteEqual { .. } | Self::Increment { .. } => Some(Kind::Text),
             Self::Delete { .. }
             | Self::Exists { .. }
@@ -172,6 +197,7 @@ impl Op {
     /// The keys it names. A channel is none.
     pub fn keys(&self) -> &[Name] {
         match self {
+            Self::Require { of, .. } => of.keys(),
             Self::Delete { keys } => keys,
             Self::Notify { .. } => &[],
             Self::Get { key }

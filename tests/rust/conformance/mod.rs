@@ -171,6 +171,7 @@ cases! {
         sorted_sets_are_read_by_score,
         lists_keep_their_order,
         a_batch_is_carried_out_as_a_whole,
+        a_batch_hangs_on_its_conditions,
         a_key_of_another_kind_is_told,
         at_full_memory_what_frees_goes_on,
         what_is_out_of_bounds_is_refused;

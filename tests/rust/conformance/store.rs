@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use stargazer_core::ErrorKind;
-use stargazer_core::transport::{Answer, EntryId, Kind, LogOptions, Op, When};
+use stargazer_core::transport::{Answer, EntryId, Kind, LogOptions, Op, When, unmet};
 
 use super::lab::{Lab, fields};
 
@@ -222,6 +222,49 @@ pub(super) async fn a_batch_is_carried_out_as_a_whole(lab: Lab) {
     let twice = vec![set("k", "v", None, When::Always), Op::HashLen { key: "k".into() }];
     assert_eq!(lab.transport.apply(twice).await.unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(text(&lab, "k").await, None);
+}
+
+pub(super) async fn a_batch_hangs_on_its_conditions(lab: Lab) {
+    let put = |key: &str| set(key, "v", None, When::Always);
+    let there = |key: &str| Op::Exists { key: key.into() };
+    let member = || Op::SetContains { key: "s".into(), member: "m".into() };
+    let field = || Op::HashExists { key: "h".into(), field: "f".into() };
+    let run = async |ops: Vec<Op>| lab.transport.apply(ops).await;
+    // What a condition asks is what was there before the batch.
+    let made = vec![
+        there("k").required(false),
+        put("k"),
+        member().required(false),
+        Op::SetAdd { key: "s".into(), members: many(&["m"]), ttl: None },
+        Op::HashSet { key: "h".into(), fields: fields(&[("f", "v")]), ttl: None },
+        field().required(false),
+        // Several commands of one operation do not move the places of those behind it.
+        Op::Delete { keys: vec!["x".into(), "y".into()] },
+    ];
+    let flag = |is| Answer::Flag(is);
+    let answers = run(made.clone()).await.unwrap();
+    assert_eq!(answers[..3], [flag(false), flag(true), flag(false)]);
+    let again = run(made).await.unwrap_err();
+    assert_eq!((again.kind(), unmet(&again)), (ErrorKind::Conflict, Some(0)));
+    let cases = [
+        (vec![put("n"), there("none").required(true)], 1),
+        (vec![Op::Delete { keys: vec!["k".into(), "s".into()] }, put("n"), member().required(false)], 2),
+        (vec![put("n"), there("k").required(true), field().required(false), member().required(false)], 2),
+        (vec![there("none").required(true)], 0),
+    ];
+    for (ops, place) in cases {
+        assert_eq!(unmet(&run(ops).await.unwrap_err()), Some(place));
+        assert_eq!(text(&lab, "n").await, None, "nothing of it is carried out");
+        assert!(text(&lab, "k").await.is_some());
+    }
+    run(vec![put("n"), there("k").required(true), member().required(true), field().required(true)]).await.unwrap();
+    assert_eq!(run(vec![there("k").required(true)]).await.unwrap(), [flag(true)]);
+    // Of another kind, and nothing that can be a condition.
+    let odd = Op::HashExists { key: "k".into(), field: "f".into() };
+    let error = run(vec![odd.required(false), put("n")]).await.unwrap_err();
+    assert_eq!((error.kind(), unmet(&error)), (ErrorKind::Invalid, None));
+    let error = run(vec![put("n").required(true)]).await.unwrap_err();
+    assert_eq!((error.kind(), unmet(&error)), (ErrorKind::Invalid, None));
 }
 
 pub(super) async fn a_key_of_another_kind_is_told(lab: Lab) {

@@ -27,7 +27,18 @@ for _, op in ipairs(ops) do
   end
 end
 
+-- Conditions are judged before the first write.
+for _, op in ipairs(ops) do
+  local texts = op[3]
+  if op[1] == 'require' and redis.call(texts[3], op[2], unpack(texts, 4)) ~= tonumber(texts[2]) then
+    return { 'unmet', texts[1] }
+  end
+end
+
 local own = {}
+
+-- A condition holds here: what it asks answers this.
+function own.require(_, texts) return tonumber(texts[2]) end
 
 -- Sets a text that is equal to another.
 function own.swap(key, texts)

@@ -50,6 +50,11 @@ fn one(op: &Op) -> Result<()> {
         name("key", key)?;
     }
     match op {
+        Op::Require { of, .. } => match &**of {
+            Op::Exists { .. } | Op::HashExists { .. } | Op::SetContains { .. } => one(of),
+            _ => Err(Error::invalid("a condition asks whether there is a key, a field of a hash or a member of a set")
+                .with_context("argument", "of")),
+        },
         Op::Delete { keys } => items("keys", keys.len()),
         Op::Set { ttl, .. } => lasting(*ttl),
         Op::Increment { by, ttl, .. } => step(*by).and_then(|()| lasting(*ttl)),
@@ -180,6 +185,7 @@ fn size(op: &Op) -> usize {
     let all = |values: &[Bytes]| values.iter().map(Bytes::len).sum();
     let names: usize = op.keys().iter().map(|key| key.len()).sum();
     let own = match op {
+        Op::Require { of, .. } => return size(of),
         Op::Set { value, when, .. } => value.len() + if let When::Equal(expected) = when { expected.len() } else { 0 },
         Op::DeleteEqual { expected, .. } => expected.len(),
         Op::HashGet { field, .. } | Op::HashExists { field, .. } | Op::HashIncrement { field, .. } => field.len(),
@@ -220,6 +226,8 @@ mod tests {
         let argument = |op: Op| ops(&[op]).unwrap_err().context()[0].1.clone();
         assert_eq!(argument(set("")), "key");
         assert_eq!(argument(Op::Delete { keys: Vec::new() }), "keys");
+        assert_eq!(argument(set("k").required(true)), "of");
+        assert_eq!(argument(Op::Exists { key: "".into() }.required(true)), "key");
         assert_eq!(argument(Op::Increment { key: "k".into(), by: i64::MIN, ttl: None }), "by");
         assert_eq!(argument(Op::Expire { key: "k".into(), ttl: Duration::ZERO }), "ttl");
         assert_eq!(argument(Op::LogRead { stream: "k".into(), after: EntryId::ZERO, count: 0 }), "count");
