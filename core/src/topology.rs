@@ -4,6 +4,8 @@
 //! delivery needs are derived from the stream and the group, so that they stand in the stream's slot. Only the name of
 //! a stream enters them as it is; all else is [`encode`]d, so that no two things ever share a key.
 
+pub mod redis_platform;
+
 use std::sync::Arc;
 
 /// A stream, group or key name. Cheap to clone.

@@ -8,6 +8,7 @@ mod conformance;
 mod harness;
 mod manifests;
 mod redis;
+mod redis_platform;
 mod scenarios;
 mod vectors;
 mod walls;

@@ -50,6 +50,7 @@ mod value;
 use bytes::Bytes;
 
 pub use self::attachment::Attachment;
+pub(crate) use self::base64::{decode as base64_to, encode as base64_of};
 pub use self::dead_letter::{DeadLetter, Life, MAX_LIVES};
 pub(crate) use self::dead_letter::{count_lives, cut, first_life};
 pub use self::entry::{EntryFields, Fields};

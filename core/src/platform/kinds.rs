@@ -24,6 +24,13 @@ impl AdapterKinds {
         Self::default()
     }
 
+    /// The kinds in the box: `redis` (see [`super::redis`]).
+    pub fn standard() -> Result<Self> {
+        let mut kinds = Self::new();
+        super::redis::register(&mut kinds)?;
+        Ok(kinds)
+    }
+
     /// Adds a kind. `Conflict` when there is one of that name, `Invalid` for an empty name.
     pub fn register(
         &mut self,

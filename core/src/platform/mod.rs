@@ -10,6 +10,7 @@ mod identity;
 mod intake;
 mod kinds;
 mod proxy;
+pub mod redis;
 #[cfg(test)]
 mod tests;
 mod turn;
