@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::json;
 use stargazer_core::envelope::{Inbound, Outbound};
+use stargazer_core::platform::redis::{Injection, NewInstance, RedisPlatform, RedisPlatformConfig, Reply};
+use stargazer_core::store::EntryId;
 use stargazer_core::{Bus, Role};
 use stargazer_tests::{Options, Server};
 
@@ -64,6 +66,34 @@ fn every_message_is_answered_once_though_a_worker_is_killed() {
         role.signal(Signal::TERM);
         assert_eq!(role.code(), Some(0), "{}", role.said);
     }
+}
+
+#[test]
+fn an_instance_of_the_platform_redis_is_answered() {
+    let server = Server::start().unwrap();
+    let mut gateway = Program::start(&["gateway", "--redis", &server.url(), "--port", "0", "--platform", "redis"]);
+    let _inference = inference(&server);
+    gateway.address();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let replies = runtime.block_on(async {
+        let bus = Bus::connect(server.url()).role(Role::Gateway).platforms(["redis"]).await.unwrap();
+        let platform = RedisPlatform::new(&bus, RedisPlatformConfig::default()).unwrap();
+        let id = platform.create_instance(NewInstance::new()).await.unwrap().instance_id;
+        let question = Injection::new(&id, "echo hello", "u1").with_user_name("Ann").with_response_nonce("n1");
+        let sent = platform.inject_message(question).await.unwrap();
+        let (mut replies, mut after) = (Vec::new(), EntryId::ZERO);
+        while replies.last().is_none_or(|last: &Reply| last.kind() != "turn_complete") {
+            let page = platform.turn_replies(&id, &sent.trace_id, after, 10, LIMIT).await.unwrap();
+            assert!(!page.items.is_empty(), "no answer in time: {replies:?}");
+            after = page.next;
+            replies.extend(page.items);
+        }
+        bus.close().await.unwrap();
+        replies
+    });
+    assert_eq!(replies.len(), 2);
+    assert_eq!(replies[0].body.text("text"), Some("hello"));
+    assert_eq!(replies[1].body.text("nonce"), Some("n1"));
 }
 
 #[test]

@@ -121,7 +121,7 @@ impl RedisPlatformNames {
         ours("said", &[instance, message_key])
     }
 
-    /// Sorted set: `file:` or `turn:` with the id of what belongs to an instance and has a life of its own, by when that
+    /// Sorted set: `file:`, `turn:` or `said:` with the id of what belongs to an instance and has a life of its own, by when that
     /// ends (milliseconds since 1970). Ours.
     pub fn belongings(&self, instance: &str) -> Name {
         ours("belongings", &[instance])

@@ -245,6 +245,12 @@ pub(super) struct PlatformArgs {
     /// An instance of webchat; may be given several times
     #[arg(long = "instance", value_name = "ID", default_value = "demo")]
     pub instances: Vec<String>,
+    /// A platform to run beside webchat: redis; may be given several times
+    #[arg(long = "platform", value_name = "KIND", value_parser = ["redis"])]
+    pub platforms: Vec<String>,
+    /// On the platform redis, write what processes of the original read
+    #[arg(long)]
+    pub legacy_platform_writes: bool,
     /// Largest body of a request, in bytes
     #[arg(long, value_name = "BYTES", default_value_t = 8 * 1024 * 1024)]
     pub max_body: usize,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use stargazer_core::VERSION;
 use stargazer_core::config::{BusConfig, ConsumerConfig};
+use stargazer_core::envelope::Map;
 use stargazer_core::platform::GatewayConfig;
 use stargazer_scripted_model::ScriptedModel;
 use tokio::sync::oneshot;
@@ -121,7 +122,12 @@ impl Process {
         let api = ApiOptions { max_body: options.max_body, loopback: self.loopback };
         let routes = api_routes(chat.clone(), self.lifecycle.clone(), &api);
         self.listener.add_routes(routes);
-        self.services.push(Box::new(Gateway::new(config, vec![chat])));
+        let settings = Map::from([("legacy_writes", options.legacy_platform_writes)]);
+        let mut platforms = options.platforms.clone();
+        platforms.sort_unstable();
+        platforms.dedup();
+        let kinds = platforms.into_iter().map(|kind| (kind, settings.clone())).collect();
+        self.services.push(Box::new(Gateway::new(config, vec![chat]).with_kinds(kinds)));
     }
 
     fn add_inference(&mut self, work: &WorkArgs, retry: Option<Duration>, mut consumer: ConsumerConfig) {

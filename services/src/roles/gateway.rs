@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use stargazer_core::platform::{self, Adapter, GatewayConfig};
+use stargazer_core::envelope::Map;
+use stargazer_core::platform::{self, Adapter, AdapterKinds, GatewayConfig};
 use stargazer_core::{Bus, Result};
 
 use crate::host::Service;
@@ -13,13 +14,20 @@ use crate::host::Service;
 pub struct Gateway {
     config: GatewayConfig,
     adapters: Vec<Arc<dyn Adapter>>,
+    kinds: Vec<(String, Map)>,
     running: Option<platform::Gateway>,
 }
 
 impl Gateway {
     /// A gateway with these settings and these adapters.
     pub fn new(config: GatewayConfig, adapters: Vec<Arc<dyn Adapter>>) -> Self {
-        Self { config, adapters, running: None }
+        Self { config, adapters, kinds: Vec::new(), running: None }
+    }
+
+    /// Runs adapters of these kinds as well, made with these settings when the bus is there.
+    pub fn with_kinds(mut self, kinds: Vec<(String, Map)>) -> Self {
+        self.kinds = kinds;
+        self
     }
 }
 
@@ -30,7 +38,12 @@ impl Service for Gateway {
     }
 
     async fn on_start(&mut self, bus: &Bus) -> Result<()> {
-        let gateway = platform::Gateway::new(bus, self.adapters.clone()).with_config(self.config.clone());
+        let known = AdapterKinds::standard()?;
+        let mut adapters = self.adapters.clone();
+        for (kind, settings) in &self.kinds {
+            adapters.push(known.create(kind, bus, settings)?);
+        }
+        let gateway = platform::Gateway::new(bus, adapters).with_config(self.config.clone());
         self.running.insert(gateway).start().await
     }
 

@@ -34,8 +34,8 @@ pub(super) async fn everything_goes_and_is_counted(lab: Lab) {
     let deleted = lab.platform.delete_instance("a").await.unwrap();
     assert!(deleted.existed);
     assert_eq!((deleted.users, deleted.files, deleted.turns), (3, 2, 2));
-    // Record, keys, users, replies; files, turns; state.
-    assert_eq!(deleted.keys, 4 + 4 + 7);
+    // Record, keys, users, replies; files, turns, what is remembered of three replies; state.
+    assert_eq!(deleted.keys, 4 + 4 + 3 + 7);
     assert_eq!(deleted.warnings, Vec::<&str>::new());
     assert_eq!(lab.keys("a").await, Vec::<String>::new());
     for key in state {

@@ -76,9 +76,7 @@ impl Lab {
     pub(super) async fn keys(&self, id: &str) -> Vec<String> {
         if let Some(server) = &self.server {
             let Reply::List(keys) = server.command(&["KEYS", "redis_platform:*"]).unwrap() else { panic!("no keys") };
-            let mut keys: Vec<String> = keys.iter().map(Reply::text).collect();
-            keys.retain(|key| !key.starts_with("redis_platform:said:"));
-            return keys;
+            return keys.iter().map(Reply::text).collect();
         }
         let names = RedisPlatformNames::default();
         let all = [

@@ -1,7 +1,7 @@
 //! Deleting an instance, with everything that belongs to it.
 //!
-//! One batch takes it off the register and removes what has a fixed name; from then on nothing is added to it. Files and
-//! turns have a life of their own and are removed behind it; should the process die in between, they end by themselves.
+//! One batch takes it off the register and removes what has a fixed name; from then on nothing is added to it. Files, turns
+//! and what is remembered of replies have a life of their own and are removed behind it; should the process die in between, they end by themselves.
 
 use bytes::Bytes;
 
@@ -104,24 +104,27 @@ impl RedisPlatform {
                 return Ok(());
             }
             let members: Vec<Bytes> = members.into_iter().map(|(member, _)| member).collect();
-            let (mut files, mut turns) = (Vec::new(), Vec::new());
+            let (mut files, mut turns, mut marks) = (Vec::new(), Vec::new(), Vec::new());
             for member in &members {
                 let text = std::str::from_utf8(member).unwrap_or_default();
                 if let Some(file) = text.strip_prefix("file:") {
                     files.push(names.file(file));
                 } else if let Some(turn) = text.strip_prefix("turn:") {
                     turns.push(names.turn(&id, turn));
+                } else if let Some(mark) = text.strip_prefix("said:") {
+                    marks.push(names.said(&id, mark));
                 }
             }
             let mut ops = vec![Op::SortedRemove { key: key.clone(), members }];
-            let kinds = [files, turns].map(|keys| {
+            let kinds = [files, turns, marks].map(|keys| {
                 let any = !keys.is_empty();
                 ops.extend(any.then_some(Op::Delete { keys }));
                 any
             });
             let mut answers = self.apply(ops).await?;
             answers.skip(1)?;
-            for (any, count) in kinds.into_iter().zip([&mut deleted.files, &mut deleted.turns]) {
+            let mut forgotten = 0;
+            for (any, count) in kinds.into_iter().zip([&mut deleted.files, &mut deleted.turns, &mut forgotten]) {
                 if any {
                     let removed = answers.count()?;
                     *count += removed;

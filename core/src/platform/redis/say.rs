@@ -27,6 +27,8 @@ const MAX_MESSAGE_KEY: usize = 512;
 
 /// Belongings that are over are looked for that many at a time.
 const SWEPT: usize = 100;
+/// How long after their end, in milliseconds: our clock may go ahead of the server's.
+const SWEPT_AFTER: u64 = 5 * 60 * 1000;
 
 impl RedisPlatform {
     /// Says it; gives what is answered, or what was answered when it was said before. `NotFound` without such an instance.
@@ -39,7 +41,8 @@ impl RedisPlatform {
         file: Option<(&str, &File)>,
     ) -> Result<String> {
         let (config, names) = (&self.config, &self.config.names);
-        let marker = names.said(instance, &marker(context));
+        let known_by = known_by(context);
+        let marker = names.said(instance, &known_by);
         let remembered = if context.message_key.is_some() { REMEMBERED } else { REMEMBERED_SHORTLY };
         let wall = self.publisher.clock().wall_ms();
         let mut ops = vec![
@@ -53,6 +56,7 @@ impl RedisPlatform {
             let end = (wall + u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX / 2)) as f64;
             belongings.push((Bytes::from(what), end));
         };
+        keep(format!("said:{known_by}"), remembered);
         let fields = vec![
             (Bytes::from_static(field::DATA.as_bytes()), bytes(&said.json)),
             (Bytes::from_static(field::TRACE_ID.as_bytes()), bytes(&context.trace_id)),
@@ -75,16 +79,12 @@ impl RedisPlatform {
             ops.push(self.file_op(instance, file_id, file, &self.now()));
             keep(format!("file:{file_id}"), config.file_ttl);
         }
-        let swept = if belongings.is_empty() {
-            None
-        } else {
-            let ttl = Some(config.file_ttl.max(config.turn_ttl));
-            let key = names.belongings(instance);
-            ops.push(Op::SortedAdd { key: key.clone(), members: belongings, ttl });
-            #[allow(clippy::cast_precision_loss)]
-            ops.push(Op::SortedRange { key: key.clone(), from: 0.0, to: wall as f64, count: SWEPT });
-            Some((key, ops.len() - 1))
-        };
+        let (key, place) = (names.belongings(instance), ops.len() + 1);
+        let ttl = config.file_ttl.max(config.turn_ttl).max(REMEMBERED);
+        ops.push(Op::SortedAdd { key: key.clone(), members: belongings, ttl: Some(ttl) });
+        #[allow(clippy::cast_precision_loss)]
+        let over = wall.saturating_sub(SWEPT_AFTER) as f64;
+        ops.push(Op::SortedRange { key: key.clone(), from: 0.0, to: over, count: SWEPT });
         if said.is_original() {
             ops.push(Op::Notify { channel: names.response_channel(instance), payload: bytes(&said.json) });
         }
@@ -98,15 +98,13 @@ impl RedisPlatform {
                 };
             }
         };
-        if let Some((key, place)) = swept {
-            answers.skip(place)?;
-            let over: Vec<Bytes> = answers.next()?.scored()?.into_iter().map(|(member, _)| member).collect();
-            if !over.is_empty() {
-                // They are gone by themselves; what stays here is swept next time.
-                let swept = self.apply(vec![Op::SortedRemove { key, members: over }]).await;
-                if let Err(error) = swept {
-                    debug!(instance, %error, "belongings were not swept");
-                }
+        answers.skip(place)?;
+        let over: Vec<Bytes> = answers.next()?.scored()?.into_iter().map(|(member, _)| member).collect();
+        if !over.is_empty() {
+            // They are gone by themselves; what stays here is swept next time.
+            let swept = self.apply(vec![Op::SortedRemove { key, members: over }]).await;
+            if let Err(error) = swept {
+                debug!(instance, %error, "belongings were not swept");
             }
         }
         Ok(answer.to_owned())
@@ -126,7 +124,7 @@ impl RedisPlatform {
 }
 
 /// By what it is remembered.
-fn marker(context: &SendContext) -> String {
+fn known_by(context: &SendContext) -> String {
     match context.message_key.as_deref() {
         Some(key) if key.len() <= MAX_MESSAGE_KEY => format!("key:{key}"),
         Some(key) => format!("hash:{}", super::key::hashed(key.as_bytes())),
