@@ -5,6 +5,7 @@
 
 mod calls;
 mod conformance;
+mod gateways;
 mod harness;
 mod manifests;
 mod redis;

@@ -123,11 +123,15 @@ impl Shared {
         guarded(&**self.bus.clock(), self.config.stop_timeout, "stop", self.adapter.stop()).await
     }
 
-    /// Ends when the adapter says that it does not run, or does not say anything.
+    /// Ends when the adapter says that it does not run, or does not say anything. One that has drained is not asked: some
+    /// have nothing to run for then.
     async fn fallen(&self) -> Error {
         let (clock, limit) = (self.bus.clock(), self.config.stop_timeout);
         loop {
             clock.sleep(self.config.look).await;
+            if self.drained.load(Ordering::Acquire) {
+                continue;
+            }
             let running = async { Ok(self.adapter.is_running().await) };
             match guarded(&**clock, limit, "is_running", running).await {
                 Ok(true) => {}
