@@ -65,6 +65,13 @@ impl AdapterKinds {
     }
 }
 
+/// Makes an adapter of one of the kinds in the box; [`AdapterKinds`] takes others as well.
+///
+/// `Invalid` for an unknown kind, listing the known ones; else as its maker fails.
+pub fn create(kind: &str, bus: impl Into<Publisher>, settings: &Map) -> Result<Arc<dyn Adapter>> {
+    AdapterKinds::standard()?.create(kind, bus, settings)
+}
+
 impl fmt::Debug for AdapterKinds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("AdapterKinds").field(&self.names()).finish()

@@ -18,10 +18,10 @@ mod update;
 
 pub use adapter::Adapter;
 pub use context::SendContext;
-pub use gateway::{AdapterHealth, AdapterState, Gateway, GatewayConfig, OnUnknown};
+pub use gateway::{AdapterHealth, AdapterState, Gateway, GatewayCall, GatewayConfig, GatewayMethod, OnUnknown};
 pub use identity::BotIdentity;
 pub use intake::Intake;
-pub use kinds::{AdapterKinds, MakeAdapter};
+pub use kinds::{AdapterKinds, MakeAdapter, create};
 pub use proxy::ProxyAdapter;
 pub use turn::{NONCE, TURN_COMPLETE, TurnEnd};
 pub use update::{MessageUpdate, UPDATE, UpdateKind};

@@ -66,6 +66,8 @@ async fn an_adapter_is_made_by_the_name_of_its_kind() {
     let error = kinds.create("loud", &bus, &Map::new()).unwrap_err();
     assert_eq!(error.code(), "invalid");
     assert!(error.message().contains("quiet, silent"), "{error}");
+    assert_eq!(create("redis", &bus, &Map::new()).unwrap().name(), "redis");
+    assert!(create("loud", &bus, &Map::new()).unwrap_err().message().ends_with("known are: redis"));
 }
 
 #[tokio::test]

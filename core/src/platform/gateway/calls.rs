@@ -11,12 +11,13 @@ use tracing::debug;
 
 use super::guard::guarded;
 use super::health::{AdapterState, Count};
+use super::methods::GatewayCall;
 use super::perform::Performer;
 use crate::consumer::{Delivery, HandlerResult, Outcome};
-use crate::envelope::{Envelope, HistoricalMessage, Map, Outbound, Rpc, ToolError, ToolReply, Value};
+use crate::envelope::{HistoricalMessage, Map, Outbound, Rpc, Value};
 use crate::error::{Error, ErrorKind, Result, Stored};
-use crate::platform::{TURN_COMPLETE, TurnEnd};
-use crate::publish::{Outgoing, PublishOptions, Target};
+use crate::platform::{SendContext, TURN_COMPLETE, TurnEnd};
+use crate::rpc::{self, Failure, Reply};
 
 /// Calls that an adapter answers by a method of its own, and that change nothing.
 const QUESTIONS: [&str; 4] = ["is_channel_valid", "should_skip_channel_heartbeat", "fetch_history", "bot_identity"];
@@ -28,11 +29,12 @@ const MAX_HISTORY: u64 = 1000;
 impl Performer {
     /// Performs an `rpc`.
     pub(super) async fn answer(&self, delivery: &Delivery<Outbound>, action: &Outbound, rpc: &Rpc) -> HandlerResult {
+        let call = Call { delivery, action, rpc };
         if rpc.reply_to.is_empty() {
             if !self.shared.status.up().await {
                 return Ok(Outcome::Release);
             }
-            let run = |_| async { self.guarded(&rpc.method, self.run(action, rpc)).await.map(drop) };
+            let run = |context| async { self.guarded(&rpc.method, self.run(&call, context)).await.map(drop) };
             return self.once(delivery, action, run).await;
         }
         if !self.shared.bus.topology().is_reply_stream(&rpc.reply_to) {
@@ -40,45 +42,30 @@ impl Performer {
             return Ok(Outcome::reject(reason));
         }
         if QUESTIONS.contains(&rpc.method.as_str()) {
-            let answered = self.answered(delivery, action, rpc).await;
+            let answered = self.answered(&call, SendContext::new()).await;
             return self.outcome(delivery, action, answered);
         }
-        self.once(delivery, action, |_| self.answered(delivery, action, rpc)).await
+        self.once(delivery, action, |context| self.answered(&call, context)).await
     }
 
     /// Runs a call and answers it. Only a failure to answer is one.
-    async fn answered(&self, delivery: &Delivery<Outbound>, action: &Outbound, rpc: &Rpc) -> Result<()> {
-        let answer = self.in_time(action, rpc).await;
+    async fn answered(&self, call: &Call<'_>, context: SendContext) -> Result<()> {
+        let Call { delivery, action, rpc } = call;
+        let answer = self.in_time(call, context).await;
         if let Err(error) = &answer {
             debug!(method = rpc.method, trace_id = action.trace_id, %error, "a call failed");
             self.failed(error);
         }
-        let reply = match answer {
-            Ok(value) => ToolReply::ok(&rpc.correlation_id, value),
-            Err(error) => ToolReply::error(&rpc.correlation_id, told(&error)),
-        };
-        let bus = delivery.bus();
-        let reply = reply.with_trace_id(&action.trace_id);
-        let data = match reply.encode_with(&bus.limits()) {
-            Ok(data) => data,
-            Err(error) => {
-                let text = format!("the answer cannot be sent: {}", error.message());
-                let error = ToolError::new(error.code(), text);
-                ToolReply::error(&rpc.correlation_id, error)
-                    .with_trace_id(&action.trace_id)
-                    .encode_with(&bus.limits())?
-            }
-        };
-        let target = Target::ToolsReply { stream: rpc.reply_to.as_str().into() };
-        let replied = bus.publish_one(Outgoing { target, data, options: PublishOptions::default() }).await;
-        // It was run, whatever became of the answer.
-        replied.map(drop).map_err(|error| error.with_stored(Stored::Unknown))
+        let answer = answer.map_err(Failure::from);
+        // It was run, whatever becomes of the answer.
+        let told = rpc::answer(&delivery.bus(), &rpc.reply_to, &rpc.correlation_id, answer).await;
+        told.map_err(|error| error.with_stored(Stored::Unknown))
     }
 
     /// Runs a call before its deadline.
-    async fn in_time(&self, action: &Outbound, rpc: &Rpc) -> Result<Value> {
+    async fn in_time(&self, call: &Call<'_>, context: SendContext) -> Result<Reply> {
         let clock = self.shared.bus.clock();
-        let left = match rpc.deadline_ms {
+        let left = match call.rpc.deadline_ms {
             Some(deadline) => Duration::from_millis(deadline.saturating_sub(clock.wall_ms())),
             None => self.shared.config.call_timeout,
         };
@@ -92,9 +79,9 @@ impl Performer {
             if !self.shared.status.reached(ready).await.is_up() {
                 return Err(self.down());
             }
-            self.run(action, rpc).await
+            self.run(call, context).await
         };
-        guarded(&**clock, left, &rpc.method, run).await
+        guarded(&**clock, left, &call.rpc.method, run).await
     }
 
     fn down(&self) -> Error {
@@ -103,27 +90,20 @@ impl Performer {
         Error::unavailable(format!("the platform {} is not connected: {why}", health.platform))
     }
 
-    /// Runs a call on the adapter.
-    async fn run(&self, action: &Outbound, rpc: &Rpc) -> Result<Value> {
+    /// Runs a call: by a method of the gateway, else on the adapter.
+    async fn run(&self, call: &Call<'_>, context: SendContext) -> Result<Reply> {
+        let Call { delivery, action, rpc } = call;
         let (adapter, params) = (&self.shared.adapter, &rpc.params);
         let channel = || match params.text("channel_id") {
             Some(channel) => Ok(channel),
             None if !action.channel_id.is_empty() => Ok(action.channel_id.as_str()),
             None => Err(wrong(&rpc.method, "channel_id", "text")),
         };
-        Ok(match rpc.method.as_str() {
+        let value: Value = match rpc.method.as_str() {
             "is_channel_valid" => adapter.is_channel_valid(channel()?).await?.into(),
             "should_skip_channel_heartbeat" => adapter.should_skip_channel_heartbeat(channel()?).await?.into(),
             "fetch_history" => {
-                let limit = match params.get("limit") {
-                    None | Some(Value::Nil) => HISTORY,
-                    Some(limit) => limit
-                        .as_u64()
-                        .filter(|limit| (1..=MAX_HISTORY).contains(limit))
-                        .ok_or_else(|| wrong("fetch_history", "limit", "1 to 1000"))?,
-                };
-                let limit = usize::try_from(limit).map_err(|_| wrong("fetch_history", "limit", "1 to 1000"))?;
-                let messages = adapter.fetch_history(channel()?, limit).await?;
+                let messages = adapter.fetch_history(channel()?, limit(params)?).await?;
                 let maps: Vec<Map> = messages.iter().map(HistoricalMessage::to_map).collect::<Result<_>>()?;
                 maps.into()
             }
@@ -133,18 +113,44 @@ impl Performer {
                 adapter.turn_complete(&action.channel_id, &end).await?;
                 Value::Nil
             }
-            other => adapter.call(other, params).await?,
-        })
+            method => match self.shared.methods.get(method) {
+                Some(own) => {
+                    let call = GatewayCall {
+                        platform: adapter.name().to_owned(),
+                        channel_id: channel().unwrap_or_default().to_owned(),
+                        method: method.to_owned(),
+                        params: params.clone(),
+                        context,
+                        bus: delivery.bus(),
+                    };
+                    return own.call(call).await;
+                }
+                None => adapter.call(method, params).await?,
+            },
+        };
+        Ok(Reply::new(value))
     }
 }
 
-/// An error as the caller is told.
-fn told(error: &Error) -> ToolError {
-    let mut told = ToolError::new(error.code(), error.message());
-    if error.kind() == ErrorKind::Expired {
-        told.rest.insert("kind", "expired");
-    }
-    told
+/// A call as it came.
+struct Call<'a> {
+    delivery: &'a Delivery<Outbound>,
+    action: &'a Outbound,
+    rpc: &'a Rpc,
+}
+
+/// Whether a gateway's own methods may not have this name.
+pub(super) fn is_taken(method: &str) -> bool {
+    method.is_empty() || method == TURN_COMPLETE || QUESTIONS.contains(&method)
+}
+
+fn limit(params: &Map) -> Result<usize> {
+    let limit = match params.get("limit") {
+        None | Some(Value::Nil) => Some(HISTORY),
+        Some(limit) => limit.as_u64().filter(|limit| (1..=MAX_HISTORY).contains(limit)),
+    };
+    let limit = limit.and_then(|limit| usize::try_from(limit).ok());
+    limit.ok_or_else(|| wrong("fetch_history", "limit", "1 to 1000"))
 }
 
 fn wrong(method: &str, name: &str, what: &str) -> Error {

@@ -17,6 +17,7 @@ mod config;
 mod guard;
 mod health;
 mod marks;
+mod methods;
 mod perform;
 mod post;
 mod seen;
@@ -30,11 +31,12 @@ use tokio::sync::watch;
 
 pub use config::{GatewayConfig, OnUnknown};
 pub use health::{AdapterHealth, AdapterState};
+pub use methods::{GatewayCall, GatewayMethod};
 
 use super::Adapter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::publish::Publisher;
-use post::Post;
+use post::{Methods, Post};
 
 /// Runs the adapters of one process.
 ///
@@ -45,6 +47,7 @@ pub struct Gateway {
     bus: Publisher,
     adapters: Vec<Arc<dyn Adapter>>,
     config: Arc<GatewayConfig>,
+    methods: Vec<(String, Arc<dyn GatewayMethod>)>,
     posts: Mutex<Option<Vec<Arc<Post>>>>,
     stop: watch::Sender<bool>,
 }
@@ -56,6 +59,7 @@ impl Gateway {
             bus: bus.into(),
             adapters: adapters.into_iter().collect(),
             config: Arc::default(),
+            methods: Vec::new(),
             posts: Mutex::default(),
             stop: watch::Sender::new(false),
         }
@@ -64,6 +68,12 @@ impl Gateway {
     /// Other settings.
     pub fn with_config(mut self, config: GatewayConfig) -> Self {
         self.config = Arc::new(config);
+        self
+    }
+
+    /// Answers calls of this name itself, whichever adapter they came for: `execute_tool`, or one of your own.
+    pub fn with_method(mut self, name: impl Into<String>, method: Arc<dyn GatewayMethod>) -> Self {
+        self.methods.push((name.into(), method));
         self
     }
 
@@ -87,14 +97,17 @@ impl Gateway {
     /// Opens the consumers and starts the adapters, all at once; returns when each has been tried once.
     ///
     /// An adapter that fails is started again later; one that fails for good is left. `Invalid` without adapters, for
-    /// settings out of range, and for two adapters of one name; `Conflict` when it was started before; what opening a
+    /// settings out of range, and for two adapters or methods of one name; `Conflict` when it was started before; what opening a
     /// consumer fails with; what the first adapter failed with when all of them failed for good.
     pub async fn start(&self) -> Result<()> {
         self.check()?;
+        let methods: Methods = Arc::new(self.methods.iter().cloned().collect());
         let mut posts = Vec::new();
         let mut result = Ok(());
         for adapter in &self.adapters {
-            let opened = Post::open(&self.bus, adapter.clone(), self.config.clone(), self.stop.subscribe()).await;
+            let opened =
+                Post::open(&self.bus, adapter.clone(), self.config.clone(), methods.clone(), self.stop.subscribe())
+                    .await;
             match opened {
                 Ok(post) => posts.push(Arc::new(post)),
                 Err(error) => {
@@ -132,6 +145,15 @@ impl Gateway {
                 true => continue,
             };
             return Err(Error::invalid(text).with_context("field", "adapters"));
+        }
+        let mut methods = HashSet::new();
+        for (name, _) in &self.methods {
+            if calls::is_taken(name) || !methods.insert(name) {
+                let text = format!(
+                    "a method of a gateway cannot be called {name:?}: it must have a name that nothing else has"
+                );
+                return Err(Error::invalid(text).with_context("field", "method"));
+            }
         }
         if self.posts().is_some() {
             return Err(Error::new(ErrorKind::Conflict, "this gateway was started before; make another one"));

@@ -4,6 +4,7 @@
 //! the gateway or the bus closes, or when the adapter failed for good; then the adapter was stopped, and what was in hand
 //! is done or given back. Should it die, the consumer is dropped and gives its work back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -17,6 +18,7 @@ use super::config::GatewayConfig;
 use super::guard::guarded;
 use super::health::{AdapterState, Status};
 use super::marks::Marks;
+use super::methods::GatewayMethod;
 use super::perform::Performer;
 use crate::consumer::{Consumer, ConsumerBuilder};
 use crate::envelope::Outbound;
@@ -32,6 +34,9 @@ pub(super) struct Post {
     ended: watch::Receiver<Option<Result<()>>>,
 }
 
+/// What a gateway answers itself, by name.
+pub(super) type Methods = Arc<HashMap<String, Arc<dyn GatewayMethod>>>;
+
 /// What everybody at a post needs.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -39,6 +44,7 @@ pub(super) struct Shared {
     pub(super) adapter: Arc<dyn Adapter>,
     pub(super) status: Status,
     pub(super) config: Arc<GatewayConfig>,
+    pub(super) methods: Methods,
     drained: AtomicBool,
 }
 
@@ -67,6 +73,7 @@ impl Post {
         bus: &Publisher,
         adapter: Arc<dyn Adapter>,
         config: Arc<GatewayConfig>,
+        methods: Methods,
         stop: watch::Receiver<bool>,
     ) -> Result<Self> {
         let platform = adapter.name();
@@ -75,7 +82,8 @@ impl Post {
         let consumer = Arc::new(builder.config(config.consumer.clone()).open().await?);
         let status = Status::new(platform, bus.clock().clone());
         let marks = Marks::new(bus, config.remember);
-        let shared = Arc::new(Shared { bus: bus.clone(), adapter, status, config, drained: AtomicBool::new(false) });
+        let shared = Shared { bus: bus.clone(), adapter, status, config, methods, drained: AtomicBool::new(false) };
+        let shared = Arc::new(shared);
         let performer = Arc::new(Performer { shared: shared.clone(), marks });
         let source = consumer.clone();
         let reader = tokio::spawn(async move { source.run(move |delivery| performer.clone().perform(delivery)).await });
