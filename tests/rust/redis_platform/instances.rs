@@ -1,7 +1,11 @@
 //! Instances and their keys.
 
+use std::time::Duration;
+
 use stargazer_core::envelope::{Map, Value};
 use stargazer_core::platform::redis::{MAX_ID_BYTES, NewInstance, RESERVED};
+use stargazer_core::platform::{Adapter, SendContext};
+use stargazer_core::store::EntryId;
 use stargazer_core::topology::redis_platform::INSTANCES;
 
 use super::lab::{Lab, map, message};
@@ -106,6 +110,29 @@ pub(super) async fn what_cannot_be_an_id_is_refused(lab: Lab) {
         assert!(error.context().contains(&("field", "api_key".into())), "{error}");
     }
     assert!(lab.platform.list_instances().await.unwrap().items.is_empty());
+}
+
+pub(super) async fn what_is_too_long_to_exist_does_not(lab: Lab) {
+    let (id, platform) = ("x".repeat(100_000), &lab.platform);
+    let id = id.as_str();
+    assert!(!platform.instance_exists(id).await.unwrap() && !platform.has_users(id).await.unwrap());
+    assert!(platform.get_instance(id).await.unwrap().is_none());
+    assert!(!platform.validate_api_key(id, "key").await.unwrap());
+    assert!(!platform.update_instance(id, Some("x"), &Map::new()).await.unwrap());
+    assert!(platform.get_user(id, "u").await.unwrap().is_none());
+    assert!(!platform.user_exists(id, "u").await.unwrap() && !platform.delete_user(id, "u").await.unwrap());
+    assert!(platform.list_users(id).await.unwrap().items.is_empty());
+    assert_eq!(platform.register_user(id, "u", "U", Map::new()).await.unwrap_err().code(), "not_found");
+    assert_eq!(platform.send(id, "x", &SendContext::new()).await.unwrap_err().code(), "not_found");
+    assert!(!platform.is_channel_valid(id).await.unwrap());
+    assert!(platform.replies(id, EntryId::ZERO, 1, Duration::ZERO).await.unwrap().items.is_empty());
+    assert!(platform.turn_replies(id, id, EntryId::ZERO, 1, Duration::ZERO).await.unwrap().items.is_empty());
+    assert_eq!(platform.last_reply(id).await.unwrap(), EntryId::ZERO);
+    assert_eq!(platform.inject_message(message(id, "x")).await.unwrap_err().code(), "invalid");
+    assert_eq!(platform.delete_instance(id).await.unwrap_err().code(), "invalid");
+    assert!(platform.get_file(id).await.unwrap().is_none());
+    lab.store().set_add(INSTANCES, [id.to_owned()], None).await.unwrap();
+    assert_eq!(platform.list_instances().await.unwrap().skipped[0].reason, "its id is too long");
 }
 
 pub(super) async fn metadata_touch_no_field_of_ours(lab: Lab) {

@@ -192,6 +192,26 @@ pub(super) async fn replies_are_read_on_by_id(lab: Lab) {
     assert_eq!((none.items.len(), none.next), (0, passed.next));
 }
 
+pub(super) async fn what_was_cut_off_is_told(lab: Lab) {
+    lab.instance("a").await;
+    let platform = lab.with(|config| config.replies_max_len = 1);
+    // A trace id of another program may be of any length.
+    let context = SendContext::new().with_trace_id("t".repeat(10_000));
+    platform.send("a", "first", &context).await.unwrap();
+    let first = of_instance(&platform, "a").await;
+    let read = async |after| platform.replies("a", after, 10, Duration::ZERO).await.unwrap();
+    assert!(!first.gap && !read(first.next).await.gap);
+    // The server cuts whole nodes of a stream off.
+    for n in 0..300 {
+        platform.send("a", &n.to_string(), &context).await.unwrap();
+    }
+    let rest = read(first.next).await;
+    assert!(rest.gap && !rest.items.is_empty() && !read(rest.next).await.gap);
+    let turn = platform.turn_replies("a", &context.trace_id, EntryId::ZERO, 1000, Duration::ZERO).await.unwrap();
+    assert_eq!(turn.items.len(), 301);
+    assert!(platform.delete_instance("a").await.unwrap().turns == 1);
+}
+
 pub(super) async fn the_end_of_a_turn_is_the_last(lab: Lab) {
     lab.instance("a").await;
     let mut ear = listen(&lab, "a").await;

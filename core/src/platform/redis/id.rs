@@ -1,5 +1,7 @@
 //! Ids: what may be one, and new ones.
 
+use std::borrow::Cow;
+
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::error::{Error, Result};
@@ -22,6 +24,19 @@ pub(super) fn check(field: &'static str, id: &str) -> Result<()> {
         "{field} must be 1 to {MAX_ID_BYTES} bytes of text without control characters; {found}"
     ))
     .with_context("field", field))
+}
+
+/// The longest text of somebody else's that stands in a key as it is.
+const MAX_IN_KEY: usize = 512;
+
+/// Whether there may be something of this id: a longer one fits into no key. Ids of the original's own are taken as they are.
+pub(super) fn may_exist(id: &str) -> bool {
+    id.len() <= MAX_IN_KEY
+}
+
+/// A text of somebody else's as it stands in a key: hashed when it is long.
+pub(super) fn in_key(text: &str) -> Cow<'_, str> {
+    if text.len() <= MAX_IN_KEY { Cow::Borrowed(text) } else { Cow::Owned(super::key::hashed(text.as_bytes())) }
 }
 
 /// `Invalid` naming `field` unless the text may be a name that people read.

@@ -11,8 +11,9 @@ use crate::platform::{NONCE, UPDATE};
 use crate::publish::Receipt;
 use crate::store::Op;
 
-/// Keys of `extra` that decide what becomes of a message, and are not the caller's to set.
-pub const RESERVED_EXTRA: [&str; 5] = ["channel_key", "trace_id", "enqueued_at", "strangler_route", UPDATE];
+/// Keys of `extra` that decide what becomes of a message or tell who wrote it, and are not the caller's to set.
+pub const RESERVED_EXTRA: [&str; 7] =
+    ["channel_key", "trace_id", "enqueued_at", "strangler_route", "display_name", "member_roles", UPDATE];
 
 /// A message for an instance.
 #[derive(Debug, Clone, PartialEq)]
@@ -121,7 +122,8 @@ impl RedisPlatform {
             id::check("message_id", &injection.message_id)?;
         }
         if let Some(key) = injection.extra.keys().find(|key| RESERVED_EXTRA.contains(key)) {
-            let text = format!("extra may not hold {key:?}: it decides what becomes of the message");
+            let text =
+                format!("extra may not hold {key:?}: it decides what becomes of the message, or tells who wrote it");
             return Err(Error::invalid(text).with_context("field", "extra").with_context("name", key));
         }
         let user_name = self.sender_name(instance_id, user_id, &injection.user_name).await?;

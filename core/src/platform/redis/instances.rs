@@ -166,7 +166,8 @@ impl RedisPlatform {
         let mut ids = Vec::with_capacity(members.len());
         for member in members {
             match String::from_utf8(member.to_vec()) {
-                Ok(id) => ids.push(id),
+                Ok(id) if id::may_exist(&id) => ids.push(id),
+                Ok(id) => listing.skipped.push(Skipped::new(&id, "its id is too long")),
                 Err(_) => {
                     listing.skipped.push(Skipped::new(&String::from_utf8_lossy(&member), "its id is not text"));
                 }
@@ -198,6 +199,9 @@ impl RedisPlatform {
 
     /// An instance; `None` when there is none, or nothing is known of it. `Malformed` when its record is broken.
     pub async fn get_instance(&self, instance_id: &str) -> Result<Option<Instance>> {
+        if !id::may_exist(instance_id) {
+            return Ok(None);
+        }
         let found = self.read_instances(&[instance_id.to_owned()]).await?.pop().flatten();
         match found {
             Some(fields) if !fields.is_empty() => Instance::from_fields(instance_id, fields).map(Some),
@@ -216,6 +220,9 @@ impl RedisPlatform {
         }
         for (name, value) in metadata::fields(metadata, self.config.max_metadata_bytes)? {
             fields.push((name, value.into()));
+        }
+        if !id::may_exist(instance_id) {
+            return Ok(false);
         }
         if fields.is_empty() {
             return self.instance_exists(instance_id).await;

@@ -104,3 +104,8 @@ impl RedisPlatform {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// What the page shows is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../../docs/redis-platform.md")]
+struct Page;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::RedisPlatform;
+use super::{RedisPlatform, id};
 use crate::envelope::{Limits, Map, Value, json};
 use crate::error::Result;
-use crate::store::{Entry, EntryId};
+use crate::store::{Entry, EntryId, Op};
 use crate::topology::{Name, field as fields};
 use crate::transport::field;
 
@@ -38,6 +38,8 @@ pub struct Replies {
     pub items: Vec<Reply>,
     /// The last id that was read: that of the call when there was nothing.
     pub next: EntryId,
+    /// What was read up to is not kept any more, so something behind it may be gone as well.
+    pub gap: bool,
 }
 
 impl RedisPlatform {
@@ -45,6 +47,9 @@ impl RedisPlatform {
     /// zero, or when there is any, not at all. The oldest of the last 1000 or so go (`replies_max_len`), all after a day
     /// of silence (`replies_ttl`).
     pub async fn replies(&self, instance_id: &str, after: EntryId, count: usize, wait: Duration) -> Result<Replies> {
+        if !id::may_exist(instance_id) {
+            return Ok(Replies { items: Vec::new(), next: after, gap: false });
+        }
         self.read_replies(&self.config.names.replies(instance_id), after, count, wait).await
     }
 
@@ -58,16 +63,26 @@ impl RedisPlatform {
         count: usize,
         wait: Duration,
     ) -> Result<Replies> {
-        self.read_replies(&self.config.names.turn(instance_id, trace_id), after, count, wait).await
+        if !id::may_exist(instance_id) {
+            return Ok(Replies { items: Vec::new(), next: after, gap: false });
+        }
+        let turn = self.config.names.turn(instance_id, &id::in_key(trace_id));
+        self.read_replies(&turn, after, count, wait).await
     }
 
     /// Where an instance's replies end now: what is read after it is said later.
     pub async fn last_reply(&self, instance_id: &str) -> Result<EntryId> {
+        if !id::may_exist(instance_id) {
+            return Ok(EntryId::ZERO);
+        }
         self.store.log_last(&self.config.names.replies(instance_id)).await
     }
 
     async fn read_replies(&self, stream: &Name, after: EntryId, count: usize, wait: Duration) -> Result<Replies> {
-        let mut entries = self.store.log_read(stream, after, count).await?;
+        let read = |after, count| Op::LogRead { stream: stream.clone(), after, count };
+        let mut answers = self.apply_again(vec![read(after.before(), 1), read(after, count)]).await?;
+        let there = answers.next()?.entries()?.first().is_some_and(|entry| entry.id == after);
+        let mut entries = answers.next()?.entries()?;
         if entries.is_empty() && !wait.is_zero() {
             entries = self.store.log_tail(stream, after, count, wait).await?;
         }
@@ -75,7 +90,8 @@ impl RedisPlatform {
         let read = |entry: Entry| {
             reply(&entry).inspect_err(|error| warn!(stream = &**stream, id = %entry.id, %error, "not a reply")).ok()
         };
-        Ok(Replies { items: entries.into_iter().filter_map(read).collect(), next })
+        let gap = after != EntryId::ZERO && !there;
+        Ok(Replies { items: entries.into_iter().filter_map(read).collect(), next, gap })
     }
 }
 

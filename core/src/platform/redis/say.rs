@@ -22,9 +22,6 @@ use crate::topology::field;
 const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 /// How long it is remembered when only this call can repeat it.
 const REMEMBERED_SHORTLY: Duration = Duration::from_secs(60);
-/// The longest message key that stands in a key as it is; longer ones are hashed.
-const MAX_MESSAGE_KEY: usize = 512;
-
 /// Belongings that are over are looked for that many at a time.
 const SWEPT: usize = 100;
 /// How long after their end, in milliseconds: our clock may go ahead of the server's.
@@ -40,6 +37,9 @@ impl RedisPlatform {
         context: &SendContext,
         file: Option<(&str, &File)>,
     ) -> Result<String> {
+        if !id::may_exist(instance) {
+            return Err(unknown(instance));
+        }
         let (config, names) = (&self.config, &self.config.names);
         let known_by = known_by(context);
         let marker = names.said(instance, &known_by);
@@ -68,12 +68,13 @@ impl RedisPlatform {
             options: options(config.replies_max_len, config.replies_ttl),
         });
         if !context.trace_id.is_empty() {
+            let turn = id::in_key(&context.trace_id);
             ops.push(Op::LogAppend {
-                stream: names.turn(instance, &context.trace_id),
+                stream: names.turn(instance, &turn),
                 fields,
                 options: options(config.turn_max_len, config.turn_ttl),
             });
-            keep(format!("turn:{}", context.trace_id), config.turn_ttl);
+            keep(format!("turn:{turn}"), config.turn_ttl);
         }
         if let Some((file_id, file)) = file {
             ops.push(self.file_op(instance, file_id, file, &self.now()));
@@ -126,8 +127,7 @@ impl RedisPlatform {
 /// By what it is remembered.
 fn known_by(context: &SendContext) -> String {
     match context.message_key.as_deref() {
-        Some(key) if key.len() <= MAX_MESSAGE_KEY => format!("key:{key}"),
-        Some(key) => format!("hash:{}", super::key::hashed(key.as_bytes())),
+        Some(key) => format!("key:{}", id::in_key(key)),
         None => format!("once:{}", id::new()),
     }
 }

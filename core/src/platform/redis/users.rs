@@ -25,6 +25,9 @@ impl RedisPlatform {
         metadata: Map,
     ) -> Result<User> {
         id::check("user_id", user_id)?;
+        if !id::may_exist(instance_id) {
+            return Err(unknown(instance_id));
+        }
         id::check_name("display_name", display_name, MAX_NAME_BYTES)?;
         if display_name.trim().is_empty() {
             return Err(Error::invalid("a user needs a display_name: it is the name in the conversation")
@@ -49,10 +52,13 @@ impl RedisPlatform {
 
     /// The users of an instance, sorted by their ids; none of an unknown one.
     pub async fn list_users(&self, instance_id: &str) -> Result<Listing<User>> {
+        let mut listing = Listing { items: Vec::new(), skipped: Vec::new() };
+        if !id::may_exist(instance_id) {
+            return Ok(listing);
+        }
         let ops = vec![Op::HashGetAll { key: self.config.names.users(instance_id) }];
         let mut records = self.apply_again(ops).await?.next()?.pairs()?;
         records.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        let mut listing = Listing { items: Vec::new(), skipped: Vec::new() };
         for (id, record) in records {
             match std::str::from_utf8(&id).map_err(|_| Error::malformed("its id is not text")) {
                 Ok(id) => match User::from_record(id, &record) {
@@ -70,6 +76,9 @@ impl RedisPlatform {
 
     /// A user; `None` when there is none. A broken record counts as none; a warning is logged.
     pub async fn get_user(&self, instance_id: &str, user_id: &str) -> Result<Option<User>> {
+        if !id::may_exist(instance_id) {
+            return Ok(None);
+        }
         let ops = vec![Op::HashGet { key: self.config.names.users(instance_id), field: bytes(user_id) }];
         let record = self.apply_again(ops).await?.next()?.value()?;
         Ok(record.and_then(|record| readable(instance_id, user_id, &record)))
@@ -77,18 +86,27 @@ impl RedisPlatform {
 
     /// Takes a user off the roster; whether it was on it. Without its last user an instance is open again.
     pub async fn delete_user(&self, instance_id: &str, user_id: &str) -> Result<bool> {
+        if !id::may_exist(instance_id) {
+            return Ok(false);
+        }
         let op = Op::HashDelete { key: self.config.names.users(instance_id), fields: vec![bytes(user_id)] };
         Ok(self.apply(vec![op]).await?.count()? > 0)
     }
 
     /// Whether a user is on the roster, readable or not.
     pub async fn user_exists(&self, instance_id: &str, user_id: &str) -> Result<bool> {
+        if !id::may_exist(instance_id) {
+            return Ok(false);
+        }
         let op = Op::HashExists { key: self.config.names.users(instance_id), field: bytes(user_id) };
         self.apply_again(vec![op]).await?.flag()
     }
 
     /// Whether anybody is on the roster: whether the instance is closed.
     pub async fn has_users(&self, instance_id: &str) -> Result<bool> {
+        if !id::may_exist(instance_id) {
+            return Ok(false);
+        }
         let op = Op::HashLen { key: self.config.names.users(instance_id) };
         Ok(self.apply_again(vec![op]).await?.count()? > 0)
     }
