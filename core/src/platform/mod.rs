@@ -18,7 +18,7 @@ mod update;
 
 pub use adapter::Adapter;
 pub use context::SendContext;
-pub use gateway::{AdapterHealth, AdapterState, Gateway, GatewayCall, GatewayConfig, GatewayMethod, OnUnknown};
+pub use gateway::{AdapterHealth, AdapterState, Gateway, GatewayConfig, OnUnknown};
 pub use identity::BotIdentity;
 pub use intake::Intake;
 pub use kinds::{AdapterKinds, MakeAdapter, create};

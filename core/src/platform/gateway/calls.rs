@@ -11,13 +11,12 @@ use tracing::debug;
 
 use super::guard::guarded;
 use super::health::{AdapterState, Count};
-use super::methods::GatewayCall;
 use super::perform::Performer;
 use crate::consumer::{Delivery, HandlerResult, Outcome};
-use crate::envelope::{HistoricalMessage, Map, Outbound, Rpc, Value};
+use crate::envelope::{HistoricalMessage, Map, Outbound, Rpc, ToolRequest, Value};
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::platform::{SendContext, TURN_COMPLETE, TurnEnd};
-use crate::rpc::{self, Failure, Reply};
+use crate::rpc::{self, Failure, Reply, Request};
 
 /// Calls that an adapter answers by a method of its own, and that change nothing.
 const QUESTIONS: [&str; 4] = ["is_channel_valid", "should_skip_channel_heartbeat", "fetch_history", "bot_identity"];
@@ -92,7 +91,7 @@ impl Performer {
 
     /// Runs a call: by a method of the gateway, else on the adapter.
     async fn run(&self, call: &Call<'_>, context: SendContext) -> Result<Reply> {
-        let Call { delivery, action, rpc } = call;
+        let Call { action, rpc, .. } = call;
         let (adapter, params) = (&self.shared.adapter, &rpc.params);
         let channel = || match params.text("channel_id") {
             Some(channel) => Ok(channel),
@@ -114,17 +113,7 @@ impl Performer {
                 Value::Nil
             }
             method => match self.shared.methods.get(method) {
-                Some(own) => {
-                    let call = GatewayCall {
-                        platform: adapter.name().to_owned(),
-                        channel_id: channel().unwrap_or_default().to_owned(),
-                        method: method.to_owned(),
-                        params: params.clone(),
-                        context,
-                        bus: delivery.bus(),
-                    };
-                    return own.call(call).await;
-                }
+                Some(own) => return own.call(request(call, &context)).await.map_err(remote),
                 None => adapter.call(method, params).await?,
             },
         };
@@ -137,6 +126,23 @@ struct Call<'a> {
     delivery: &'a Delivery<Outbound>,
     action: &'a Outbound,
     rpc: &'a Rpc,
+}
+
+/// A call as a handler takes it. One that may have been run before is at least the second start of it.
+fn request(call: &Call<'_>, context: &SendContext) -> Request {
+    let Call { delivery, action, rpc } = call;
+    let mut envelope = ToolRequest::new(&rpc.method, rpc.params.clone(), &rpc.reply_to)
+        .with_correlation_id(&rpc.correlation_id)
+        .with_trace_id(&action.trace_id);
+    envelope.deadline_ms = rpc.deadline_ms;
+    let mut request = Request::new(envelope, delivery.bus());
+    request.attempt = if context.may_be_repeat { context.attempt.max(2) } else { context.attempt };
+    request
+}
+
+/// The error of a handler, which its answer turns into the failure again.
+fn remote(failure: Failure) -> Error {
+    Error::new(ErrorKind::Remote, failure.message).with_context("remote_code", failure.code)
 }
 
 /// Whether a gateway's own methods may not have this name.

@@ -1,37 +1,39 @@
-//! Calls that a gateway answers itself, in place of its adapters: `execute_tool` of tools that must run there, and others.
+//! Calls that a gateway answers itself, in place of its adapters.
 
-use std::fmt::Debug;
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 
-use async_trait::async_trait;
+use crate::rpc::Handler;
 
-use crate::envelope::Map;
-use crate::error::Result;
-use crate::platform::SendContext;
-use crate::publish::Publisher;
-use crate::rpc::Reply;
-
-/// Answers calls of one name.
-#[async_trait]
-pub trait GatewayMethod: Debug + Send + Sync + 'static {
-    /// Runs one call. An error is told to the caller under its code; of one of the kind `Remote` that is the context
-    /// `remote_code`.
-    async fn call(&self, call: GatewayCall) -> Result<Reply>;
+/// What answers calls of one name.
+pub(super) struct Method {
+    pub(super) name: String,
+    pub(super) handler: Arc<dyn Handler>,
 }
 
-/// A call that is to be answered.
-#[derive(Debug, Clone)]
-#[non_exhaustive]
-pub struct GatewayCall {
-    /// The platform that it came for.
-    pub platform: String,
-    /// The channel it is about, `""` for none.
-    pub channel_id: String,
-    /// Its name.
-    pub method: String,
-    /// Its arguments by name.
-    pub params: Map,
-    /// Its key, and whether it may have been run before.
-    pub context: SendContext,
-    /// The bus as this call may use it: fenced.
-    pub bus: Publisher,
+impl fmt::Debug for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// All of them. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Methods(Arc<HashMap<String, Arc<dyn Handler>>>);
+
+impl Methods {
+    pub(super) fn of(methods: &[Method]) -> Self {
+        Self(Arc::new(methods.iter().map(|method| (method.name.clone(), method.handler.clone())).collect()))
+    }
+
+    pub(super) fn get(&self, name: &str) -> Option<&Arc<dyn Handler>> {
+        self.0.get(name)
+    }
+}
+
+impl fmt::Debug for Methods {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.0.keys()).finish()
+    }
 }

@@ -31,12 +31,13 @@ use tokio::sync::watch;
 
 pub use config::{GatewayConfig, OnUnknown};
 pub use health::{AdapterHealth, AdapterState};
-pub use methods::{GatewayCall, GatewayMethod};
 
 use super::Adapter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::publish::Publisher;
-use post::{Methods, Post};
+use crate::rpc::Handler;
+use methods::{Method, Methods};
+use post::Post;
 
 /// Runs the adapters of one process.
 ///
@@ -47,7 +48,7 @@ pub struct Gateway {
     bus: Publisher,
     adapters: Vec<Arc<dyn Adapter>>,
     config: Arc<GatewayConfig>,
-    methods: Vec<(String, Arc<dyn GatewayMethod>)>,
+    methods: Vec<Method>,
     posts: Mutex<Option<Vec<Arc<Post>>>>,
     stop: watch::Sender<bool>,
 }
@@ -71,9 +72,11 @@ impl Gateway {
         self
     }
 
-    /// Answers calls of this name itself, whichever adapter they came for: `execute_tool`, or one of your own.
-    pub fn with_method(mut self, name: impl Into<String>, method: Arc<dyn GatewayMethod>) -> Self {
-        self.methods.push((name.into(), method));
+    /// Answers calls of a method itself, with this handler, whichever adapter they came for: `execute_tool`, or one of your
+    /// own. The arguments of its requests are the parameters of the call; one that may have been run before has an attempt
+    /// above 1.
+    pub fn with_method(mut self, method: impl Into<String>, handler: Arc<dyn Handler>) -> Self {
+        self.methods.push(Method { name: method.into(), handler });
         self
     }
 
@@ -101,7 +104,7 @@ impl Gateway {
     /// consumer fails with; what the first adapter failed with when all of them failed for good.
     pub async fn start(&self) -> Result<()> {
         self.check()?;
-        let methods: Methods = Arc::new(self.methods.iter().cloned().collect());
+        let methods = Methods::of(&self.methods);
         let mut posts = Vec::new();
         let mut result = Ok(());
         for adapter in &self.adapters {
@@ -147,7 +150,7 @@ impl Gateway {
             return Err(Error::invalid(text).with_context("field", "adapters"));
         }
         let mut methods = HashSet::new();
-        for (name, _) in &self.methods {
+        for Method { name, .. } in &self.methods {
             if calls::is_taken(name) || !methods.insert(name) {
                 let text = format!(
                     "a method of a gateway cannot be called {name:?}: it must have a name that nothing else has"

@@ -4,7 +4,6 @@
 //! the gateway or the bus closes, or when the adapter failed for good; then the adapter was stopped, and what was in hand
 //! is done or given back. Should it die, the consumer is dropped and gives its work back.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -18,7 +17,7 @@ use super::config::GatewayConfig;
 use super::guard::guarded;
 use super::health::{AdapterState, Status};
 use super::marks::Marks;
-use super::methods::GatewayMethod;
+use super::methods::Methods;
 use super::perform::Performer;
 use crate::consumer::{Consumer, ConsumerBuilder};
 use crate::envelope::Outbound;
@@ -33,9 +32,6 @@ pub(super) struct Post {
     /// What the end of it came to.
     ended: watch::Receiver<Option<Result<()>>>,
 }
-
-/// What a gateway answers itself, by name.
-pub(super) type Methods = Arc<HashMap<String, Arc<dyn GatewayMethod>>>;
 
 /// What everybody at a post needs.
 #[derive(Debug)]

@@ -4,6 +4,7 @@ use super::fake::Act;
 use super::*;
 use crate::envelope::{Action, Map, ToolReply, Value};
 use crate::error::ErrorKind;
+use crate::rpc::{Failure, Handler, Reply, Request, handler_fn};
 
 /// Makes calls and gives their replies, in the order of the calls.
 async fn answers(bus: &Bus, calls: Vec<Outbound>) -> Vec<ToolReply> {
@@ -139,30 +140,27 @@ async fn a_call_without_a_reply_address_is_an_action() {
     gateway.close().await.unwrap();
 }
 
-/// Counts and tells how often it ran, and whether it was told of it.
-#[derive(Debug, Default)]
-struct Hammer(std::sync::atomic::AtomicU32);
-
-#[async_trait::async_trait]
-impl GatewayMethod for Hammer {
-    async fn call(&self, call: GatewayCall) -> Result<crate::rpc::Reply> {
-        assert_eq!(
-            (call.platform.as_str(), call.method.as_str(), call.channel_id.as_str()),
-            ("fake", "execute_tool", "c1")
-        );
-        let n = self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-        if call.params.text("tool_name") != Some("hammer") {
-            return Err(Error::new(ErrorKind::Remote, "no such tool").with_context("remote_code", "unknown_tool"));
+/// Runs the tool `hammer`, and tells how often it ran.
+fn hammer() -> Arc<dyn Handler> {
+    let runs = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    handler_fn(move |request: Request| {
+        let runs = runs.clone();
+        async move {
+            assert_eq!((request.name(), request.attempt), ("execute_tool", 1));
+            if request.arguments().text("tool_name") != Some("hammer") {
+                return Err(Failure::new("unknown_tool", "no such tool"));
+            }
+            let n = runs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(Reply::new(n).with_writeback(Map::from([("sent_files", "a.txt")])))
         }
-        Ok(crate::rpc::Reply::new(i64::from(n)).with_writeback(Map::from([("sent_files", "a.txt")])))
-    }
+    })
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_gateway_answers_methods_of_its_own() {
     let bus = bus().await;
     let fake = Fake::new();
-    let gateway = gateway(&bus, &fake, config()).with_method("execute_tool", Arc::new(Hammer::default()));
+    let gateway = gateway(&bus, &fake, config()).with_method("execute_tool", hammer());
     gateway.start().await.unwrap();
     let tool = |name| Map::from([("tool_name", name), ("channel_id", "c1")]);
     let first = call(&bus, 1, "execute_tool", tool("hammer")).with_message_key("k");
@@ -176,7 +174,7 @@ async fn a_gateway_answers_methods_of_its_own() {
     assert_eq!(health(&gateway).doubled, 1);
     gateway.close().await.unwrap();
     for taken in ["", "fetch_history", "turn_complete"] {
-        let gateway = super::gateway(&bus, &Fake::new(), config()).with_method(taken, Arc::new(Hammer::default()));
+        let gateway = super::gateway(&bus, &Fake::new(), config()).with_method(taken, hammer());
         assert_eq!(gateway.start().await.unwrap_err().code(), "invalid");
     }
 }

@@ -166,3 +166,18 @@ async fn a_key_that_is_too_long_is_refused() {
     let Outcome { said, dead, .. } = sent(vec![long], [], config()).await;
     assert!(said.is_empty() && dead[0].contains("1024"), "{dead:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_is_full_takes_no_marks_and_is_emptied_all_the_same() {
+    let clock = crate::clock::SystemClock::shared();
+    let engine = crate::engine::Engine::new(clock.clone());
+    let bus = Bus::over(engine.clone(), clock, crate::config::BusConfig::default());
+    let fake = Fake::new().starts([Act::Fail(ErrorKind::Unavailable)]);
+    let gateway = started(&bus, &fake, config()).await;
+    publish(&bus, [keyed("a"), keyed("b")]).await;
+    until("it waits", async || health(&gateway).waiting == 1).await;
+    engine.fill_memory(true).unwrap();
+    finished(&bus).await;
+    assert_eq!((texts(&fake.said()), dead(&bus).await.len()), (vec!["a", "b"], 0));
+    gateway.close().await.unwrap();
+}
