@@ -135,8 +135,8 @@ impl EventBus {
         self.0.as_ref()?.take_in(&event, true, true)?.await.ok().flatten()
     }
 
-    /// Publishes an event and waits for nothing. May be called from any thread; outside of a runtime the first event of
-    /// all has nobody to send it and is dropped.
+    /// Publishes an event and waits for nothing. May be called from any thread; outside of a runtime events wait until one is
+    /// published inside of one.
     #[allow(clippy::needless_pass_by_value)] // An event is published once.
     pub fn publish_nowait(&self, event: Event) {
         if let Some(shared) = &self.0 {
@@ -200,25 +200,24 @@ impl Shared {
         let (tell, told) = oneshot::channel();
         let item = Item { body: body.into(), tell: tells.then_some(tell), once };
         let most = self.publisher.limits().max_bytes();
-        if item.body.len() > most || !self.start() {
-            if item.body.len() > most {
-                let bytes = item.body.len();
-                tracing::warn!(kind = event.kind(), bytes, most, "an event is too large and dropped");
-            }
+        if item.body.len() > most {
+            let bytes = item.body.len();
+            tracing::warn!(kind = event.kind(), bytes, most, "an event is too large and dropped");
             self.queue().stats.dropped += 1;
             return None;
         }
+        self.start();
         let taken = self.queue().push(item, &self.options.stream);
         self.filled.notify_one();
         taken.then_some(told)
     }
 
-    /// Starts what sends, once; whether it runs.
-    fn start(self: &Arc<Self>) -> bool {
+    /// Starts what sends, once, where there is a runtime.
+    fn start(self: &Arc<Self>) {
         if self.started.load(Ordering::Acquire) {
-            return true;
+            return;
         }
-        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         if !self.started.swap(true, Ordering::AcqRel) {
             let shared = self.clone();
             // The bus waits for it when it closes.
@@ -231,7 +230,6 @@ impl Shared {
                 shared.ended.send_replace(true);
             }));
         }
-        true
     }
 
     /// Ends when it is closed and nothing is left, or its time is over.

@@ -242,11 +242,20 @@ async fn without_a_bus_nothing_happens() {
 }
 
 #[test]
-fn outside_of_a_runtime_an_event_is_dropped() {
+fn outside_of_a_runtime_events_wait_for_one() {
     let lab = lab();
     let events = lab.events();
     events.publish_nowait(Event::new("agent.start"));
-    assert_eq!(events.stats().dropped, 1);
+    assert_eq!(events.stats().queued, 1);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    runtime.block_on(async {
+        events.publish(Event::new("agent.complete")).await.unwrap();
+        assert_eq!(lab.reader(Place::Start).next().await.unwrap().kind(), "agent.start");
+    });
+    let never = lab.events();
+    never.publish_nowait(Event::new("agent.start"));
+    runtime.block_on(never.close());
+    assert_eq!((never.stats().dropped, never.stats().queued), (1, 0));
 }
 
 #[tokio::test]
