@@ -10,6 +10,7 @@ use crate::argument::{Count, Text};
 use crate::bridge::Bridge;
 use crate::consumer::Consumer;
 use crate::error::raise;
+use crate::events::{EventBus, EventReader};
 use crate::fork::Owned;
 use crate::publisher::Publisher;
 use crate::{codec, info, settings};
@@ -112,6 +113,20 @@ impl Bus {
             letters.perform_encoded(&call.0, &arguments).await
         };
         self.ask(bridge, future, question, |py, answer| Ok(codec::decode(py, &answer)?.unbind()))
+    }
+
+    fn events(&self, stream: Option<Text>, max_len: Count<u64>) -> PyResult<EventBus> {
+        EventBus::new(self.bus.host(), self.bus.get()?, stream, max_len)
+    }
+
+    fn event_reader(
+        &self,
+        stream: Option<Text>,
+        last_id: Text,
+        block_ms: Count<u64>,
+        count: Count,
+    ) -> PyResult<EventReader> {
+        EventReader::new(self.bus.host(), self.bus.get()?, stream, last_id, block_ms, count)
     }
 
     fn doctor(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {

@@ -14,6 +14,7 @@ mod consumer;
 mod delivery;
 mod envelope;
 mod error;
+mod events;
 mod fork;
 mod info;
 mod log;
@@ -44,6 +45,8 @@ mod _native {
     };
     #[pymodule_export]
     use super::error::error_codes;
+    #[pymodule_export]
+    use super::events::{EventBus, EventReader, event_kinds};
     #[pymodule_export]
     use super::fork::forked;
     #[pymodule_export]

@@ -12,6 +12,7 @@
 Berlin?
 """
 
+from stargazer_core import events
 from stargazer_core._native import Receipt, version
 from stargazer_core.bus import Bus, Connecting, Role, connect
 from stargazer_core.consumer import Consumer
@@ -120,6 +121,7 @@ __all__ = [
     "__version__",
     "buttons",
     "connect",
+    "events",
     "file",
     "inbound",
     "message",

@@ -13,6 +13,7 @@ from stargazer_core.arguments import need_count, need_texts
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.envelope import Inbound, Outbound
+from stargazer_core.events import EventBus, EventBusReader
 from stargazer_core.info import Entry, Finding, PendingInfo, StreamInfo, stream_info
 from stargazer_core.loop import ask
 from stargazer_core.publisher import Publisher
@@ -151,6 +152,16 @@ class Bus(Publisher):
     def dead_letters(self, stream: str | None = None) -> DeadLetters:
         """The entries that were given up; those of another stream than this bus writes them to, if one is named."""
         return DeadLetters(self._native, stream)
+
+    def events(self, stream: str | None = None, *, maxlen: int = 100_000) -> EventBus:
+        """Publishes lifecycle events: best effort, never in the way. See :mod:`stargazer_core.events`."""
+        return EventBus(self, stream, maxlen)
+
+    def event_reader(
+        self, stream: str | None = None, *, last_id: str = "$", block_ms: int = 5000, count: int = 50
+    ) -> EventBusReader:
+        """Reads lifecycle events after an id: ``"$"`` for what comes from now on, ``"0"`` for everything."""
+        return EventBusReader(self, stream, last_id, block_ms, count)
 
     async def doctor(self) -> list[Finding]:
         """Whether the server is safe to keep messages on, check by check.
