@@ -27,6 +27,10 @@ export declare class Bus {
   entries(token: number, stream: string, after: string | undefined | null, count: number): void
   /** A call to the dead letters by its name, with named arguments in msgpack; the answer is plain. */
   deadLetters(token: number, stream: string | undefined | null, call: string, arguments: Uint8Array): void
+  /** A publisher of events. */
+  events(stream: string | undefined | null, maxLen: number): Opened
+  /** A reader of events. */
+  eventReader(settings: ReaderSettings): Opened
   /** Opens a consumer of inbound messages; its number is the request's. */
   consumeInbound(token: number, settings: ConsumerSettings): void
   /** Opens a consumer of what a platform's gateway is to do; its number is the request's. */
@@ -55,6 +59,45 @@ export declare class Consumer {
   idle(token: number): void
   /** Ends it: what is in hand gets the drain time-out, or these milliseconds. */
   close(token: number, drainTimeoutMs?: number | undefined | null): void
+}
+
+/** Publishes events. */
+export declare class EventBus {
+  /** The stream. */
+  get stream(): string
+  /** Publishes an event; the answer is its id or `""`. `waits` for what becomes of one attempt. */
+  publish(token: number, row: EventRow, waits: boolean): void
+  /** Publishes an event and answers nothing. */
+  publishNowait(row: EventRow): void
+  /** What became of the events so far. */
+  stats(): EventStats
+  /** Sends what waits and takes nothing any more. */
+  close(token: number): void
+}
+
+/** Reads events. */
+export declare class EventReader {
+  /** Finds the end; the answer is the id after which it reads. */
+  ready(token: number): void
+  /** Adds a pattern; the answer is its place. */
+  route(token: number, kind: string): void
+  /**
+   * The next event: what it says, and with `routed` the places of the patterns that it matches; nothing once the reader
+   * or its bus is closed.
+   */
+  next(token: number, routed: boolean): void
+  /** Ends it. */
+  close(): void
+}
+
+/** A handle, or why there is none: JavaScript makes the error. */
+export declare class Opened {
+  /** Why it was not opened; once. */
+  failure(): Failure | null
+  /** The publisher; once. */
+  events(): EventBus | null
+  /** The reader; once. */
+  reader(): EventReader | null
 }
 
 /** One JavaScript thread's connection to the I/O thread. */
@@ -233,6 +276,39 @@ export interface ErrorCode {
 /** The code of every kind of error, in the order of the table, and whether it may be retried. */
 export declare function errorCodes(): Array<ErrorCode>
 
+/** The kinds of the original. */
+export declare function eventKinds(): Array<string>
+
+/** An event on its way out. */
+export interface EventRow {
+  /** Kind. */
+  kind: string
+  /** Arena. */
+  arena: string
+  /** Run of the arena. */
+  arenaId: string
+  /** Phase. */
+  phase: string
+  /** What belongs together. */
+  correlationId: string
+  /** The payload as msgpack. */
+  payload: Buffer
+}
+
+/** What became of events. */
+export interface EventStats {
+  /** Stored. */
+  published: number
+  /** Never sent. */
+  dropped: number
+  /** Sent in vain. */
+  failed: number
+  /** Not told in time. */
+  late: number
+  /** Waiting. */
+  queued: number
+}
+
 /** What went wrong, for the TypeScript side to throw. */
 export interface Failure {
   /** Code of the kind. */
@@ -304,6 +380,18 @@ export interface RawEntry {
   names: Array<string>
   /** Their values. */
   values: Array<Buffer>
+}
+
+/** Where a reader begins, and how it reads. */
+export interface ReaderSettings {
+  /** The stream. */
+  stream?: string
+  /** `$`, `0` or an id. */
+  lastId?: string
+  /** Milliseconds that a read waits. */
+  blockMs?: number
+  /** Events of a read. */
+  count?: number
 }
 
 /** Receipts of a burst. */

@@ -5,6 +5,7 @@ use stargazer_core as sg;
 use stargazer_core::transport::EntryId;
 
 use crate::consumer::Consumer;
+use crate::events::{EventBus, EventReader, Opened, ReaderSettings};
 use crate::outgoing;
 use crate::port::{Answer, Published, Queue, Said, ask, run};
 use crate::settings::ConsumerSettings;
@@ -119,6 +120,19 @@ impl Bus {
             let letters = stream.map_or_else(|| bus.dead_letters(), |stream| bus.dead_letters_in(&stream));
             letters.perform_encoded(&call, &arguments).await.map(Answer::Plain)
         });
+    }
+
+    /// A publisher of events.
+    #[napi]
+    #[allow(clippy::cast_sign_loss, clippy::cast_possible_truncation)] // a count, checked by the package
+    pub fn events(&self, stream: Option<String>, max_len: f64) -> Opened {
+        Opened::bus(EventBus::open(&self.inner, self.queue.clone(), stream, max_len as u64))
+    }
+
+    /// A reader of events.
+    #[napi]
+    pub fn event_reader(&self, settings: ReaderSettings) -> Opened {
+        Opened::of_reader(EventReader::open(&self.inner, self.queue.clone(), settings))
     }
 
     /// Opens a consumer of inbound messages; its number is the request's.

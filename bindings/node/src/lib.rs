@@ -12,6 +12,7 @@ mod bus;
 mod consumer;
 pub mod envelope;
 mod error;
+pub mod events;
 mod inspect;
 mod outgoing;
 mod port;

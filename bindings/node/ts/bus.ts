@@ -7,6 +7,14 @@ import type { Reading } from './envelope/read.js';
 import { readInbound, readOutbound, readPlain } from './envelope/read.js';
 import type { Fields, Inbound, Outbound } from './envelope/types.js';
 import { ClosedError } from './errors.js';
+import {
+  type EventBus,
+  type EventBusReader,
+  type EventOptions,
+  openEvents,
+  openReader,
+  type ReaderOptions,
+} from './events.js';
 import { type Entry, entryOf, type Finding, type PendingInfo, pendingOf, type StreamInfo } from './inspect.js';
 import type { Opening } from './intake.js';
 import { ask, port } from './link.js';
@@ -147,6 +155,16 @@ export class Bus extends Publisher {
   /** The entries that were given up; those of another stream than this bus writes them to, if one is named. */
   deadLetters(stream?: string): DeadLetters {
     return new DeadLetters(this.#native, maybeText(stream, 'stream'));
+  }
+
+  /** Publishes lifecycle events: best effort, never in the way. See {@link EventBus}. */
+  events(options: EventOptions = {}): EventBus {
+    return openEvents(this.#native, options);
+  }
+
+  /** Reads lifecycle events. */
+  eventReader(options: ReaderOptions = {}): EventBusReader {
+    return openReader(this.#native, options);
   }
 
   /**

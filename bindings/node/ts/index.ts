@@ -55,6 +55,7 @@ export {
   TooLargeError,
   UnavailableError,
 } from './errors.js';
+export * as events from './events.js';
 export { Entry, type Finding, type GroupInfo, type PendingInfo, type StreamInfo } from './inspect.js';
 export type { Durability, Receipt } from './link.js';
 export type { Notice } from './notice.js';
