@@ -5,7 +5,7 @@ use stargazer_core::Ordering;
 use crate::lab::{Lab, Sample};
 use crate::load::Spread;
 use crate::peer::Peer;
-use crate::{Result, calls, consume, lock, publish, raw};
+use crate::{Result, calls, consume, lock, publish, raw, request};
 
 /// One row of the table.
 pub(crate) struct Case {
@@ -101,6 +101,13 @@ fn rust() -> Vec<Case> {
         cases.push(Case::rust(group, "redis crate, a lock per channel", share, move |lab, n| {
             lock::locks(lab, n, spread)
         }));
+    }
+    for depth in [1, 64] {
+        let group = format!("request and reply, {depth} in flight");
+        let share = if depth == 1 { 10 } else { 1 };
+        cases.push(Case::rust(&group, "stargazer", share, move |lab, n| request::ours(lab, n, depth)));
+        let name = if depth == 1 { "redis crate, blocking".into() } else { format!("redis crate, bursts of {depth}") };
+        cases.push(Case::rust(&group, name, share, move |lab, n| request::raw(lab, n, depth)));
     }
     for ordering in Ordering::ALL {
         let run = move |lab: &Lab, n| calls::calls(lab, n, ordering);

@@ -17,6 +17,7 @@ mod lock;
 mod peer;
 mod publish;
 mod raw;
+mod request;
 mod table;
 mod witness;
 

@@ -153,6 +153,7 @@ def accepted() -> list[Body]:
         ),
         ("tool_request", "a call", REQUEST),
         ("tool_request", "a call with everything", {**REQUEST, "guild_id": "g", "deadline_ms": 1767225600000, "x": 1}),
+        ("tool_request", "a call to be remembered", {**REQUEST, "deadline_ms": 1767225600000, "memo": "5f"}),
         ("tool_reply", "a result", {"correlation_id": "7f", "result": "21 °C", "writeback": {}, "trace_id": ""}),
         (
             "tool_reply",

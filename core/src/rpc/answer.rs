@@ -38,6 +38,7 @@ pub(super) fn of(reply: ToolReply, name: &str, remembered: bool) -> Result<Answe
     let error = match error.rest.text(wire::KIND) {
         Some(wire::EXPIRED) => expired(),
         Some(wire::CANCELLED) => cancelled(),
+        Some(wire::OUT_OF_TIME) => Error::new(ErrorKind::Timeout, "the deadline came while it ran"),
         _ => Error::new(ErrorKind::Remote, error.message).with_context(CODE, error.code),
     };
     Err(error.with_context("call", name))
@@ -71,6 +72,7 @@ mod tests {
         assert_eq!(kind(Map::new()), ErrorKind::Remote);
         assert_eq!(kind(Map::from([("kind", "expired")])), ErrorKind::Expired);
         assert_eq!(kind(Map::from([("kind", "cancelled")])), ErrorKind::Cancelled);
+        assert_eq!(kind(Map::from([("kind", "timeout")])), ErrorKind::Timeout);
         assert_eq!(kind(Map::from([("kind", "of its own")])), ErrorKind::Remote);
     }
 

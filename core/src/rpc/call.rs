@@ -162,7 +162,7 @@ impl<'a> Call<'a> {
         let data = data.map_err(|error| error.with_stored(Stored::No))?;
         self.limited(self.calls.open()).await?;
         let stream: Name = self.group.stream.clone();
-        let (mut ticket, told) = self.calls.register(&id, stream)?;
+        let (mut ticket, told) = self.calls.register(&id, stream, self.deadline_ms)?;
         let mut unsure = None;
         let answered =
             self.exchange(&mut ticket, told, Outgoing { target, data, options: self.publishing() }, &mut unsure);
@@ -186,7 +186,7 @@ impl<'a> Call<'a> {
         request: Outgoing,
         unsure: &mut Option<Error>,
     ) -> Result<ToolReply> {
-        ticket.sending(self.deadline_ms);
+        ticket.sending();
         match self.bus.publish_one(request).await {
             Ok(_) => {}
             // It may be on its way: the answer tells.

@@ -56,9 +56,17 @@ pub(super) struct Calls {
 
 #[derive(Default)]
 struct Waiting {
-    calls: HashMap<String, oneshot::Sender<ToolReply>>,
+    calls: HashMap<String, Waiter>,
     tasks: Vec<JoinHandle<()>>,
     closed: bool,
+}
+
+/// Who waits for an answer.
+struct Waiter {
+    tell: oneshot::Sender<ToolReply>,
+    /// Stream of the request, and until when somebody waits.
+    stream: Name,
+    deadline_ms: u64,
 }
 
 impl Publisher {
@@ -118,22 +126,27 @@ impl Calls {
     }
 
     /// Awaits an answer under this id from now on.
-    pub(super) fn register(self: &Arc<Self>, id: &str, stream: Name) -> Result<(Ticket, oneshot::Receiver<ToolReply>)> {
+    pub(super) fn register(
+        self: &Arc<Self>,
+        id: &str,
+        stream: Name,
+        deadline_ms: u64,
+    ) -> Result<(Ticket, oneshot::Receiver<ToolReply>)> {
         let (tell, told) = oneshot::channel();
         let mut waiting = self.waiting();
         if waiting.closed {
             return Err(Error::closed("bus"));
         }
-        waiting.calls.insert(id.to_owned(), tell);
+        waiting.calls.insert(id.to_owned(), Waiter { tell, stream: stream.clone(), deadline_ms });
         drop(waiting);
-        let ticket = Ticket { calls: Arc::downgrade(self), id: id.to_owned(), stream, sent: false, deadline_ms: 0 };
+        let ticket = Ticket { calls: Arc::downgrade(self), id: id.to_owned(), stream, sent: false, deadline_ms };
         Ok((ticket, told))
     }
 
     /// An answer has come; whether somebody still waited for it.
     pub(super) fn answered(&self, reply: ToolReply) {
         let waits = self.waiting().calls.remove(&reply.correlation_id);
-        let Some(tell) = waits else {
+        let Some(Waiter { tell, .. }) = waits else {
             return self.too_late(&reply);
         };
         if let Err(reply) = tell.send(reply) {
@@ -143,8 +156,8 @@ impl Calls {
 
     fn too_late(&self, reply: &ToolReply) {
         let kind = reply.result.as_ref().err().and_then(|error| error.rest.text(wire::KIND));
-        // What was cancelled or has expired is told so to nobody.
-        if !matches!(kind, Some(wire::CANCELLED | wire::EXPIRED)) {
+        // That it was cancelled or out of time was known already.
+        if !matches!(kind, Some(wire::CANCELLED | wire::EXPIRED | wire::OUT_OF_TIME)) {
             self.late.fetch_add(1, Ordering::Relaxed);
             tracing::debug!(correlation_id = reply.correlation_id, "an answer came too late");
         }
@@ -154,6 +167,10 @@ impl Calls {
     pub(super) fn malformed(&self, error: &Error) {
         self.malformed.fetch_add(1, Ordering::Relaxed);
         tracing::warn!(stream = &*self.replies, %error, "an entry of the reply stream is no answer");
+    }
+
+    fn left(&self, deadline_ms: u64) -> Duration {
+        Duration::from_millis(deadline_ms.saturating_sub(self.clock.wall_ms()))
     }
 
     fn figures(&self) -> CallFigures {
@@ -168,17 +185,23 @@ impl Calls {
 #[async_trait]
 impl Companion for Calls {
     async fn close(&self) {
-        let (tasks, opened) = {
+        let (calls, tasks) = {
             let mut waiting = self.waiting();
             waiting.closed = true;
-            // Those who wait hear that there will be no answer, and tell that they do not wait any more.
-            waiting.calls.clear();
-            (std::mem::take(&mut waiting.tasks), self.opened.initialized())
+            (std::mem::take(&mut waiting.calls), std::mem::take(&mut waiting.tasks))
         };
         for task in &tasks {
             task.abort();
         }
-        if opened && let Err(error) = self.store.delete([&*self.replies]).await {
+        let ended = |(id, waiter): (String, Waiter)| {
+            // Whoever waits hears that there will be no answer.
+            drop(waiter.tell);
+            notices::Ended { stream: waiter.stream, id, left: self.left(waiter.deadline_ms) }
+        };
+        notices::tell(&self.store, calls.into_iter().map(ended).collect()).await;
+        if self.opened.initialized()
+            && let Err(error) = self.store.delete([&*self.replies]).await
+        {
             let stream = &*self.replies;
             tracing::debug!(stream, %error, "the reply stream was not removed; it goes when its time is over");
         }
@@ -196,8 +219,8 @@ pub(super) struct Ticket {
 
 impl Ticket {
     /// From here on a server may know of it.
-    pub(super) fn sending(&mut self, deadline_ms: u64) {
-        (self.sent, self.deadline_ms) = (true, deadline_ms);
+    pub(super) fn sending(&mut self) {
+        self.sent = true;
     }
 
     /// The answer has come, or there will be none.
@@ -211,9 +234,9 @@ impl Drop for Ticket {
         let Some(calls) = self.calls.upgrade() else { return };
         calls.waiting().calls.remove(&self.id);
         if self.sent {
-            let left = Duration::from_millis(self.deadline_ms.saturating_sub(calls.clock.wall_ms()));
+            let left = calls.left(self.deadline_ms);
             let (stream, id) = (self.stream.clone(), std::mem::take(&mut self.id));
-            // After the bus has closed nobody is told: the request's deadline ends it.
+            // Nobody hears it once the bus has closed, which has told it already.
             let _ = calls.notices.send(notices::Ended { stream, id, left });
         }
     }

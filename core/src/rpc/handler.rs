@@ -196,6 +196,8 @@ pub struct Failure {
     pub details: Map,
     /// What is merged into the caller's context all the same.
     pub writeback: Map,
+    /// The error that it was made of said that the call was not run.
+    pub(super) unrun: Option<ErrorKind>,
 }
 
 impl Failure {
@@ -240,6 +242,8 @@ impl From<Error> for Failure {
         let remote = (error.kind() == ErrorKind::Remote).then(|| {
             error.context().iter().find(|(key, _)| *key == super::answer::CODE).map(|(_, value)| value.as_str())
         });
-        Self::new(remote.flatten().unwrap_or_else(|| error.code()), error.message())
+        let mut failure = Self::new(remote.flatten().unwrap_or_else(|| error.code()), error.message());
+        failure.unrun = Some(error.kind()).filter(|kind| matches!(kind, ErrorKind::Expired | ErrorKind::Cancelled));
+        failure
     }
 }

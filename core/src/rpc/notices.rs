@@ -30,8 +30,16 @@ const LONGER: Duration = Duration::from_secs(10);
 pub(super) async fn send(store: Store, mut ended: UnboundedReceiver<Ended>) {
     let mut calls = Vec::new();
     while ended.recv_many(&mut calls, TOGETHER).await > 0 {
+        tell(&store, std::mem::take(&mut calls)).await;
+    }
+}
+
+/// Tells of these calls.
+pub(super) async fn tell(store: &Store, ended: Vec<Ended>) {
+    let mut ended = ended.into_iter().peekable();
+    while ended.peek().is_some() {
         let mut batch = store.batch();
-        for Ended { stream, id, left } in calls.drain(..) {
+        for Ended { stream, id, left } in ended.by_ref().take(TOGETHER) {
             if !left.is_zero() {
                 batch = batch.set(&topology::cancelled_key(&stream, &id), Bytes::new(), Some(left + LONGER));
             }

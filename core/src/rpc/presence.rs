@@ -19,8 +19,8 @@ use crate::transport::{Group, Transport};
 /// How long a call waits for its answer before it asks.
 const FIRST: Duration = Duration::from_millis(100);
 
-/// How long what was seen holds for other calls.
-const HOLDS: Duration = Duration::from_millis(200);
+/// How long it waits before it asks again.
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// What was seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,21 +51,23 @@ impl Presence {
     /// Ends when nobody has served the group for `patience`; never where somebody does, or nobody can say. Whether who
     /// serves it `listens` is known of servers, not of gateways.
     pub(super) async fn nobody(&self, group: &Group, listens: bool, patience: Duration) {
+        let mut since = self.clock.now();
+        let give_up = since.saturating_add(patience);
         self.clock.sleep(FIRST.min(patience)).await;
-        let give_up = self.clock.now() + patience.saturating_sub(FIRST);
         loop {
-            match self.look(group).await {
+            match self.look(group, since).await {
                 Seen::Perhaps => std::future::pending().await,
                 Seen::Silent if !listens => std::future::pending().await,
                 Seen::Nobody | Seen::Silent if self.clock.now() >= give_up => return,
                 Seen::Nobody | Seen::Silent => {}
             }
-            let rest = give_up.saturating_sub(self.clock.now());
-            self.clock.sleep(rest.min(HOLDS + Duration::from_millis(1))).await;
+            since = self.clock.now();
+            self.clock.sleep(PAUSE.min(give_up.saturating_sub(since))).await;
         }
     }
 
-    async fn look(&self, group: &Group) -> Seen {
+    /// What is seen at some moment after `since`.
+    async fn look(&self, group: &Group, since: Duration) -> Seen {
         let look = {
             let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
             seen.entry(group.stream.clone()).or_default().clone()
@@ -73,15 +75,16 @@ impl Presence {
         // Those who come meanwhile take what this one sees.
         let mut last = look.lock().await;
         if let Some((at, seen)) = *last
-            && self.clock.now() < at + HOLDS
+            && at > since
         {
             return seen;
         }
+        let now = self.clock.now();
         let seen = self.ask(group).await.unwrap_or_else(|error| {
             tracing::debug!(stream = &*group.stream, %error, "who serves cannot be seen");
             Seen::Perhaps
         });
-        *last = Some((self.clock.now(), seen));
+        *last = Some((now, seen));
         seen
     }
 

@@ -6,13 +6,15 @@ use super::handler::{Failure, Reply};
 use super::run::Ended;
 use super::{code, wire};
 use crate::envelope::{EntryFields, Envelope, Limits, Map, ToolError, ToolReply};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::policy::Retention;
 use crate::publish::Publisher;
 use crate::store::{LogOptions, Op};
 
 /// Answers a call from outside of a server: one that came another way, and was run by who read it. Stored once this has
 /// returned.
+///
+/// An error of the kind `Expired` or `Cancelled` that was made a failure ends the call in that way: it was not run.
 ///
 /// `Invalid` when `reply_to` is no reply stream, and nothing is written there. An answer that cannot be encoded is
 /// answered as a failure of the code `bad_answer`.
@@ -27,7 +29,12 @@ pub async fn answer(
             .with_context("field", "reply_to"));
     }
     let trace_id = bus.origin().map(|origin| origin.trace_id.clone()).unwrap_or_default();
-    let (encoded, _) = encode(&of(correlation_id, &trace_id, Ended::Answered(answer)), &bus.limits())?;
+    let ended = match answer {
+        Err(failure) if failure.unrun == Some(ErrorKind::Expired) => Ended::Expired,
+        Err(failure) if failure.unrun == Some(ErrorKind::Cancelled) => Ended::Cancelled,
+        answer => Ended::Answered(answer),
+    };
+    let (encoded, _) = encode(&of(correlation_id, &trace_id, ended), &bus.limits())?;
     let append = append(bus, reply_to, encoded, &trace_id, true)?;
     bus.store().apply(vec![append]).await.map(drop)
 }
@@ -43,6 +50,7 @@ pub(super) fn of(correlation_id: &str, trace_id: &str, ended: Ended) -> ToolRepl
         Ended::Expired => {
             (not_run(correlation_id, wire::EXPIRED, "the deadline had passed before it was run"), Map::new())
         }
+        Ended::OutOfTime => (not_run(correlation_id, wire::OUT_OF_TIME, "the deadline came while it ran"), Map::new()),
         Ended::Cancelled => (not_run(correlation_id, wire::CANCELLED, "the caller cancelled it"), Map::new()),
     };
     reply.with_writeback(writeback).with_trace_id(trace_id)

@@ -19,7 +19,9 @@ pub(super) enum Ended {
     Answered(Result<Reply, Failure>),
     /// The deadline passed before it was its turn.
     Expired,
-    /// Its caller cancelled it.
+    /// The deadline came while it ran.
+    OutOfTime,
+    /// Its caller cancelled it, and waits for no answer.
     Cancelled,
 }
 
@@ -90,7 +92,7 @@ pub(super) async fn run(entry: &Entry, request: Request, clock: &dyn Clock) -> E
     counts.took(clock.now().saturating_sub(started));
     up(match &ended {
         Ended::Answered(Ok(_)) => &counts.succeeded,
-        Ended::Answered(Err(_)) => &counts.failed,
+        Ended::Answered(Err(_)) | Ended::OutOfTime => &counts.failed,
         Ended::Expired => &counts.expired,
         Ended::Cancelled => &counts.cancelled,
     });
@@ -105,10 +107,7 @@ fn stopped_for(reason: CancelReason, after: Duration) -> Ended {
             code::TIMEOUT,
             format!("the handler was ended after {seconds:.3} s, its limit"),
         ))),
-        CancelReason::Deadline => Ended::Answered(Err(Failure::new(
-            code::TIMEOUT,
-            format!("the handler was ended after {seconds:.3} s: the call's deadline had come"),
-        ))),
+        CancelReason::Deadline => Ended::OutOfTime,
     }
 }
 

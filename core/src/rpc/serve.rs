@@ -61,10 +61,11 @@ struct Serving<'a> {
     entered: Entered,
 }
 
-/// An answer, and what is to be kept with it.
+/// An answer, and what is to be kept with it. A caller that cancelled gets none: it may be gone, and its stream with it.
 struct Done {
     reply: ToolReply,
     keep: Keep,
+    wanted: bool,
 }
 
 enum Keep {
@@ -102,7 +103,7 @@ impl Serving<'_> {
         match &request.memo {
             None => {
                 let ended = self.run(&entry).await;
-                Ok(Some(Done { reply: self.reply(ended), keep: Keep::Answered }))
+                Ok(Some(self.ended(ended, Keep::Answered)))
             }
             Some(memo) => self.remembered(&entry, memo).await.map(Some),
         }
@@ -123,7 +124,7 @@ impl Serving<'_> {
                     up(&entry.counts.remembered);
                     reply.correlation_id.clone_from(&self.request.correlation_id);
                     reply.trace_id.clone_from(&self.request.trace_id);
-                    return Ok(Done { reply, keep: Keep::Nothing });
+                    return Ok(Done { reply, keep: Keep::Nothing, wanted: true });
                 }
                 Claimed::Ended(CancelReason::Deadline) => {
                     up(&entry.counts.expired);
@@ -141,7 +142,7 @@ impl Serving<'_> {
                 // We stood still, and somebody else runs it by now.
                 () = claim.keep(&**bus.clock()) => continue,
             };
-            return Ok(Done { reply: self.reply(ended), keep: Keep::Memo(claim) });
+            return Ok(self.ended(ended, Keep::Memo(claim)));
         }
     }
 
@@ -164,11 +165,12 @@ impl Serving<'_> {
     }
 
     fn unrun(&self, ended: Ended) -> Done {
-        Done { reply: self.reply(ended), keep: Keep::Nothing }
+        self.ended(ended, Keep::Nothing)
     }
 
-    fn reply(&self, ended: Ended) -> ToolReply {
-        reply::of(&self.request.correlation_id, &self.request.trace_id, ended)
+    fn ended(&self, ended: Ended, keep: Keep) -> Done {
+        let wanted = ended != Ended::Cancelled;
+        Done { reply: reply::of(&self.request.correlation_id, &self.request.trace_id, ended), keep, wanted }
     }
 
     /// How long somebody still waits.
@@ -199,9 +201,14 @@ impl Serving<'_> {
                 claim.finish(remembered, config.calls.memo_ttl).into()
             }
         };
-        // Callers of ours, and they alone, say until when they wait.
-        let tidy = self.request.deadline_ms.is_some();
-        ops.push(reply::append(bus, &self.request.reply_to, encoded, &done.reply.trace_id, tidy)?);
+        if done.wanted {
+            // Callers of ours, and they alone, say until when they wait.
+            let tidy = self.request.deadline_ms.is_some();
+            ops.push(reply::append(bus, &self.request.reply_to, encoded, &done.reply.trace_id, tidy)?);
+        }
+        if ops.is_empty() {
+            return Ok(());
+        }
         self.insist(|| async { bus.store().apply(ops.clone()).await.map(drop) }).await
     }
 

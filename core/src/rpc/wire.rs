@@ -9,6 +9,9 @@ pub(super) const EXPIRED: &str = "expired";
 /// [`KIND`]: the caller had cancelled it.
 pub(super) const CANCELLED: &str = "cancelled";
 
+/// [`KIND`]: the deadline came while it ran.
+pub(super) const OUT_OF_TIME: &str = "timeout";
+
 /// Codes of failures that do not come from a handler itself.
 pub mod code {
     /// The arguments do not fit.

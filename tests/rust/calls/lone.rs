@@ -78,3 +78,36 @@ fn a_server_that_is_gone_is_an_error_and_no_answer() {
         bus.close().await.unwrap();
     });
 }
+
+/// How often the server was asked for each command since its counters were reset.
+fn commands(server: &RedisServer) -> std::collections::BTreeMap<String, u64> {
+    let stats = server.command(&["INFO", "commandstats"]).unwrap().text();
+    let row = |line: &str| {
+        let (name, rest) = line.trim().strip_prefix("cmdstat_")?.split_once(":calls=")?;
+        Some((name.to_owned(), rest.split(',').next()?.parse().ok()?))
+    };
+    stats.lines().filter_map(row).collect()
+}
+
+#[test]
+fn a_call_costs_the_server_little() {
+    const CALLS: u64 = 200;
+    let server = RedisServer::start().unwrap();
+    run(async {
+        let (here, there) = (bus(&server.url()).await, bus(&server.url()).await);
+        let serving = serve(&there, "double", double()).await;
+        call(&here, "double", n(2)).await.unwrap();
+        server.command(&["CONFIG", "RESETSTAT"]).unwrap();
+        for _ in 0..CALLS {
+            call(&here, "double", n(2)).await.unwrap();
+        }
+        let asked = commands(&server);
+        let count = |command: &str| asked.get(command).copied().unwrap_or_default();
+        assert_eq!(count("xadd"), 2 * CALLS, "a request and an answer: {asked:?}");
+        // Two looks for work, the settle and the answer; a blocking read on either side.
+        assert!(count("evalsha") <= 5 * CALLS && count("xread") <= 3 * CALLS, "nobody polls: {asked:?}");
+        serving.close().await.unwrap();
+        there.close().await.unwrap();
+        here.close().await.unwrap();
+    });
+}

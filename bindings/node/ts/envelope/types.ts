@@ -229,6 +229,8 @@ export interface ToolRequest<Arguments extends object = Fields> {
   trace_id?: string;
   /** Milliseconds since 1970 after which nobody waits any more. */
   deadline_ms?: number;
+  /** Name under which the answer is remembered. */
+  memo?: string;
 }
 
 /** Why a tool gave nothing. */

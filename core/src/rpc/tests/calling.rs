@@ -105,8 +105,8 @@ async fn a_call_out_of_time_ends_its_handler() {
     assert_eq!((error.kind(), bus.clock().now().saturating_sub(began)), (ErrorKind::Timeout, SECOND));
     assert_eq!(error.message(), "no answer came within 1 s");
     eventually(|| seen.lock().unwrap().len() == 1).await;
-    eventually(|| bus.call_figures().late == 1).await;
-    assert_eq!(bus.call_figures().in_flight, 0);
+    eventually(|| serving.figures().handlers[0].failed == 1).await;
+    assert_eq!((bus.call_figures().in_flight, bus.call_figures().late), (0, 0));
     serving.close().await.unwrap();
 }
 
@@ -244,6 +244,7 @@ async fn closing_ends_calls_and_removes_the_reply_stream() {
     bus.close().await.unwrap();
     assert_eq!(call.await.unwrap().unwrap_err().kind(), ErrorKind::Closed);
     assert!(!other.store().exists(&replies).await.unwrap());
+    eventually(|| *seen.lock().unwrap() == [CancelReason::Caller]).await;
     assert_eq!(double_of(&bus, 1).await.unwrap_err().kind(), ErrorKind::Closed);
     serving.close_within(Duration::ZERO).await.unwrap();
 }
@@ -299,9 +300,19 @@ async fn a_gateway_is_called_through_its_outbound_stream() {
         assert_eq!((&*rpc.method, rpc.deadline_ms.is_some()), ("fetch_history", true));
         crate::rpc::answer(&d.bus(), &rpc.reply_to, &rpc.correlation_id, Ok(Reply::new("no history"))).await.unwrap();
         d.ack().await.unwrap();
+        // And one that comes too late for the gateway.
+        let d = gateway.next().await.unwrap().unwrap();
+        let crate::envelope::Action::Rpc(rpc) = d.data().unwrap().action else { panic!("not a call") };
+        let late = Failure::from(Error::new(ErrorKind::Expired, "too late"));
+        crate::rpc::answer(&d.bus(), &rpc.reply_to, &rpc.correlation_id, Err(late)).await.unwrap();
+        d.ack().await.unwrap();
     };
-    let (answer, ()) = tokio::join!(call, serve);
-    assert_eq!(answer.unwrap().result, "no history".into());
+    let both = async {
+        let answer = call.await.unwrap().result;
+        (answer, bus.call_gateway("web", "late", Map::new(), CallOptions::default()).await.unwrap_err().kind())
+    };
+    let (answers, ()) = tokio::join!(both, serve);
+    assert_eq!(answers, ("no history".into(), ErrorKind::Expired));
     gateway.close().await.unwrap();
     let gone = bus.call_gateway("web", "is_channel_valid", Map::new(), CallOptions::default()).await.unwrap_err();
     assert_eq!(gone.kind(), ErrorKind::NoWorker);
