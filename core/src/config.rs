@@ -9,7 +9,7 @@ use std::time::Duration;
 pub use calls::CallConfig;
 
 use crate::error::{Error, Result};
-use crate::policy::{LockId, Ordering, Retention};
+use crate::policy::{LockId, Ordering, Retention, ToolsMode};
 use crate::topology::Topology;
 
 /// Settings of one bus.
@@ -46,6 +46,10 @@ pub struct BusConfig {
     pub max_body_bytes: usize,
     /// Deepest nesting of a body.
     pub max_body_depth: usize,
+    /// Where a tool runs that a worker has itself and a tools service has, too. In the worker.
+    pub tools_service_mode: ToolsMode,
+    /// Tools that a worker runs itself in any case, by name.
+    pub tools_force_in_process: Vec<String>,
 }
 
 /// From this many dead letters on a stream of them is worth a warning: they are kept until somebody acts.
@@ -72,6 +76,8 @@ impl Default for BusConfig {
             inline_bodies: false,
             max_body_bytes: 16 * 1024 * 1024,
             max_body_depth: 64,
+            tools_service_mode: ToolsMode::InProcess,
+            tools_force_in_process: Vec::new(),
         }
     }
 }
@@ -117,6 +123,8 @@ impl BusConfig {
             ("gateway_group_prefix", &self.topology.gateway_group_prefix),
             ("tools_stream", &self.topology.tools_stream),
             ("tools_group", &self.topology.tools_group),
+            ("tools_catalog_prefix", &self.topology.tools_catalog_prefix),
+            ("tools_catalog_channel", &self.topology.tools_catalog_channel),
             ("dead_letter_stream", &self.topology.dead_letter_stream),
         ] {
             if value.is_empty() {

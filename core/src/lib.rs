@@ -28,7 +28,7 @@ pub use bus::{Bus, ConnectBuilder};
 pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Notices, Outcome};
 pub use dead_letter::DeadLetters;
 pub use error::{Error, ErrorKind, Result, Stored};
-pub use policy::{Durability, LockId, Ordering, Retention};
+pub use policy::{Durability, LockId, Ordering, Retention, ToolsMode};
 pub use provision::Role;
 pub use publish::{Outgoing, PublishOptions, Publisher, Receipt, Target};
 pub use store::Store;

@@ -56,6 +56,29 @@ impl Ordering {
     }
 }
 
+/// Where a worker runs the tools that it has itself and a tools service has, too (the original's `tools_service_mode`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum ToolsMode {
+    /// In the worker.
+    #[default]
+    InProcess,
+    /// In the service, except for those that are forced.
+    Remote,
+}
+
+impl ToolsMode {
+    /// The word in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::InProcess => "in_process",
+            Self::Remote => "remote",
+        }
+    }
+
+    /// Both, the default first.
+    pub const ALL: [Self; 2] = [Self::InProcess, Self::Remote];
+}
+
 /// Which id the lock of a channel is named after (ordering mode `lock`): all workers of a group must agree, and the
 /// original's documentation does not say which one its workers use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -84,6 +84,10 @@ pub struct Topology {
     pub tools_group: String,
     /// Tool replies of one worker: this, a colon, the worker's id.
     pub tools_reply_prefix: String,
+    /// Keys of the tool catalog: this, a colon, what they hold.
+    pub tools_catalog_prefix: String,
+    /// Channel on which a new catalog is told.
+    pub tools_catalog_channel: String,
     /// Dead letters of every group.
     pub dead_letter_stream: String,
     /// Streams of the generic `publish`/`consume`: this, a colon, the name given.
@@ -100,6 +104,8 @@ impl Default for Topology {
             tools_stream: "sg:stream:tools".into(),
             tools_group: "sg:tools".into(),
             tools_reply_prefix: "sg:tools:reply".into(),
+            tools_catalog_prefix: "sg:tools:catalog".into(),
+            tools_catalog_channel: "sg:pubsub:tools:catalog".into(),
             dead_letter_stream: "sg:stream:dlq".into(),
             stream_prefix: "sg:stream".into(),
         }
@@ -157,6 +163,55 @@ fn of_service(shared: &str, service: Option<&str>) -> Name {
 
 /// The longest name of a stream or a group, in bytes.
 pub const MAX_NAME_BYTES: usize = 512;
+
+/// The keys of the tool catalog. `seq`, `v{n}` and `current` are the original's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CatalogKeys {
+    prefix: Name,
+    /// Counter: the last version that was begun.
+    pub seq: Name,
+    /// Text: the version in force.
+    pub current: Name,
+    /// Hash: instance to its service; all that have a part, alive or not.
+    pub instances: Name,
+    /// Text: who looks after the catalog at the moment.
+    pub keeper: Name,
+}
+
+impl CatalogKeys {
+    /// The keys of a topology.
+    pub fn new(topology: &Topology) -> Self {
+        let prefix = topology.tools_catalog_prefix.as_str();
+        let key = |suffix: &str| -> Name { format!("{prefix}:{suffix}").into() };
+        Self {
+            prefix: prefix.into(),
+            seq: key("seq"),
+            current: key("current"),
+            instances: key("instances"),
+            keeper: key("keeper"),
+        }
+    }
+
+    /// A version of the catalog, msgpack.
+    pub fn version(&self, version: &str) -> Name {
+        format!("{}:v{}", self.prefix, encode(version)).into()
+    }
+
+    /// Says of a version that one of us wrote it.
+    pub fn ours(&self, version: &str) -> Name {
+        format!("{}:ours:{}", self.prefix, encode(version)).into()
+    }
+
+    /// What an instance adds to the catalog.
+    pub fn part(&self, instance: &str) -> Name {
+        format!("{}:part:{}", self.prefix, encode(instance)).into()
+    }
+
+    /// What an instance tells of itself, for as long as it lives.
+    pub fn live(&self, instance: &str) -> Name {
+        format!("{}:live:{}", self.prefix, encode(instance)).into()
+    }
+}
 
 /// An id as it stands in a key name: `[A-Za-z0-9_-]` as they are, everything else percent-encoded.
 pub fn encode(id: &str) -> String {
@@ -319,6 +374,15 @@ mod tests {
         assert_eq!(&*t.named_stream("orders"), "sg:stream:orders");
         assert_eq!(&*t.named_stream("my:own"), "my:own");
         assert_eq!(&*channel_lock("web:c1"), "sg:lock:channel:web:c1");
+    }
+
+    #[test]
+    fn the_catalog_stands_where_the_original_reads_it() {
+        let keys = CatalogKeys::new(&Topology::default());
+        assert_eq!((&*keys.seq, &*keys.current), ("sg:tools:catalog:seq", "sg:tools:catalog:current"));
+        assert_eq!(&*keys.version("7"), "sg:tools:catalog:v7");
+        assert_eq!(&*keys.live("tools-1"), "sg:tools:catalog:live:tools-1");
+        assert_eq!(Topology::default().tools_catalog_channel, "sg:pubsub:tools:catalog");
     }
 
     #[test]

@@ -11,5 +11,6 @@ mod manifests;
 mod redis;
 mod redis_platform;
 mod scenarios;
+mod tools;
 mod vectors;
 mod walls;

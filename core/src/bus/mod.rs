@@ -14,6 +14,7 @@ use crate::events::{EventBus, EventOptions, EventReader, ReaderOptions};
 use crate::inspect;
 use crate::provision::{self, Role};
 use crate::publish::Publisher;
+use crate::tools::{self, RegistryBuilder, ServeTools, Tool, Worker};
 use crate::topology::Name;
 use crate::transport::{Entry, EntryId, Finding, PendingInfo, Retention, ServerInfo, StreamInfo};
 
@@ -83,6 +84,22 @@ impl Bus {
     pub fn consume_tools(&self) -> ConsumerBuilder<ToolRequest> {
         let names = self.topology();
         self.reader(names.tools_stream.as_str().into(), names.tools_group.as_str().into())
+    }
+
+    /// Serves tools: await the builder.
+    pub fn serve_tools(&self, tools: impl IntoIterator<Item = Tool>) -> ServeTools {
+        ServeTools::new(&self.publisher, tools)
+    }
+
+    /// The tools that can be called from here, wherever they run: await the builder.
+    pub fn tool_registry(&self) -> RegistryBuilder {
+        RegistryBuilder::new(&self.publisher)
+    }
+
+    /// The instances of tools services that live, as they told of themselves at their last sign of life.
+    pub async fn tool_workers(&self) -> Result<Vec<Worker>> {
+        self.ensure_open()?;
+        tools::workers(&self.publisher).await
     }
 
     /// Reads any stream in any group.

@@ -46,6 +46,8 @@ pub struct Server {
     fallback: Option<(Arc<dyn Handler>, HandlerOptions)>,
     service: Option<String>,
     consumer: ConsumerConfig,
+    /// Handlers that another server has, too.
+    common: Vec<(String, Arc<Entry>)>,
 }
 
 impl Server {
@@ -53,7 +55,8 @@ impl Server {
     pub fn new(bus: &Publisher) -> Self {
         let mut consumer = ConsumerConfig { name: "tools".into(), ..ConsumerConfig::default() };
         (consumer.ordering, consumer.concurrency) = (Ordering::None, CONCURRENCY);
-        Self { bus: bus.clone(), handlers: Vec::new(), fallback: None, service: None, consumer }
+        let (bus, handlers, common) = (bus.clone(), Vec::new(), Vec::new());
+        Self { bus, handlers, fallback: None, service: None, consumer, common }
     }
 
     /// Serves a name.
@@ -65,6 +68,14 @@ impl Server {
     /// Serves every name that nothing else serves.
     pub fn handle_others(mut self, handler: Arc<dyn Handler>, options: HandlerOptions) -> Self {
         self.fallback = Some((handler, options));
+        self
+    }
+
+    /// Serves what another server serves at this moment, as one with it: limits and figures of a name are of both together.
+    pub fn with_handlers_of(mut self, other: &Serving) -> Self {
+        let handlers = other.shared.handlers.read().unwrap_or_else(PoisonError::into_inner);
+        self.common.extend(handlers.iter().map(|(name, entry)| (name.clone(), entry.clone())));
+        drop(handlers);
         self
     }
 
@@ -117,13 +128,7 @@ impl Server {
         let topology = self.bus.topology();
         let stream = topology.service_stream(self.service.as_deref());
         let group = topology.service_group(self.service.as_deref());
-        let mut handlers = HashMap::new();
-        for (name, handler, options) in self.handlers {
-            let entry = Entry::new(&name, handler, options)?;
-            if handlers.insert(name.clone(), Arc::new(entry)).is_some() {
-                return Err(Error::invalid(format!("{name:?} is served twice")).with_context("field", "name"));
-            }
-        }
+        let handlers = entries(self.common, self.handlers)?;
         let others = |(handler, options)| Entry::new("others", handler, options).map(Arc::new);
         let shared = Arc::new(Shared {
             fallback: self.fallback.map(others).transpose()?,
@@ -162,6 +167,21 @@ impl std::fmt::Debug for Server {
         let names: Vec<_> = self.handlers.iter().map(|(name, ..)| name).collect();
         f.debug_struct("Server").field("names", &names).field("service", &self.service).finish_non_exhaustive()
     }
+}
+
+/// Handlers by name. `Invalid` for a name given twice or an option out of range.
+pub(super) fn entries(
+    common: Vec<(String, Arc<Entry>)>,
+    handlers: Vec<(String, Arc<dyn Handler>, HandlerOptions)>,
+) -> Result<HashMap<String, Arc<Entry>>> {
+    let mut entries: HashMap<_, _> = common.into_iter().collect();
+    for (name, handler, options) in handlers {
+        let entry = Entry::new(&name, handler, options)?;
+        if entries.insert(name.clone(), Arc::new(entry)).is_some() {
+            return Err(Error::invalid(format!("{name:?} is served twice")).with_context("field", "name"));
+        }
+    }
+    Ok(entries)
 }
 
 /// A handler and what is known of its calls.

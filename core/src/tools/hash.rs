@@ -27,11 +27,15 @@ pub fn schema_hash<'a>(tools: impl IntoIterator<Item = &'a ToolDefinition>) -> S
         ])
     };
     let text = json::encode(&Value::List(tools.iter().map(described).collect()));
-    let mut hex = String::with_capacity(64);
-    for byte in digest(&SHA256, text.as_bytes()).as_ref() {
+    hex(digest(&SHA256, text.as_bytes()).as_ref())
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut hex, byte| {
+        // Writing to a text cannot fail.
         let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+        hex
+    })
 }
 
 /// The value with the keys of every map in order, and whole floats as integers.

@@ -1,0 +1,437 @@
+//! A tools service: serves calls of its tools, and keeps them in the catalog for as long as it lives.
+//!
+//! Requests come two ways: on the shared stream, where those come who know only a tool's name, and on the stream of this very
+//! set of tools, which the catalog names. What comes on the shared stream for a tool that only other services have is handed
+//! on to one of theirs, so services of different tools share a bus without knowing of each other.
+//!
+//! Every [`BEAT`] an instance says how it does; one whose beat stops leaves the catalog after [`super::board::LIVE`]. An instance
+//! that closes says so first, ends what runs, then takes its tools out of the catalog.
+
+use std::future::{Future, IntoFuture};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use ring::digest::{SHA256, digest};
+use tokio::sync::watch as signal;
+use uuid::Uuid;
+
+use super::authority::Authority;
+use super::board::{BEAT, Board};
+use super::hash::hex;
+use super::set::{Checks, ToolSet};
+use super::watch::Watch;
+use super::workers::Worker;
+use super::{Catalog, Tool};
+use crate::envelope::Map;
+use crate::error::{Error, Result};
+use crate::publish::Publisher;
+use crate::rpc::{
+    CallOptions, Failure, Figures, Handler, HandlerOptions, Identity, Memo, Reply, Request, Server, Serving, code,
+};
+
+/// Calls at the same time in one instance, unless it is set.
+const CAPACITY: usize = 256;
+
+/// A tools service that is about to be opened: await it.
+#[must_use = "a tools service is opened by awaiting this"]
+pub struct ServeTools {
+    bus: Publisher,
+    tools: Vec<Tool>,
+    service: Option<String>,
+    authority: Option<Arc<dyn Authority>>,
+    capacity: usize,
+    lease: Option<(Duration, Duration)>,
+    drain_timeout: Option<Duration>,
+}
+
+impl ServeTools {
+    /// A service of these tools.
+    pub fn new(bus: &Publisher, tools: impl IntoIterator<Item = Tool>) -> Self {
+        Self {
+            bus: bus.clone(),
+            tools: tools.into_iter().collect(),
+            service: None,
+            authority: None,
+            capacity: CAPACITY,
+            lease: None,
+            drain_timeout: None,
+        }
+    }
+
+    /// Its name, under which its stream stands; by default one that follows from the names of its tools, so that
+    /// instances of the same tools are one service. Instances of one service must have the same tools.
+    pub fn service(mut self, name: impl Into<String>) -> Self {
+        self.service = Some(name.into());
+        self
+    }
+
+    /// Who knows what callers are allowed; without one, tools that need a permission are refused to everybody.
+    pub fn authority(mut self, authority: Arc<dyn Authority>) -> Self {
+        self.authority = Some(authority);
+        self
+    }
+
+    /// Calls at the same time in this instance, on each of its two streams. 256.
+    pub fn concurrency(mut self, n: usize) -> Self {
+        self.capacity = n;
+        self
+    }
+
+    /// Lease of its requests, and how quickly its end is noticed.
+    pub fn lease(mut self, lease: Duration, sweep: Duration) -> Self {
+        self.lease = Some((lease, sweep));
+        self
+    }
+
+    /// How long running calls may go on when it closes.
+    pub fn drain_timeout(mut self, limit: Duration) -> Self {
+        self.drain_timeout = Some(limit);
+        self
+    }
+
+    fn server(&self, service: Option<&str>) -> Server {
+        let mut server = Server::new(&self.bus).concurrency(self.capacity);
+        if let Some(service) = service {
+            server = server.service(service);
+        }
+        if let Some((lease, sweep)) = self.lease {
+            server = server.lease(lease, sweep);
+        }
+        match self.drain_timeout {
+            Some(limit) => server.drain_timeout(limit),
+            None => server,
+        }
+    }
+
+    /// Serves: joins both groups, then puts the tools into the catalog. Must be called inside a tokio runtime.
+    ///
+    /// `Invalid` naming the field for a tool that cannot be, for two of one name, or for none at all; else as opening a
+    /// consumer.
+    pub async fn open(self) -> Result<ToolService> {
+        let tools = ToolSet::new(self.tools.clone())?;
+        if tools.is_empty() {
+            return Err(Error::invalid("give at least one tool to serve").with_context("field", "tools"));
+        }
+        let service = self.service.clone().unwrap_or_else(|| name_of(&tools));
+        if service.is_empty() || service.len() > 128 {
+            return Err(Error::invalid("the name of a tools service must have 1 to 128 bytes, or be left out")
+                .with_context("field", "service"));
+        }
+        let watch = Watch::open(&self.bus).await?;
+        let inner = Arc::new(Inner {
+            bus: self.bus.clone(),
+            watch,
+            service: service.clone(),
+            authority: self.authority.clone(),
+            published: RwLock::default(),
+        });
+        let checks: Arc<dyn Checks> = inner.clone();
+        let mut own = self.server(Some(&service));
+        for (name, handler, options) in tools.guarded(&checks) {
+            own = own.handle(name, handler, options);
+        }
+        let own = own.open().await?;
+        let shared = self.server(None).handle_others(Arc::new(HandOn(inner.clone())), HandlerOptions::default());
+        let shared = match shared.with_handlers_of(&own).open().await {
+            Ok(shared) => shared,
+            Err(error) => {
+                own.close_within(Duration::ZERO).await?;
+                return Err(error);
+            }
+        };
+        let now = self.bus.clock().wall_ms();
+        let worker = Worker {
+            instance: format!("tools-{}", &Uuid::new_v4().simple().to_string()[..12]),
+            service: Some(service),
+            draining: false,
+            capacity: self.capacity as u64,
+            in_flight: 0,
+            seen_ms: now,
+            started_ms: now,
+            tools: Vec::new(),
+        };
+        let service = ToolService {
+            life: Arc::new(Life { inner, tools, own, shared, worker, draining: AtomicBool::new(false) }),
+            stop: signal::Sender::new(false),
+        };
+        if let Err(error) = service.life.join().await {
+            service.stop.send_replace(true);
+            service.life.leave().await;
+            service.life.end(Some(Duration::ZERO)).await?;
+            return Err(error);
+        }
+        let (life, stop, closing) = (service.life.clone(), service.stop.subscribe(), self.bus.closing());
+        self.bus.track(tokio::spawn(async move {
+            tokio::select! {
+                () = life.beat() => {}
+                () = set(stop) => {}
+                // The bus closes: its consumers drain by themselves, the catalog is left while it still can be.
+                () = set(closing) => {
+                    life.leave().await;
+                    if let Err(error) = life.end(None).await {
+                        tracing::warn!(service = life.inner.service, %error, "a tools service ended with its bus");
+                    }
+                }
+            }
+        }));
+        Ok(service)
+    }
+}
+
+impl IntoFuture for ServeTools {
+    type Output = Result<ToolService>;
+    type IntoFuture = Pin<Box<dyn Future<Output = Self::Output> + Send>>;
+
+    /// [`ServeTools::open`].
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.open())
+    }
+}
+
+/// Ends when the signal is given, or can no longer be.
+async fn set(mut signal: signal::Receiver<bool>) {
+    // Its giver is gone: as good as given.
+    let _ = signal.wait_for(|set| *set).await;
+}
+
+impl std::fmt::Debug for ServeTools {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServeTools").field("tools", &self.tools).field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+/// The name of the service of a set of tools: the same for the same names.
+fn name_of(tools: &ToolSet) -> String {
+    let hash = digest(&SHA256, tools.names().join(" ").as_bytes());
+    format!("tools-{}", hex(&hash.as_ref()[..6]))
+}
+
+/// A running tools service. Close it; dropped without, it drains in the background and leaves the catalog when its
+/// sign of life is over.
+pub struct ToolService {
+    life: Arc<Life>,
+    stop: signal::Sender<bool>,
+}
+
+impl ToolService {
+    /// The name of its service.
+    pub fn service(&self) -> &str {
+        &self.life.inner.service
+    }
+
+    /// Its identity, never used twice.
+    pub fn instance(&self) -> &str {
+        &self.life.worker.instance
+    }
+
+    /// The hash of the catalog in force, as this instance knows it.
+    pub fn schema_hash(&self) -> String {
+        self.life.inner.watch.loaded().catalog.schema_hash().to_owned()
+    }
+
+    /// The names of its tools, sorted.
+    pub fn names(&self) -> Vec<&str> {
+        self.life.tools.names()
+    }
+
+    /// What it has done so far: by tool over both streams.
+    pub fn figures(&self) -> Figures {
+        self.life.own.figures()
+    }
+
+    /// Ends it: says so, ends what runs within the drain time, takes its tools out of the catalog. May be called twice.
+    pub async fn close(&self) -> Result<()> {
+        self.close_by(None).await
+    }
+
+    /// [`ToolService::close`] with another time for what runs.
+    pub async fn close_within(&self, drain_timeout: Duration) -> Result<()> {
+        self.close_by(Some(drain_timeout)).await
+    }
+
+    async fn close_by(&self, drain_timeout: Option<Duration>) -> Result<()> {
+        if self.stop.send_replace(true) {
+            return Ok(());
+        }
+        self.life.leave().await;
+        self.life.end(drain_timeout).await
+    }
+}
+
+impl Drop for ToolService {
+    fn drop(&mut self) {
+        if !self.stop.send_replace(true) {
+            tracing::warn!(service = self.life.inner.service, "a tools service was dropped without `close`");
+        }
+    }
+}
+
+impl std::fmt::Debug for ToolService {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ToolService")
+            .field("service", &self.life.inner.service)
+            .field("instance", &self.life.worker.instance)
+            .field("tools", &self.names())
+            .finish_non_exhaustive()
+    }
+}
+
+/// What a service's handle and its task share.
+struct Life {
+    inner: Arc<Inner>,
+    tools: ToolSet,
+    own: Serving,
+    shared: Serving,
+    worker: Worker,
+    draining: AtomicBool,
+}
+
+impl Life {
+    fn board(&self) -> &Board {
+        self.inner.watch.board()
+    }
+
+    /// How it does now.
+    fn told(&self) -> Worker {
+        let mut worker = self.worker.clone().of_figures(&self.own.figures());
+        worker.seen_ms = self.inner.bus.clock().wall_ms();
+        worker.draining = self.draining.load(Ordering::Acquire);
+        worker
+    }
+
+    async fn join(&self) -> Result<()> {
+        let version = self.board().join(&self.told(), &self.tools).await?;
+        self.inner.put_in_force(&version.catalog);
+        self.inner.watch.refresh().await.map(drop)
+    }
+
+    /// Gives signs of life for ever.
+    async fn beat(&self) {
+        let mut failing = false;
+        loop {
+            self.inner.bus.clock().sleep(BEAT).await;
+            match self.beat_once().await {
+                Ok(()) => {
+                    if failing {
+                        tracing::info!(instance = self.worker.instance, "the sign of life of a tools service is back");
+                    }
+                    failing = false;
+                }
+                Err(error) => {
+                    if !failing {
+                        tracing::warn!(instance = self.worker.instance, %error, "no sign of life of a tools service could be given");
+                    }
+                    failing = true;
+                }
+            }
+        }
+    }
+
+    async fn beat_once(&self) -> Result<()> {
+        if !self.board().beat(&self.told()).await? {
+            // Our part is gone: we were silent for too long, or the server lost it.
+            return self.join().await;
+        }
+        self.board().sweep(&self.worker.instance).await
+    }
+
+    /// Says that it ends, and takes the tools out of the catalog.
+    async fn leave(&self) {
+        if self.draining.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.told_off(self.board().leave(&self.told()).await);
+    }
+
+    /// Ends what runs.
+    async fn end(&self, drain_timeout: Option<Duration>) -> Result<()> {
+        let close = async |serving: &Serving| match drain_timeout {
+            Some(limit) => serving.close_within(limit).await,
+            None => serving.close().await,
+        };
+        let (own, shared) = tokio::join!(close(&self.own), close(&self.shared));
+        self.told_off(self.board().end(&self.worker.instance).await);
+        own.and(shared)
+    }
+
+    /// What could not be told on the board ends with the last sign of life.
+    fn told_off(&self, result: Result<()>) {
+        if let Err(error) = result {
+            tracing::warn!(instance = self.worker.instance, %error, "a tools service could not leave the catalog");
+        }
+    }
+}
+
+/// What its handlers ask.
+struct Inner {
+    bus: Publisher,
+    watch: Arc<Watch>,
+    service: String,
+    authority: Option<Arc<dyn Authority>>,
+    /// Hash of the catalog that this instance put in force itself, which its watch may not have read yet.
+    published: RwLock<String>,
+}
+
+impl Inner {
+    fn put_in_force(&self, catalog: &Catalog) {
+        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+        catalog.schema_hash().clone_into(&mut published);
+    }
+}
+
+#[async_trait]
+impl Checks for Inner {
+    async fn catalog(&self, schema_hash: &str) -> std::result::Result<(), Failure> {
+        if self.watch.loaded().catalog.schema_hash() == schema_hash {
+            return Ok(());
+        }
+        // Ours may be the old one.
+        let loaded = self.watch.refresh().await?;
+        let hash = loaded.catalog.schema_hash();
+        if hash == schema_hash {
+            return Ok(());
+        }
+        let details = Map::from([("schema_hash", hash), ("version", loaded.version.as_str())]);
+        let text = "the caller has another catalog of tools than the one in force; read it again, then call again";
+        Err(Failure::new(code::CATALOG_STALE, text).with_details(details))
+    }
+
+    fn authority(&self) -> Option<&dyn Authority> {
+        self.authority.as_deref()
+    }
+}
+
+/// Hands calls of tools that only other services have on to them.
+struct HandOn(Arc<Inner>);
+
+#[async_trait]
+impl Handler for HandOn {
+    async fn call(&self, request: Request) -> std::result::Result<Reply, Failure> {
+        let name = request.name();
+        let other =
+            |catalog: &Catalog| catalog.service(name).filter(|service| **service != *self.0.service).map(str::to_owned);
+        let mut service = other(&self.0.watch.loaded().catalog);
+        if service.is_none() {
+            service = other(&self.0.watch.refresh().await?.catalog);
+        }
+        let Some(service) = service else {
+            return Err(Failure::new(code::UNKNOWN, format!("no tools service has a tool that is called {name:?}")));
+        };
+        let mut options = CallOptions::default()
+            .with_service(service)
+            .with_memo(Memo::Off)
+            .with_identity(Identity::from(&request.envelope))
+            .with_schema_hash(request.envelope.schema_hash.clone())
+            .with_trace_id(request.envelope.trace_id.clone())
+            .with_cancel(request.cancel.clone());
+        options.timeout = request.time_left();
+        match request.bus.call_with(name, request.arguments().clone(), options).await {
+            Ok(answer) => Ok(Reply::new(answer.result).with_writeback(answer.writeback)),
+            // Under its own code, and that of the tool where the tool failed.
+            Err(error) => Err(Failure::from(error)),
+        }
+    }
+}
