@@ -207,11 +207,7 @@ impl Inner {
     }
 
     pub(super) fn give_up(&self) -> Result<()> {
-        self.settle(if self.cancel.timed_out() {
-            Outcome::Retry { after: None, error: Some("the handler ran longer than handler_timeout".into()) }
-        } else {
-            Outcome::Release
-        })
+        self.settle(Outcome::Release)
     }
 
     pub(super) fn cancel(&self) -> &Cancel {

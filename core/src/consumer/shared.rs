@@ -21,23 +21,17 @@ use crate::transport::Group;
 #[derive(Debug, Default)]
 pub(crate) struct Cancel {
     set: AtomicBool,
-    timed_out: AtomicBool,
     woken: Arc<Notify>,
 }
 
 impl Cancel {
-    fn cancel(&self, reason: CancelReason) {
-        self.timed_out.store(reason == CancelReason::TimedOut, Ordering::Release);
+    fn cancel(&self) {
         self.set.store(true, Ordering::Release);
         self.woken.notify_waiters();
     }
 
     pub(crate) fn is_set(&self) -> bool {
         self.set.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn timed_out(&self) -> bool {
-        self.timed_out.load(Ordering::Acquire)
     }
 
     pub(crate) async fn cancelled(&self) {
@@ -160,7 +154,7 @@ impl Shared {
                         state.ready.remove(at);
                         unstarted.push(ticket);
                     } else if let Some(cancel) = state.cancels.get(&ticket) {
-                        cancel.cancel(reason);
+                        cancel.cancel();
                         cancelled = true;
                         if reason == CancelReason::Closing && self.pull.load(Ordering::Acquire) {
                             // Nobody but the holder of the delivery could end it, and the drain time is over.
@@ -302,7 +296,7 @@ impl Shared {
         let state = self.lock();
         state.cancels.get(&ticket).cloned().unwrap_or_else(|| {
             let gone = Cancel::default();
-            gone.cancel(CancelReason::LeaseLost);
+            gone.cancel();
             Arc::new(gone)
         })
     }
@@ -375,7 +369,7 @@ impl Shared {
         self.tell(&mut state, Notice::Closed);
         state.ready.clear();
         for cancel in state.cancels.values() {
-            cancel.cancel(CancelReason::LeaseLost);
+            cancel.cancel();
         }
         drop(state);
         self.changes.notify_waiters();

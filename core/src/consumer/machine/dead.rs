@@ -15,6 +15,9 @@ pub(super) const CRASHED: &str = "crashed";
 /// What stands as error text when the handler gave none.
 pub(super) const SPENT_TEXT: &str = "the handler asked for another attempt, but none was left";
 
+/// What stands as error text when the handler ran out of its time and gave the entry back.
+pub(super) const LATE_TEXT: &str = "the handler ran longer than handler_timeout";
+
 pub(super) fn crash_text(starts: u32) -> String {
     format!("started {starts} times without an outcome: the process died, was killed, or lost its lease")
 }

@@ -39,6 +39,11 @@ impl Machine {
             }
             return;
         }
+        // Who had its time has had its start, even if it gives the entry back: else one that hangs would hang for ever.
+        let how = match how {
+            Ended::Release if running.timed_out => Ended::Retry { after: None, error: Some(dead::LATE_TEXT.into()) },
+            how => how,
+        };
         let (key, slot) = (running.key, running.slot);
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.tickets.remove(&ticket);
@@ -286,6 +291,7 @@ impl Machine {
             if let Some(running) = self.tickets.get_mut(&ticket)
                 && !std::mem::replace(&mut running.cancelled, true)
             {
+                running.timed_out = true;
                 self.out.push(Action::Cancel { ticket, reason: CancelReason::TimedOut });
             }
         }

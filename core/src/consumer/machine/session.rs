@@ -134,6 +134,8 @@ pub(super) struct Running {
     /// The session was lost under it: its outcome no longer counts.
     pub orphan: bool,
     pub cancelled: bool,
+    /// It was cancelled because it ran too long.
+    pub timed_out: bool,
     /// When it has run too long.
     pub deadline: Option<Duration>,
 }

@@ -77,9 +77,15 @@ impl Machine {
         }
     }
 
-    /// Settings that contradict the group's do not mend by waiting: the consumer ends with the error.
+    /// Settings that contradict the group's do not mend by waiting: the consumer ends with the error. A consumer that
+    /// has worked with them waits: somebody has put a key of another type in the place of ours.
     fn setup_failed(&mut self, error: Error, now: Now, again: impl FnOnce(Duration) -> Setup) {
-        if matches!(error.kind(), ErrorKind::Conflict | ErrorKind::Invalid | ErrorKind::Closed) {
+        let hopeless = match error.kind() {
+            ErrorKind::Conflict | ErrorKind::Closed => true,
+            ErrorKind::Invalid => self.next_key == 0,
+            _ => false,
+        };
+        if hopeless {
             self.finish(Err(error));
         } else {
             self.setup = again(self.failed(Call::Setup, error, now));

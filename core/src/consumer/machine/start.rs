@@ -10,6 +10,10 @@ use super::{Machine, Phase, dead};
 use crate::mutant::Mutant;
 use crate::transport::{BATCH, Record, Settle, Verdict};
 
+/// Starts that must have ended in a crash before an entry is given up for them, however few are permitted: the first may
+/// be one that is only assumed, and of the second a mark may be all there ever was.
+const PROOF: u32 = 3;
+
 /// What is to become of the front of a lane.
 enum Turn {
     Start,
@@ -98,7 +102,8 @@ impl Machine {
         let turn = match &item.content {
             Some(Content::Vanished) => Turn::Vanished,
             Some(Content::Bad(..)) => Turn::Bad,
-            Some(Content::Good(_)) if starts >= max && (alone || !crashed) => Turn::Spent,
+            Some(Content::Good(_)) if crashed && alone && starts >= max.max(PROOF) => Turn::Spent,
+            Some(Content::Good(_)) if !crashed && starts >= max => Turn::Spent,
             _ if !self.is_locked(lane) => Turn::Lock,
             None => Turn::Read,
             // Only a crash with no other handler beside it is proof, so the last permitted start of a suspect, or
@@ -235,7 +240,10 @@ impl Machine {
         if Mutant::AckBeforeHandle.is_on() {
             held.outbox.push_back((Settle { id, lane: slot.lane().cloned(), verdict: Verdict::Ack, body: None }, 0));
         }
-        self.tickets.insert(ticket, Running { key, slot: slot.clone(), id, orphan: false, cancelled: false, deadline });
+        self.tickets.insert(
+            ticket,
+            Running { key, slot: slot.clone(), id, orphan: false, cancelled: false, timed_out: false, deadline },
+        );
         self.out.push(Action::Start(started));
     }
 }
