@@ -154,6 +154,14 @@ impl Error {
         Self::new(ErrorKind::Invalid, message)
     }
 
+    /// A key that holds something else than it should.
+    pub(crate) fn wrong_type(key: &str, found: &str, wanted: &str) -> Self {
+        Self::invalid(format!(
+            "key {key:?} holds a {found} where a {wanted} is needed; choose another name, or remove the key"
+        ))
+        .with_context("key", key)
+    }
+
     /// Short for [`ErrorKind::Malformed`].
     pub fn malformed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Malformed, message)

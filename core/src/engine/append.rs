@@ -15,7 +15,9 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
         let error = Error::invalid("memory:// has no replicas to wait for; leave wait_replicas at 0");
         return Err(error.with_context("setting", "wait_replicas").with_stored(Stored::No));
     }
+    state.is_stream(&name).map_err(|error| error.with_stored(Stored::No))?;
     if let Some(fence) = fence {
+        state.has_registry(&fence.consumers).map_err(|error| error.with_stored(Stored::No))?;
         let in_force = state.routings.get(&fence.consumers).is_some_and(|r| r.check(&fence.session).is_ok());
         if !in_force && !Mutant::UnfencedEffect.is_on() {
             return Err(refused(ErrorKind::Stale, "the delivery that publishes is no longer ours"));

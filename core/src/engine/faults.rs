@@ -60,6 +60,37 @@ impl Engine {
         Ok(())
     }
 
+    /// Puts a text where a key of ours stands (a stream, or the registrations of a group), as `SET` does: what stood
+    /// there is gone, and whatever needs the key is refused.
+    pub fn usurp(&self, key: &Name) -> Result<()> {
+        let mut state = self.state()?;
+        state.drop_stream(key);
+        if let Some(routing) = state.routings.get_mut(key) {
+            routing.forget_registrations();
+        }
+        if !state.usurped.contains(key) {
+            state.usurped.push(key.clone());
+        }
+        Ok(())
+    }
+
+    /// Removes such a text; whether there was one.
+    pub fn give_back(&self, key: &Name) -> Result<bool> {
+        let usurped = &mut self.state()?.usurped;
+        let before = usurped.len();
+        usurped.retain(|other| other != key);
+        Ok(usurped.len() < before)
+    }
+
+    /// Acknowledges entries as somebody does who knows nothing of registrations: whoever holds them; how many were
+    /// pending.
+    pub fn ack_as(&self, group: &Group, ids: &[EntryId]) -> Result<usize> {
+        let mut state = self.state()?;
+        let stream = state.streams.get_mut(&group.stream);
+        let Some(found) = stream.and_then(|stream| stream.groups.get_mut(&group.name)) else { return Ok(0) };
+        Ok(ids.iter().filter(|id| found.ack(**id)).count())
+    }
+
     /// Deletes a consumer as `XGROUP DELCONSUMER` does: what it held is pending for nobody.
     pub fn delete_consumer(&self, group: &Group, consumer: &str) -> Result<()> {
         let mut state = self.state()?;

@@ -30,7 +30,7 @@ pub(super) fn gather(
         None => first_page(group, strange(state, group).into_iter().next()),
     };
     let Some(page) = page else { return Ok(Gathered::default()) };
-    let (counting, restores) = (state.groups_that_count(&group.stream), state.restores(group));
+    let (told, restores) = (state.tells_lost_from_done(group), state.restores(group));
     let mut place = state.admit(group, session)?;
     let walk = place.routing.torn.clone().filter(|_| page.of.is_none() && group.notices_deletions());
     let found = match &page.of {
@@ -41,9 +41,7 @@ pub(super) fn gather(
             place.routing.torn = None;
             None
         }
-        None if counting <= 1 && place.stream.groups.len() == 1 => {
-            held_by_nobody(&mut place, group, page.after, walk.as_ref())?
-        }
+        None if told => held_by_nobody(&mut place, group, page.after, walk.as_ref())?,
         None => None,
     };
     let Some(found) = found else {
@@ -169,6 +167,7 @@ fn bring_back(
     for id in &found.ids {
         let Some(fields) = place.stream.entries.get(id) else {
             place.stream.group(&group.name)?.ack(*id);
+            place.routing.drop_record(*id);
             vanished.push(*id);
             continue;
         };

@@ -143,18 +143,21 @@ impl Transport for Engine {
     async fn register(&self, group: &Group, identity: &Name, suffix: &str) -> Result<Result<Session, Refusal>> {
         check::identity(identity)?;
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         session::register(&mut state, group, identity, suffix, now)
     }
 
     async fn fetch(&self, group: &Group, session: &Session, request: &Fetch) -> Result<Result<Fetched, Refusal>> {
         check::fetch(request)?;
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         Ok(fetch::fetch(&mut state, group, session, request, now))
     }
 
     async fn settle(&self, group: &Group, session: &Session, batch: &[Settle]) -> Result<Result<Settled, Refusal>> {
         check::settle(batch)?;
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         Ok(settle::settle(&mut state, group, session, batch, now))
     }
 
@@ -166,36 +169,46 @@ impl Transport for Engine {
     ) -> Result<Result<(), Refusal>> {
         check::batch(starts.len())?;
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         Ok(settle::begin(&mut state, group, session, starts, now))
     }
 
     async fn renew(&self, group: &Group, sessions: &[Session]) -> Result<Vec<Result<u64, Refusal>>> {
         check::batch(sessions.len())?;
         let (mut state, now) = self.at()?;
+        state.has_registry(&group.keys.consumers)?;
         Ok(session::renew(&mut state, group, sessions, now))
     }
 
     async fn signs(&self, group: &Group) -> Result<Vec<Sign>> {
-        Ok(session::signs(&*self.state()?, group))
+        let state = self.state()?;
+        state.has_registry(&group.keys.consumers)?;
+        Ok(session::signs(&state, group))
     }
 
     async fn adopt(&self, group: &Group, seen: &Sign, suffix: &str) -> Result<Option<Session>> {
-        Ok(session::adopt(&mut *self.state()?, group, seen, suffix))
+        let mut state = self.state()?;
+        state.has_registry(&group.keys.consumers)?;
+        Ok(session::adopt(&mut state, group, seen, suffix))
     }
 
     async fn retire(&self, group: &Group, session: &Session) -> Result<Result<bool, Refusal>> {
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         Ok(session::retire(&mut state, group, session, now))
     }
 
     async fn stop(&self, group: &Group, sessions: &[Session]) -> Result<()> {
         check::batch(sessions.len())?;
-        session::stop(&mut *self.state()?, group, sessions);
+        let mut state = self.state()?;
+        state.has_registry(&group.keys.consumers)?;
+        session::stop(&mut state, group, sessions);
         Ok(())
     }
 
     async fn recreate(&self, group: &Group) -> Result<Recreated> {
         let (mut state, now) = self.at()?;
+        state.is_stream(&group.stream)?;
         Ok(upkeep::recreate(&mut state, group, now))
     }
 
@@ -204,12 +217,15 @@ impl Transport for Engine {
     }
 
     async fn held(&self, group: &Group, identity: &Name, after: EntryId, count: usize) -> Result<Vec<EntryId>> {
-        look::held(&*self.state()?, group, identity, after, count)
+        let state = self.state()?;
+        state.is_stream(&group.stream)?;
+        look::held(&state, group, identity, after, count)
     }
 
     /// Lanes take one page, since they are looked at only when an owner is gone; trimming may take more.
     async fn sweep(&self, group: &Group, cursor: u64) -> Result<Option<u64>> {
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         let more = upkeep::sweep(&mut state, group, now);
         Ok(more.then_some(cursor + 1))
     }
@@ -233,11 +249,13 @@ impl Transport for Engine {
 
     async fn gather(&self, group: &Group, session: &Session, request: &Gather) -> Result<Result<Gathered, Refusal>> {
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         Ok(gather::gather(&mut state, group, session, request, now))
     }
 
     async fn survey(&self, group: &Group) -> Result<Vec<Name>> {
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         Ok(gather::survey(&mut state, group, now))
     }
 
@@ -248,19 +266,28 @@ impl Transport for Engine {
         after: EntryId,
     ) -> Result<Result<Option<EntryId>, Refusal>> {
         let (mut state, now) = self.at()?;
+        state.has_both(group)?;
         Ok(gather::refresh(&mut state, group, session, after, now))
     }
 
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {
-        Ok(look::read(&*self.state()?, stream, ids))
+        let state = self.state()?;
+        if !ids.is_empty() {
+            state.is_stream(stream)?;
+        }
+        Ok(look::read(&state, stream, ids))
     }
 
     async fn range(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
-        Ok(look::range(&*self.state()?, stream, from, to, count))
+        let state = self.state()?;
+        state.is_stream(stream)?;
+        Ok(look::range(&state, stream, from, to, count))
     }
 
     async fn range_back(&self, stream: &Name, from: EntryId, to: EntryId, count: usize) -> Result<Vec<Entry>> {
-        Ok(look::range_back(&*self.state()?, stream, from, to, count))
+        let state = self.state()?;
+        state.is_stream(stream)?;
+        Ok(look::range_back(&state, stream, from, to, count))
     }
 
     async fn replay(&self, replay: &Replay) -> Result<Replayed> {
@@ -279,11 +306,15 @@ impl Transport for Engine {
     }
 
     async fn stream_info(&self, stream: &Name) -> Result<StreamInfo> {
-        look::stream_info(&*self.state()?, stream)
+        let state = self.state()?;
+        state.is_stream(stream)?;
+        look::stream_info(&state, stream)
     }
 
     async fn pending(&self, stream: &Name, group: &Name) -> Result<PendingInfo> {
-        look::pending(&*self.state()?, stream, group)
+        let state = self.state()?;
+        state.is_stream(stream)?;
+        look::pending(&state, stream, group)
     }
 
     async fn delete_stream(&self, stream: &Name) -> Result<()> {

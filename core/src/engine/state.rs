@@ -14,6 +14,7 @@ use super::marker::Markers;
 use super::routing::Routing;
 use super::stream::Stream;
 use crate::clock::Clock;
+use crate::error::{Error, Result as Answer};
 use crate::topology::{GroupKeys, Name};
 use crate::transport::{Group, Refusal, Session};
 
@@ -47,6 +48,8 @@ pub(super) struct State {
     pub(super) locks: Locks,
     /// No memory is left for what is new.
     pub(super) full: bool,
+    /// Keys in whose place somebody has put a text.
+    pub(super) usurped: Vec<Name>,
     /// Bodies beside their entries.
     pub(super) bodies: HashMap<Name, Bytes>,
     /// The callers' own keys.
@@ -78,14 +81,36 @@ impl State {
     /// Removes a stream and nothing beside it; whether it was there. Whoever waits for its entries looks again.
     pub(super) fn drop_stream(&mut self, name: &Name) -> bool {
         self.keys.set_end(name, None);
+        let texts = self.usurped.len();
+        self.usurped.retain(|key| key != name);
         let dropped = self.streams.remove(name);
-        dropped.inspect(|stream| stream.appended.notify_waiters()).is_some()
+        dropped.inspect(|stream| stream.appended.notify_waiters()).is_some() || self.usurped.len() < texts
     }
 
     /// Lets everybody who waits for entries look again: another state takes the place of this one.
     pub(super) fn ring_all(&self) {
         self.created.notify_waiters();
         self.streams.values().for_each(|stream| stream.appended.notify_waiters());
+    }
+
+    /// `Invalid` where somebody's text stands in the place of the stream.
+    pub(super) fn is_stream(&self, stream: &Name) -> Answer<()> {
+        self.is_ours(stream, "stream")
+    }
+
+    /// `Invalid` where somebody's text stands in the place of the registrations.
+    pub(super) fn has_registry(&self, consumers: &Name) -> Answer<()> {
+        self.is_ours(consumers, "hash")
+    }
+
+    fn is_ours(&self, key: &Name, kind: &str) -> Answer<()> {
+        if self.usurped.contains(key) { Err(Error::wrong_type(key, "string", kind)) } else { Ok(()) }
+    }
+
+    /// Both.
+    pub(super) fn has_both(&self, group: &Group) -> Answer<()> {
+        self.is_stream(&group.stream)?;
+        self.has_registry(&group.keys.consumers)
     }
 
     /// Whether stream and group exist.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use super::group::GroupState;
 use super::state::{Now, Place, State};
 use crate::topology::Name;
 use crate::transport::{EntryId, Group};
@@ -17,11 +18,21 @@ pub(super) struct Torn {
 
 impl State {
     /// Whether what is pending for nobody can be told from what was finished: only this group reads the stream, and it
-    /// deletes what it finishes.
+    /// deletes what it finishes. Whoever is not registered may not, and not have been noted yet.
+    pub(super) fn tells_lost_from_done(&self, group: &Group) -> bool {
+        let Some(stream) = self.streams.get(&group.stream) else { return false };
+        let Some(routing) = self.routings.get(&group.keys.consumers) else { return false };
+        let registered = |name: &Name| routing.consumers.contains_key(name);
+        let known = |found: &GroupState| found.consumers().all(|(name, _)| registered(name));
+        stream.groups.len() == 1
+            && self.groups_that_count(&group.stream) <= 1
+            && routing.clean.is_some()
+            && stream.groups.get(&group.name).is_none_or(known)
+    }
+
+    /// Whether what a deleted consumer held is brought back.
     pub(super) fn restores(&self, group: &Group) -> bool {
-        let groups = self.streams.get(&group.stream).map_or(0, |stream| stream.groups.len());
-        let clean = self.routings.get(&group.keys.consumers).and_then(|routing| routing.clean);
-        group.notices_deletions() && groups == 1 && self.groups_that_count(&group.stream) <= 1 && clean.is_some()
+        group.notices_deletions() && self.tells_lost_from_done(group)
     }
 }
 

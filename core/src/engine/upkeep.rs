@@ -20,13 +20,17 @@ pub(super) fn recreate(state: &mut State, group: &Group, now: Now) -> Recreated 
         return Recreated::Existed;
     }
     let alone = state.groups_that_count(&group.stream) <= 1;
+    let reached = state.streams.get(&group.stream).map_or(EntryId::ZERO, |stream| stream.last_id);
+    // The keys beside the group are removed, whatever holds them.
+    state.usurped.retain(|key| *key != group.keys.consumers);
     let routing = state.routing(&group.keys);
     if !Mutant::StaleRoutingKept.is_on() {
         routing.wipe();
     }
     let from = match group.retention {
         Retention::Acked { .. } if alone => EntryId::ZERO,
-        _ => routing.mark.unwrap_or(EntryId::ZERO),
+        // A point that the stream has not reached is of an earlier life of it.
+        _ => routing.mark.filter(|mark| *mark <= reached).unwrap_or(EntryId::ZERO),
     };
     let stream = state.stream(&group.stream);
     let from = if Mutant::GroupAtEnd.is_on() { stream.last_id } else { from };

@@ -161,7 +161,7 @@ mod tests {
 
     #[test]
     fn a_wrong_type_names_the_key() {
-        let error = wrong_type("sg:stream:inbound", "string", "stream");
+        let error = Error::wrong_type("sg:stream:inbound", "string", "stream");
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert_eq!(error.context(), [("key", "sg:stream:inbound".to_owned())]);
     }

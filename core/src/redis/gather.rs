@@ -27,7 +27,8 @@ pub(super) async fn gather(
     };
     let Some(page) = page else { return Ok(Ok(Gathered::default())) };
     let (keys, groups) = (&group.keys, groups_key(&group.stream));
-    let mut cmd = call(&SCRIPTS.gather, &[&group.stream, &keys.consumers, &keys.lanes, &keys.beats, &groups]);
+    let mut cmd =
+        call(&SCRIPTS.gather, &[&group.stream, &keys.consumers, &keys.lanes, &keys.beats, &groups, &keys.tries]);
     cmd.arg(&*group.name)
         .arg(&*session.identity)
         .arg(&*session.fence.0)

@@ -4,7 +4,6 @@
 use ::redis::{Pipeline, Value};
 use bytes::{Bytes, BytesMut};
 
-use super::error::wrong_type;
 use super::link::{Link, unwrapped};
 use super::parse::{self, under};
 use crate::error::{Error, ErrorKind, Result};
@@ -177,7 +176,7 @@ pub(super) async fn stream_info(link: &Link, stream: &Name) -> Result<StreamInfo
     match parse::text(reply()?)?.as_str() {
         "stream" => {}
         "none" => return Err(missing("stream", stream)),
-        other => return Err(wrong_type(stream, other, "stream")),
+        other => return Err(Error::wrong_type(stream, other, "stream")),
     }
     at_a_glance(reply()?, reply()?)
 }

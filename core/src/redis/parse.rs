@@ -3,7 +3,7 @@
 use ::redis::Value;
 use bytes::Bytes;
 
-use super::error::{by_text, wrong_type};
+use super::error::by_text;
 use crate::error::{Error, Result};
 use crate::transport::{Entry, EntryId, Fields, Record, Refusal};
 
@@ -22,7 +22,7 @@ impl Answer {
         match answer.word.as_str() {
             "type" => {
                 let (key, found, wanted) = (answer.text()?, answer.text()?, answer.text()?);
-                Err(wrong_type(&key, &found, &wanted))
+                Err(Error::wrong_type(&key, &found, &wanted))
             }
             "fail" => Err(by_text(&answer.text()?)),
             _ => Ok(answer),

@@ -26,9 +26,9 @@ if bad then return bad end
 local note = false
 if guarded then
   local known = redis.pcall('HMGET', beats, TORN, BACK .. identity)
-  note, bad = tend(stream, group, beats, groups, identity, known[1])
+  note, bad = tend(stream, group, consumers, beats, groups, identity, known[1])
   if bad then return bad end
-  if note and not restores(stream, beats, groups) then
+  if note and not restores(stream, group, consumers, beats, groups) then
     redis.pcall('HDEL', beats, TORN)
     note = false
   end
@@ -175,7 +175,7 @@ local function route(page)
   end
   for other, claim in pairs(claims) do
     local refusal
-    if guarded then note, refusal = tend(stream, group, beats, groups, other, note) end
+    if guarded then note, refusal = tend(stream, group, consumers, beats, groups, other, note) end
     claim[#claim + 1] = 'JUSTID'
     refusal = refusal or failed(redis.pcall(unpack(claim)))
     if refusal then return refusal end

@@ -1,17 +1,17 @@
 -- One page of strays: entries that are pending for a consumer without registration, or, under `acked`, handed out and
 -- pending for nobody. Each goes to the owner of its lane; those whose lane is free, or that have none, the session takes.
 -- While something is torn, the walk over what is pending for nobody is one for all, and its end lets work go on.
--- KEYS: 1 stream, 2 consumers, 3 lanes, 4 beats, 5 groups
+-- KEYS: 1 stream, 2 consumers, 3 lanes, 4 beats, 5 groups, 6 tries
 -- ARGV: 1 group, 2 identity, 3 fence, 4 consumer (empty: nobody), 5 last id looked at, 6 milliseconds that an entry must
 --       have been held, 7 ordering, 8 order unaddressed (1), 9 deleted consumers are noticed (1)
 -- Answer: ok last-id (- at the end) ids-brought-back ids-vanished
 local PAGE, MAX_BYTES = 64, 1048576
-local stream, consumers, lanes, beats, groups = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local stream, consumers, lanes, beats, groups, tries = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local group, identity, from, last, min_idle = ARGV[1], ARGV[2], ARGV[4], ARGV[5], tonumber(ARGV[6])
 local ordered, exclusive, order_unaddressed = ARGV[7] == 'lanes', ARGV[7] == 'exclusive', ARGV[8] == '1'
 local guarded = ARGV[9] == '1'
-local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', beats, 'hash', groups, 'hash')
-    or refused(consumers, identity, ARGV[3])
+local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', beats, 'hash', groups, 'hash',
+    tries, 'hash') or refused(consumers, identity, ARGV[3])
 if bad then return bad end
 
 local rows = redis.pcall('XINFO', 'GROUPS', stream)
@@ -45,11 +45,11 @@ if from ~= '' then
   at_end = n == 0 or (n < PAGE and last == held_there[n][1])
 else
   local clean = redis.call('HGET', beats, CLEAN)
-  local alone = #rows == 1 and redis.call('HLEN', groups) <= 1
   -- Where the server knows what is unread, the sums tell that nothing is missing.
   local complete = row.lag and redis.call('XLEN', stream) <= row.pending + row.lag
-  if walk and not (clean and alone) then redis.pcall('HDEL', beats, TORN) end
-  if not clean or not alone or (complete and not walk) then return nothing end
+  local told = restores(stream, group, consumers, beats, groups)
+  if walk and not told then redis.pcall('HDEL', beats, TORN) end
+  if not told or (complete and not walk) then return nothing end
   if walk then last = string.match(walk, '^[^|]*') end
   if before(last, clean) then last = clean end
   local looked = 0
@@ -93,7 +93,7 @@ for _, id in ipairs(ids) do
     local to = lane and owner[lane] or identity
     if not claims[to] then
       claims[to], lowest[to] = { 'XCLAIM', stream, group, to, 0 }, id
-      if guarded and not bad then note, bad = tend(stream, group, beats, groups, to, note) end
+      if guarded and not bad then note, bad = tend(stream, group, consumers, beats, groups, to, note) end
     end
     -- Its lane counts what was taken from its owner already.
     if lane and not (from == '' and is_torn(note, to)) then
@@ -108,7 +108,10 @@ for _, id in ipairs(ids) do
 end
 if bad then return bad end
 
-if #vanished > 0 then bad = failed(redis.pcall('XACK', stream, group, unpack(vanished))) end
+if #vanished > 0 then
+  bad = failed(redis.pcall('XACK', stream, group, unpack(vanished)))
+    or failed(redis.pcall('HDEL', tries, unpack(vanished)))
+end
 for to, claim in pairs(claims) do
   if from == '' then claim[#claim + 1] = 'FORCE' end
   claim[#claim + 1] = 'JUSTID'

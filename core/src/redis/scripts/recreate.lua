@@ -14,7 +14,12 @@ end
 local others = redis.call('HLEN', groups) - redis.call('HEXISTS', groups, group)
 local from = '0-0'
 if ARGV[2] ~= '1' or others > 0 then
-  from = string.match(redis.call('GET', mark) or '', '^(%d+%-%d+)') or from
+  local point = string.match(redis.call('GET', mark) or '', '^(%d+%-%d+)')
+  local about = point and redis.pcall('XINFO', 'STREAM', stream) or {}
+  -- A point that the stream has not reached is of an earlier life of it.
+  for i = 1, #about, 2 do
+    if about[i] == 'last-generated-id' and not before(about[i + 1], point) then from = point end
+  end
 end
 bad = failed(redis.pcall('XGROUP', 'CREATE', stream, group, from, 'MKSTREAM'))
 if bad then return bad end

@@ -10,9 +10,9 @@ local bad = wrong(stream, 'stream', consumers, 'hash', beats, 'hash', idle, 'zse
 if bad then return bad end
 if ARGV[5] == '1' then
   local note
-  note, bad = tend(stream, group, beats, groups, identity, redis.pcall('HGET', beats, TORN))
+  note, bad = tend(stream, group, consumers, beats, groups, identity, redis.pcall('HGET', beats, TORN))
   if bad then return bad end
-  if note and restores(stream, beats, groups) then return { 'kept' } end
+  if note and restores(stream, group, consumers, beats, groups) then return { 'kept' } end
 end
 local pending = redis.pcall('XPENDING', stream, group, '-', '+', 1, identity)
 bad = failed(pending)

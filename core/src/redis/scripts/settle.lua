@@ -28,7 +28,7 @@ local alone, any_tries = acked and redis.call('HLEN', groups) <= 1, redis.call('
 local torn = false
 if ARGV[14] == '1' then
   local note
-  note, bad = tend(stream, group, beats, groups, identity, redis.pcall('HGET', beats, TORN))
+  note, bad = tend(stream, group, consumers, beats, groups, identity, redis.pcall('HGET', beats, TORN))
   if bad then return bad end
   torn = is_torn(note, identity)
 end

@@ -7,10 +7,14 @@
 local TORN, BACK = '#torn', '#back:'
 
 -- Whether what is pending for nobody can be told from what was finished: only this group reads the stream, and it
--- deletes what it finishes.
-local function restores(stream, beats, groups)
+-- deletes what it finishes. Whoever is not registered may not, and not have been noted yet.
+local function restores(stream, group, consumers, beats, groups)
   local rows = redis.pcall('XINFO', 'GROUPS', stream)
-  return not rows.err and #rows == 1 and redis.pcall('HLEN', groups) <= 1 and redis.pcall('HGET', beats, CLEAN) ~= false
+  if rows.err or #rows ~= 1 or redis.pcall('HLEN', groups) > 1 or not redis.pcall('HGET', beats, CLEAN) then return false end
+  for _, about in ipairs(redis.pcall('XINFO', 'CONSUMERS', stream, group)) do
+    if redis.pcall('HEXISTS', consumers, about[2]) == 0 then return false end
+  end
+  return true
 end
 
 local function is_torn(note, identity)
@@ -19,7 +23,7 @@ end
 
 -- Makes sure that an identity has its consumer. Where it had none although it is registered, the note starts again with
 -- it. Answers the note in force, or false, and what was refused.
-local function tend(stream, group, beats, groups, identity, note)
+local function tend(stream, group, consumers, beats, groups, identity, note)
   local made = redis.pcall('XGROUP', 'CREATECONSUMER', stream, group, identity)
   if type(made) == 'table' then
     local bad = failed(redis.pcall('XPENDING', stream, group, '-', '+', 1)) or carry_on(beats)
@@ -27,7 +31,7 @@ local function tend(stream, group, beats, groups, identity, note)
     made = redis.pcall('XGROUP', 'CREATECONSUMER', stream, group, identity)
     if type(made) == 'table' then return note, failed(made) end
   end
-  if made == 0 or not restores(stream, beats, groups) then return note end
+  if made == 0 or not restores(stream, group, consumers, beats, groups) then return note end
   local whose = note and string.match(note, '|.*$') or ''
   if not is_torn(note, identity) then whose = whose .. '|' .. identity end
   note = '0-0' .. whose
