@@ -3,7 +3,7 @@
 
 .POSIX:
 .NOTPARALLEL:
-.PHONY: help dev test test-all check bench conversation simulate mutants fuzz setup prerequisites python node fmt clean \
+.PHONY: help dev test test-all check bench conversation conformance simulate mutants fuzz setup prerequisites python node fmt clean \
 	test-rust test-python test-node test-scenarios test-cross harness services chaos chaos-smoke chaos-failover
 
 # dev builds fast, release runs fast: make python PROFILE=release
@@ -19,7 +19,8 @@ dev: prerequisites ## build, start everything in one process, play a conversatio
 
 test: check test-rust test-python test-node test-scenarios test-cross chaos-smoke ## run every suite
 
-test-all: test ## and every proof at full length: mutants, simulation, faults on real servers
+test-all: test ## and every proof at full length: both servers, mutants, simulation, faults on real servers
+	@$(MAKE) conformance
 	@$(MAKE) mutants
 	@$(MAKE) simulate
 	@$(MAKE) chaos
@@ -77,6 +78,9 @@ test-cross: python node harness services ## the suites over several languages an
 	@tools/step.sh 'cross-language suite (make test-cross)' .venv/bin/python -m pytest tests/cross
 
 # ---- the proofs
+
+conformance: harness ## the engine and the transport on Redis and on Valkey, 10,000 random commands on each
+	@tools/step.sh 'conformance on both servers (make conformance)' tools/both-servers.sh
 
 SEED = 1
 MESSAGES = 200000

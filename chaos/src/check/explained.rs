@@ -9,11 +9,17 @@ use std::collections::HashMap;
 
 use super::actors::Death;
 use super::facts::{At, Facts, push};
+use super::faults::Fault;
+use super::messages::Message;
 use super::report::{Check, Findings};
 use super::runs::{LEASE_LOST, Outcome, Run, TIMED_OUT};
 
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
-    for message in facts.messages.all.iter().filter(|message| message.runs.len() > 1) {
+    for message in &facts.messages.all {
+        after_others(facts, findings, message);
+        if message.runs.len() < 2 {
+            continue;
+        }
         // Of the same entry: another entry of the same message is the business of C3.
         let mut by_entry = HashMap::new();
         for run in facts.runs_of(message) {
@@ -24,6 +30,23 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
                 findings.judged(Check::C4);
                 judge(facts, findings, before, run);
             }
+        }
+    }
+}
+
+/// What a foreign consumer has handled and acknowledged is done, unless it held it so long that it was taken over.
+fn after_others(facts: &Facts<'_>, findings: &mut Findings<'_>, message: &Message) {
+    for (read, done) in message.handled_elsewhere() {
+        findings.judged(Check::C4);
+        let Some(run) = facts.runs_of(message).find(|run| run.start > done) else { continue };
+        let forgot = |fault: &&Fault| fault.begin < run.start && fault.end > done;
+        if facts.time(done).saturating_sub(facts.time(read)) >= facts.rules.stray() {
+            findings.excuse(Check::C4, "a foreign consumer held it for long");
+        } else if let Some(fault) = facts.faults.forgetting().find(forgot) {
+            findings.excuse(Check::C4, fault.kind.name());
+        } else {
+            let text = format!("message {} started although a foreign consumer had finished it", message.number);
+            findings.found(Check::C4, run.start, text);
         }
     }
 }
@@ -86,7 +109,7 @@ pub(super) fn fault_between(facts: &Facts<'_>, before: &Run, start: At) -> Optio
     let (from, until) = (facts.time(before.start), facts.time(start));
     let done = before.outcome.is_some_and(Outcome::finishes) && before.end.is_some_and(|end| end < start);
     let recorded = done && before.settled.is_some_and(|at| at < start);
-    let mut faults = facts.faults.between(before.actor, from, until);
+    let mut faults = facts.faults.between(before.actor, from, until).filter(|fault| fault.kind.moves_work());
     faults.find(|fault| fault.begin < start && (!recorded || fault.forgets_group())).map(|fault| fault.kind.name())
 }
 

@@ -59,7 +59,12 @@ impl<'a> Facts<'a> {
             Kind::PublishCall | Kind::PublishOk | Kind::PublishRefused | Kind::PublishUnknown => {
                 self.messages.publish(at, record);
             }
-            Kind::DeadLetter | Kind::Vanished | Kind::Replayed | Kind::Deleted => self.messages.tell(at, record),
+            Kind::DeadLetter
+            | Kind::Vanished
+            | Kind::Replayed
+            | Kind::Deleted
+            | Kind::ForeignRead
+            | Kind::ForeignDone => self.messages.tell(at, record),
             Kind::HandlerStart => {
                 let run = self.runs.start(at, record);
                 self.messages.handled(at, record, run);

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use super::facts::{At, Facts};
+use super::facts::{At, Facts, NEVER};
 use super::messages::{Entry, Message};
 use super::report::{Check, Findings};
 use super::runs::Outcome;
@@ -58,6 +58,9 @@ fn fate(facts: &Facts<'_>, message: &Message) -> Fate {
     if acked || !message.letters.is_empty() {
         return Fate::Good;
     }
+    if message.handled_elsewhere().next().is_some() {
+        return Fate::Excused("handled by a foreign consumer".into());
+    }
     if !message.deleted.is_empty() {
         let told = if message.vanished.is_empty() { "deleted by somebody, untold" } else { "deleted by somebody" };
         return Fate::Excused(told.into());
@@ -78,19 +81,19 @@ fn fate(facts: &Facts<'_>, message: &Message) -> Fate {
 
 /// The fault that may have lost a message.
 fn forgotten(facts: &Facts<'_>, message: &Message) -> Option<&'static str> {
-    forgotten_since(facts, message, message.stored?)
+    forgotten_by(facts, message, message.stored?, NEVER)
 }
 
-/// The fault that may have lost one of the entries under which a message was stored. No receipt is needed: who was handed
-/// an entry proves that it was there.
-pub(super) fn forgotten_entry(facts: &Facts<'_>, message: &Message, entry: Entry) -> Option<&'static str> {
+/// The fault that had lost one of the entries under which a message was stored, by this time. No receipt is needed: who
+/// was handed an entry proves that it was there.
+pub(super) fn forgotten_entry(facts: &Facts<'_>, message: &Message, entry: Entry, by: At) -> Option<&'static str> {
     let (_, seen) = message.entries.iter().find(|(known, _)| *known == entry)?;
-    forgotten_since(facts, message, *seen)
+    forgotten_by(facts, message, *seen, by)
 }
 
-fn forgotten_since(facts: &Facts<'_>, message: &Message, there: At) -> Option<&'static str> {
+fn forgotten_by(facts: &Facts<'_>, message: &Message, there: At, by: At) -> Option<&'static str> {
     let called = facts.time(message.called.unwrap_or(there));
-    let fault =
-        facts.faults.forgetting().find(|fault| fault.forgets_entry(called, facts.time(there), message.level))?;
+    let mut faults = facts.faults.forgetting().filter(|fault| fault.begin < by);
+    let fault = faults.find(|fault| fault.forgets_entry(called, facts.time(there), message.level))?;
     Some(fault.kind.name())
 }

@@ -33,9 +33,16 @@ pub(super) struct Message {
     pub vanished: Vec<At>,
     pub replayed: Vec<At>,
     pub deleted: Vec<At>,
+    /// When foreign consumers were handed it, and had handled it.
+    pub foreign: Vec<(At, Option<At>)>,
 }
 
 impl Message {
+    /// When a foreign consumer had handled it, and how long it had held it before, in place of `time`.
+    pub(super) fn handled_elsewhere(&self) -> impl Iterator<Item = (At, At)> {
+        self.foreign.iter().filter_map(|(read, done)| Some((*read, (*done)?)))
+    }
+
     fn seen(&mut self, entry: Entry, at: At) {
         if entry != (0, 0) && self.entries.iter().all(|(known, _)| *known != entry) {
             self.entries.push((entry, at));
@@ -124,6 +131,15 @@ impl Messages {
             Kind::Vanished => message.vanished.push(at),
             Kind::Replayed => message.replayed.push(at),
             Kind::Deleted => message.deleted.push(at),
+            Kind::ForeignRead => {
+                message.seen(record.entry, at);
+                message.foreign.push((at, None));
+            }
+            Kind::ForeignDone => {
+                if let Some((_, done)) = message.foreign.iter_mut().rfind(|(_, done)| done.is_none()) {
+                    *done = Some(at);
+                }
+            }
             _ => {}
         }
     }

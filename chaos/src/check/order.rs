@@ -4,7 +4,8 @@
 //!
 //! An entry may be passed over when it is in the dead letters, was deleted, or was lost by a server that forgets and
 //! never came back. Ids that go back (a clock that steps on a server that forgot) are told from overtaking by when
-//! the message was published. Who held something when a server forgot may go on with it beside whoever is given it now,
+//! the message was published. What a foreign consumer of the group was handed has no place in the order until it is
+//! brought back, nor has what was held when the registrations were lost. Who held something when a server forgot may go on with it beside whoever is given it now,
 //! until it learns of that: at most one lease (the same window as in C7).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -78,6 +79,7 @@ impl<'a> Lane<'a> {
             } else if let Some(before) = before.filter(|before| run.entry < before.entry)
                 && self.newest.contains_key(&run.entry)
                 && !work_moved(self.facts, before, at)
+                && self.entries.get(&run.entry).is_none_or(|message| !self.stranded(message, run.entry, at))
             {
                 let text = format!("entry {} started again after {}", name(run.entry), name(before.entry));
                 findings.found(Check::C5, at, text);
@@ -98,14 +100,24 @@ impl<'a> Lane<'a> {
         if newest != Some(number) && !beside() {
             return;
         }
-        let last = self
-            .entries
-            .get(&run.entry)
-            .is_some_and(|message| !message.letters.is_empty() && message.runs.last() == Some(&number));
+        let message = self.entries.get(&run.entry);
+        let last = message.is_some_and(|message| !message.letters.is_empty() && message.runs.last() == Some(&number))
+            || message.is_some_and(|message| self.letter_was_forgotten(message, run));
         if last || run.outcome.is_some_and(Outcome::finishes) {
             self.open.remove(&run.entry);
             self.done.insert(run.entry, run.start);
         }
+    }
+
+    /// Its starts were used up, so that it was on its way to the dead letters, and then a server forgot.
+    fn letter_was_forgotten(&self, message: &Message, run: &Run) -> bool {
+        let attempt = self.facts.record(run.start).map_or(0, |record| u32::from(record.attempt));
+        let later = |other: &&Run| other.entry == run.entry && other.start > run.start;
+        let again = self.facts.runs_of(message).find(later).map_or(NEVER, |other| other.start);
+        let forgot = |fault: &Fault| run.closed < fault.begin && fault.begin < again;
+        run.ended(Outcome::Retry)
+            && attempt >= self.facts.rules.max_attempts
+            && self.facts.faults.forgetting().any(forgot)
     }
 
     /// An entry before this one that is not done and may not be passed over.
@@ -113,19 +125,41 @@ impl<'a> Lane<'a> {
         if self.entries.get(&run.entry).is_some_and(|message| self.unlearned(message, at)) {
             return None;
         }
+        let next = self.facts.faults.forgetting().map(|fault| fault.begin).find(|begin| *begin > at).unwrap_or(NEVER);
         self.open.range(..run.entry).copied().find(|entry| {
             let Some(message) = self.entries.get(entry) else { return false };
-            let published_later = message.called.is_none_or(|called| called > at);
+            // Ids go back where a server that forgot has its clock set back: who waited for room may be stored before.
+            let seen = message.entries.iter().find(|(known, _)| known == entry).map_or(NEVER, |(_, seen)| *seen);
+            let published_later = message.called.is_none_or(|called| called > at) || seen > next;
             let gone = !message.deleted.is_empty() || !message.vanished.is_empty();
             // A server that forgets may bring back later what was deleted by then.
             let gone_by_then = message.deleted.iter().any(|deleted| *deleted < at);
             // Under another entry it was stored again, and is another matter.
-            let comes =
-                |other: &Run| other.entry == *entry && other.start > at && !self.unlearned(message, other.start);
+            let comes = |other: &Run| {
+                let (same, start) = (other.entry == *entry, other.start);
+                // So it may with what was forgotten: what it brings back then was not there now.
+                same && start > at && start < next && !self.unlearned(message, start)
+            };
             let again = self.facts.runs_of(message).any(comes);
-            let lost = !again && forgotten_entry(self.facts, message, *entry).is_some();
-            !(published_later || gone_by_then || (gone && !again) || lost)
+            let lost = !again && forgotten_entry(self.facts, message, *entry, at).is_some();
+            // What a foreign consumer was handed comes when it is brought back, or never.
+            let started = self.newest.get(entry).map_or(0, |newest| self.facts.run(*newest).start);
+            let elsewhere = message.foreign.iter().any(|(read, _)| started <= *read && *read < at);
+            let stranded = self.stranded(message, *entry, at);
+            !(published_later || gone_by_then || (gone && !again) || lost || elsewhere || stranded)
         })
+    }
+
+    /// Whether it was there when the registrations were lost, and has not started since: with whoever held it, it is a
+    /// stranger's until it is brought back.
+    fn stranded(&self, message: &Message, entry: Entry, at: At) -> bool {
+        let started = self.newest.get(&entry).map(|run| self.facts.time(self.facts.run(*run).start));
+        let called = message.called.unwrap_or(NEVER);
+        let strands = |fault: &&Fault| fault.kind.forgets_registrations() && called < fault.end && fault.begin < at;
+        let mut faults = self.facts.faults.forgetting().filter(strands);
+        // Whoever held it may start it until he has learned of that.
+        let learned = self.facts.rules.lease().saturating_add(self.facts.rules.wake());
+        faults.any(|fault| started.is_none_or(|started| started < fault.until.saturating_add(learned)))
     }
 
     /// Whether the message was there when a server forgot, and who held it then may not have learned of that yet.

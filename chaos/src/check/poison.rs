@@ -15,6 +15,9 @@ use super::report::{Check, Findings};
 use super::runs::{Outcome, Run};
 use crate::history::Nature;
 
+/// Deaths that it takes before an entry is given up for them, however few starts are permitted.
+const PROOF: usize = 3;
+
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     deaths(facts, findings);
     for message in facts.messages.all.iter().filter(|message| !message.letters.is_empty()) {
@@ -29,6 +32,8 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         if rejected || own >= most {
             continue;
         }
+        // For deaths alone it takes as many as prove something.
+        let most = if own == 0 { most.max(PROOF) } else { most };
         if died > 0 && own + died >= most {
             findings.excuse(Check::C8, "sound, but its process died every time");
             continue;
@@ -79,21 +84,37 @@ fn deaths(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     for message in facts.messages.all.iter().filter(|message| message.nature == Nature::Poison) {
         findings.judged(Check::C8);
         let own = |run: &&Run| run.end.is_none() && facts.actors.how(run.actor) == Some(Death::ByMessage);
-        let runs: Vec<_> = facts.runs_of(message).filter(own).collect();
         // Two poisons in one process: the death is counted for both, which is right only for one of them.
-        let times = u32::try_from(runs.len()).unwrap_or(u32::MAX);
+        let runs: Vec<_> = facts.runs_of(message).filter(own).collect();
+        // What the server forgot it cannot count: each life of its memory begins anew. Which of the deaths around the
+        // time of the fault belong to which life is not known.
+        let lives = |run: &&Run| {
+            let (start, closed) = (facts.time(run.start), facts.time(run.closed));
+            let aftermath = facts.rules.aftermath();
+            let before =
+                facts.faults.forgetting().filter(|fault| fault.until.saturating_add(aftermath) < start).count();
+            let unsure = facts.faults.forgetting().any(|fault| {
+                fault.from <= closed.saturating_add(aftermath) && start <= fault.until.saturating_add(aftermath)
+            });
+            (!unsure).then_some(before)
+        };
+        let mut by_life: BTreeMap<usize, u32> = BTreeMap::new();
+        for life in runs.iter().filter_map(lives) {
+            *by_life.entry(life).or_default() += 1;
+        }
         let last = runs.iter().map(|run| run.closed).max().unwrap_or_default();
+        let times = by_life.values().copied().max().unwrap_or_default();
         killed.insert(message.number, (times, last));
-        let from = message.called.map_or(0, |at| facts.time(at));
-        let forgot = facts.faults.forgetting().filter(|fault| fault.until >= from && fault.begin < last).count();
-        let forgot = u32::try_from(forgot).unwrap_or(u32::MAX);
-        let allowed = facts.rules.poison_deaths.saturating_add(forgot.saturating_mul(facts.rules.max_attempts));
+        let allowed = facts.rules.poison_deaths;
         if times > allowed {
             let text = format!("message {} killed {times} processes, at most {allowed} are promised", message.number);
             findings.found(Check::C8, last, text);
         }
     }
     if let Some((times, _)) = killed.values().max() {
-        findings.excuse(Check::C8, format!("poisons; the worst killed {times} processes"));
+        findings.excuse(
+            Check::C8,
+            format!("poisons; the worst killed {times} processes in one life of the server's memory"),
+        );
     }
 }

@@ -57,10 +57,13 @@ pub struct Rules {
     pub dedupe_ms: u64,
     /// A frozen process may take this long after it wakes until its handlers have ended.
     pub wake_ms: u64,
-    /// Process deaths that one poison may cause (one more than `max_attempts` where acks were on their way).
+    /// Process deaths that one poison may cause in one life of the server's memory (one more than `max_attempts` where acks
+    /// were on their way).
     pub poison_deaths: u32,
     /// The time limit of a handler, after which it runs again; 0: none.
     pub handler_timeout_ms: u64,
+    /// What a foreign consumer has held for so long may be taken over.
+    pub stray_ms: u64,
     /// How long after its end a fault may still cause a redelivery; 0: one lease and one sweep.
     pub aftermath_ms: u64,
     /// By name of a fault: the longest recovery.
@@ -90,6 +93,7 @@ impl Default for Rules {
             wake_ms: 100,
             poison_deaths: 4,
             handler_timeout_ms: 0,
+            stray_ms: 60_000,
             aftermath_ms: 0,
             recovery_ms: BTreeMap::new(),
             measured: false,
@@ -124,6 +128,10 @@ impl Rules {
 
     pub(super) fn wake(&self) -> u64 {
         self.wake_ms * MS
+    }
+
+    pub(super) fn stray(&self) -> u64 {
+        self.stray_ms * MS
     }
 
     pub(super) fn aftermath(&self) -> u64 {

@@ -145,6 +145,8 @@ faults! {
     DiskFull = 38, "disk_full", Server, Forgets::Nothing;
     /// `XGROUP DELCONSUMER` of a consumer with work.
     DeleteConsumer = 39, "delete_consumer", Server, Forgets::Nothing;
+    /// Another type under the name of a group's registrations.
+    WrongRegistry = 40, "wrong_registry", Server, Forgets::Group;
     /// `CLIENT KILL`.
     ClientKill = 50, "client_kill", Link, Forgets::Nothing;
     /// A connection is reset.
@@ -184,6 +186,16 @@ impl FaultKind {
     /// Whether a process stands still, so that it may wake up in the middle of a handler that runs elsewhere.
     pub const fn freezes(self) -> bool {
         matches!(self, Self::Freeze)
+    }
+
+    /// Whether nothing but the registrations of a group is forgotten.
+    pub const fn forgets_registrations(self) -> bool {
+        matches!(self, Self::WrongRegistry)
+    }
+
+    /// Whether work may change hands by it. What only refuses what is new, or is done to single entries, moves none.
+    pub const fn moves_work(self) -> bool {
+        !matches!(self, Self::FullMemory | Self::CapReached | Self::DeletePending | Self::ForeignConsumer)
     }
 
     /// Up to which durability level of a receipt entries may be forgotten.

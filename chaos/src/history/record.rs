@@ -70,6 +70,11 @@ pub enum Kind {
     Replayed = 43,
     /// Somebody outside deleted the entry of this message.
     Deleted = 44,
+    /// A consumer that does not follow our protocol was handed the entry; `extra` is the number of its group, where there
+    /// are several.
+    ForeignRead = 45,
+    /// It has handled the entry and acknowledged it, whoever held it then.
+    ForeignDone = 46,
     /// A fault begins: `detail` is its kind ([`FaultKind`](super::FaultKind)), `token` its number, `extra` the actor it hits
     /// (0: everybody), `attempt` the phase it was aimed at (0: none), `message` how many nanoseconds of stored entries
     /// the server may have forgotten, where that differs from what the kind says.
@@ -89,7 +94,7 @@ pub enum Kind {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 26] = [
         Self::PublishCall,
         Self::PublishOk,
         Self::PublishRefused,
@@ -108,6 +113,8 @@ impl Kind {
         Self::GroupRecreated,
         Self::Replayed,
         Self::Deleted,
+        Self::ForeignRead,
+        Self::ForeignDone,
         Self::FaultBegin,
         Self::FaultEnd,
         Self::ActorStart,

@@ -25,6 +25,8 @@ pub(super) fn calm(_seed: u64) -> Plan {
         strict: false,
         ordering: Ordering::Lanes,
         retention: Retention::Acked { cap: 1_000_000 },
+        strict_cap: false,
+        give_up_ms: 0,
         max_attempts: 3,
         work,
         faults: Vec::new(),

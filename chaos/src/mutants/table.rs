@@ -1,4 +1,5 @@
-//! Which check must catch which mutant, and under which accidents. Written before it was tried.
+//! Which check must catch which mutant, and under which accidents. The checks were named before anything was tried, and
+//! none was changed since; of the accidents some were adapted until the mutant had the chance to do harm.
 
 use stargazer_core::mutant::Mutant;
 

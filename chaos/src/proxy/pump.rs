@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{ReadHalf, WriteHalf};
 
-use super::frames::first_frame;
+use super::frames::{Frame, first_frame};
 use super::gate::{Point, Verdict};
 use super::label::Label;
 use super::{Cut, Shared, Weather, locked};
@@ -31,78 +31,88 @@ pub(super) async fn both(client: &mut TcpStream, server: &mut TcpStream, shared:
     ended.unwrap_or(Cut::Reset)
 }
 
-async fn requests(
-    mut from: ReadHalf<'_>,
-    mut to: WriteHalf<'_>,
-    shared: &Shared,
-    asked: &Mutex<VecDeque<Label>>,
-) -> io::Result<Cut> {
-    let mut buffer = Vec::new();
-    loop {
-        while let Some(frame) = first_frame(&buffer) {
-            let bytes: Vec<u8> = buffer.drain(..frame.end).collect();
-            let label = shared.labels.of(&frame.words);
-            let verdict = match shared.gates.take(label, Point::Request) {
-                Some(barrier) => barrier.stop().await,
-                None => Verdict::Pass,
-            };
-            if verdict == Verdict::Reset {
-                return Ok(Cut::Reset);
+/// What comes from one end, frame by frame.
+struct Frames<'a> {
+    from: ReadHalf<'a>,
+    buffer: Vec<u8>,
+}
+
+impl<'a> Frames<'a> {
+    fn new(from: ReadHalf<'a>) -> Self {
+        Self { from, buffer: Vec::new() }
+    }
+
+    /// The next frame and its bytes; nothing when the end has closed.
+    async fn next(&mut self) -> io::Result<Option<(Frame, Vec<u8>)>> {
+        loop {
+            if let Some(frame) = first_frame(&self.buffer) {
+                let bytes = self.buffer.drain(..frame.end).collect();
+                return Ok(Some((frame, bytes)));
             }
-            let weather = shared.weather.borrow().clone();
-            if weather.swallow_requests {
-                continue;
+            if self.from.read_buf(&mut self.buffer).await? == 0 {
+                return Ok(None);
             }
-            locked(asked).push_back(label);
-            if send(&mut to, &bytes, verdict, &weather).await? {
-                return Ok(Cut::Reset);
-            }
-        }
-        if from.read_buf(&mut buffer).await? == 0 {
-            return Ok(Cut::Close);
         }
     }
 }
 
-async fn replies(
-    mut from: ReadHalf<'_>,
+async fn requests(
+    from: ReadHalf<'_>,
     mut to: WriteHalf<'_>,
     shared: &Shared,
     asked: &Mutex<VecDeque<Label>>,
 ) -> io::Result<Cut> {
-    let mut buffer = Vec::new();
-    loop {
-        while let Some(frame) = first_frame(&buffer) {
-            let bytes: Vec<u8> = buffer.drain(..frame.end).collect();
-            let label = if frame.push { None } else { locked(asked).pop_front() };
-            let verdict = match label.and_then(|label| shared.gates.take(label, Point::Reply)) {
-                Some(barrier) => barrier.stop().await,
-                None => Verdict::Pass,
-            };
-            if verdict == Verdict::Reset {
-                return Ok(Cut::Reset);
-            }
-            let weather = shared.weather.borrow().clone();
-            if weather.swallow_replies {
-                continue;
-            }
-            if send(&mut to, &bytes, verdict, &weather).await? {
-                return Ok(Cut::Reset);
-            }
-            if let Some(barrier) = label.and_then(|label| shared.gates.take(label, Point::Replied))
-                && barrier.stop().await != Verdict::Pass
-            {
-                return Ok(Cut::Reset);
-            }
+    let mut frames = Frames::new(from);
+    while let Some((frame, bytes)) = frames.next().await? {
+        let label = shared.labels.of(&frame.words);
+        let verdict = passes(shared, Some(label), Point::Request).await;
+        let weather = shared.weather.borrow().clone();
+        if verdict != Verdict::Reset && weather.swallow_requests {
+            continue;
         }
-        if from.read_buf(&mut buffer).await? == 0 {
-            return Ok(Cut::Close);
+        locked(asked).push_back(label);
+        if send(&mut to, &bytes, verdict, &weather).await? {
+            return Ok(Cut::Reset);
         }
+    }
+    Ok(Cut::Close)
+}
+
+async fn replies(
+    from: ReadHalf<'_>,
+    mut to: WriteHalf<'_>,
+    shared: &Shared,
+    asked: &Mutex<VecDeque<Label>>,
+) -> io::Result<Cut> {
+    let mut frames = Frames::new(from);
+    while let Some((frame, bytes)) = frames.next().await? {
+        let label = if frame.push { None } else { locked(asked).pop_front() };
+        let verdict = passes(shared, label, Point::Reply).await;
+        let weather = shared.weather.borrow().clone();
+        if verdict != Verdict::Reset && weather.swallow_replies {
+            continue;
+        }
+        let ends = send(&mut to, &bytes, verdict, &weather).await?;
+        if ends || passes(shared, label, Point::Replied).await != Verdict::Pass {
+            return Ok(Cut::Reset);
+        }
+    }
+    Ok(Cut::Close)
+}
+
+/// Waits where a gate is shut for this point; how it goes on.
+async fn passes(shared: &Shared, label: Option<Label>, point: Point) -> Verdict {
+    match label.and_then(|label| shared.gates.take(label, point)) {
+        Some(barrier) => barrier.stop().await,
+        None => Verdict::Pass,
     }
 }
 
 /// Sends as the weather allows; whether the connection ends here.
 async fn send(to: &mut WriteHalf<'_>, bytes: &[u8], verdict: Verdict, weather: &Weather) -> io::Result<bool> {
+    if verdict == Verdict::Reset {
+        return Ok(true);
+    }
     let bytes = if verdict == Verdict::Half { &bytes[..bytes.len() / 2] } else { bytes };
     let mut wait = weather.delay;
     if !weather.jitter.is_zero() {

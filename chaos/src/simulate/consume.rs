@@ -50,7 +50,10 @@ impl World<'_> {
             State::Ended | State::Killed => return,
         }
         match happens {
-            Happens::Answer(event) => self.feed(life, event),
+            Happens::Answer(event) => {
+                process.worked |= matches!(event, Event::Registered(Ok(Ok(_))));
+                self.feed(life, event);
+            }
             Happens::Server(None) => {}
             Happens::Server(id) => {
                 let before = std::mem::replace(&mut process.server, id.clone());
@@ -123,9 +126,17 @@ impl World<'_> {
                     process.state = State::Ended;
                     process.waiting = None;
                     self.record(Kind::ActorEnd, life, |record| record.detail = u8::from(result.is_err()));
-                    // What could not be reported before the time was up is run again elsewhere.
-                    if let Some(error) = result.err().filter(|error| error.kind() != ErrorKind::Unavailable) {
-                        self.findings.push(format!("the consumer of process {life} ended: {error}"));
+                    match result.err().map(|error| (error.kind(), error)) {
+                        // What could not be reported before the time was up is run again elsewhere.
+                        None | Some((ErrorKind::Unavailable, _)) => {}
+                        // Who starts where another type stands is told so, and whoever started it tries again.
+                        Some((ErrorKind::Invalid, _)) if !self.process(life).worked => {
+                            let seat = self.process(life).seat;
+                            self.after(100 * MS, Due::Start(seat));
+                        }
+                        Some((_, error)) => {
+                            self.findings.push(format!("the consumer of process {life} ended: {error}"));
+                        }
                     }
                 }
                 Action::LookAtServer => self.look_at_server(life),
@@ -180,7 +191,9 @@ impl World<'_> {
         }
         let poison = self.plan.faults.iter().find(|fault| fault.what == What::Poison { message });
         if let Some(fault) = poison {
-            let nanos = self.dice.of(&[52, token]).below(5 * MS);
+            // While its handler runs: who dies later has another to blame.
+            let most = nanos.map_or(5 * MS, |nanos| nanos.min(5 * MS));
+            let nanos = self.dice.of(&[52, token]).below(most.max(1));
             self.after(nanos, Due::To(life, Happens::Dies(fault.for_ms)));
         }
     }
@@ -242,8 +255,14 @@ impl World<'_> {
                 Append::new(OUT.into(), vec![("data".into(), handler.message.to_be_bytes().to_vec().into())]);
             let consumers = self.groups[group].keys.consumers.clone();
             entry.fence = Some(Fence { consumers, session: handler.session.clone() }.into());
-            at_once(self.engine.append(vec![entry])).and_then(|mut answers| answers.pop()).is_some_and(|a| a.is_ok())
+            at_once(self.engine.append(vec![entry])).and_then(|mut answers| answers.pop())
         });
+        // What the server has no room for fails as what got lost does; only a refusal says whose the work is now.
+        let answer = match answer.flatten() {
+            Some(Ok(_)) => Some(true),
+            Some(Err(error)) if error.kind() == ErrorKind::Stale => Some(false),
+            _ => None,
+        };
         if answer == Some(true) {
             // Recorded when the server does it, as settles are: what is known of it later is another matter.
             self.record_of(Kind::EffectOk, life, &handler, 0);

@@ -1,6 +1,7 @@
 //! Making things go wrong, and right again.
 
 use stargazer_core::consumer::machine::Event;
+use stargazer_core::topology::Name;
 use stargazer_core::transport::{EntryId, Transport};
 
 use super::network::at_once;
@@ -28,6 +29,10 @@ impl What {
             Self::Delete { .. } => FaultKind::DeletePending,
             Self::DeleteConsumer { .. } => FaultKind::DeleteConsumer,
             Self::Deny => FaultKind::AclRevoked,
+            Self::FullMemory => FaultKind::FullMemory,
+            Self::Usurp { group: None } => FaultKind::WrongType,
+            Self::Usurp { group: Some(_) } => FaultKind::WrongRegistry,
+            Self::Foreign { .. } => FaultKind::ForeignConsumer,
             Self::Clock { .. } => FaultKind::ClockStep,
         })
     }
@@ -114,6 +119,14 @@ impl World<'_> {
             What::DeleteConsumer { seat } => self.delete_consumer(seat),
             What::Deny => self.server.denies_until = self.server.denies_until.max(until),
             What::Clock { ms } => self.clock.step(ms),
+            // None can fail: the engine is not closed.
+            What::FullMemory => drop(self.engine.fill_memory(true)),
+            What::Usurp { group } => {
+                if let Some(key) = self.usurped(group) {
+                    let _ = self.engine.usurp(&key);
+                }
+            }
+            What::Foreign { group, deletes, dies } => self.foreign_comes(n, group, deletes, dies, until),
             What::Poison { .. } | What::Lossy { .. } | What::Slow { .. } => {}
         }
         self.wake();
@@ -125,8 +138,35 @@ impl World<'_> {
         match self.plan.faults[n].what {
             What::Kill { seat } | What::Stop { seat } => self.start(seat),
             What::Freeze { seat } => self.thaw(seat),
+            What::FullMemory | What::Usurp { .. } => self.clear_up(Some(n)),
+            What::Foreign { .. } => self.foreign_leaves(n),
             _ => {}
         }
+    }
+
+    /// Makes room, and takes texts away, except where another fault is on that wants them.
+    fn clear_up(&self, over: Option<usize>) {
+        let is_on = |what: What| {
+            let on = |(n, fault): (usize, &Fault)| {
+                let begin = (100 + fault.at_ms) * MS;
+                Some(n) != over && fault.what == what && begin <= self.now && self.now < begin + fault.for_ms * MS
+            };
+            self.plan.faults.iter().enumerate().any(on)
+        };
+        if !is_on(What::FullMemory) {
+            let _ = self.engine.fill_memory(false);
+        }
+        for group in std::iter::once(None).chain((0..self.plan.groups).map(Some)) {
+            if let Some(key) = self.usurped(group).filter(|_| !is_on(What::Usurp { group })) {
+                let _ = self.engine.give_back(&key);
+            }
+        }
+    }
+
+    /// The key in whose place somebody puts a text.
+    fn usurped(&self, group: Option<u32>) -> Option<Name> {
+        let Some(group) = group else { return Some(STREAM.into()) };
+        self.groups.get(usize::try_from(group).ok()?).map(|group| group.keys.consumers.clone())
     }
 
     /// The process that was frozen in a seat goes on with everything that came meanwhile.
@@ -194,6 +234,8 @@ impl World<'_> {
             Some(snapshot) => self.engine.restart_from(snapshot),
             None => self.engine.restart(),
         };
+        // What somebody did is undone by himself, also where the server went back to before.
+        self.clear_up(None);
         self.count_groups();
     }
 

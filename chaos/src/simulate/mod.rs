@@ -9,6 +9,7 @@ mod command;
 mod consume;
 mod dice;
 mod faults;
+mod foreign;
 mod message;
 mod network;
 mod plan;
@@ -25,7 +26,7 @@ mod world;
 use stargazer_core::transport::Transport;
 
 pub use command::{Options, Sum, many, play};
-pub use plan::{Fault, LEASE_MS, Plan, SWEEP_MS, What, Work};
+pub use plan::{Fault, LEASE_MS, Plan, STRAY_MS, SWEEP_MS, What, Work};
 
 pub use shrink::shrink;
 pub use text::{Schedule, quiet};
@@ -87,9 +88,9 @@ impl World<'_> {
         let plan = self.plan;
         let calm = 100 * MS + plan.calm_at_ms() * MS;
         let patience = (300_000 + 20 * plan.messages * plan.work.ms) * MS;
-        let all_stored = |world: &mut Self| world.now >= calm && world.producer.stored == plan.messages;
-        if !self.until(calm + patience, all_stored) {
-            return Err(format!("stuck: {} of {} messages are stored", self.producer.stored, plan.messages));
+        let all_answered = |world: &mut Self| world.now >= calm && world.producer.answered == plan.messages;
+        if !self.until(calm + patience, all_answered) {
+            return Err(format!("stuck: {} of {} messages are published", self.producer.answered, plan.messages));
         }
         if !self.until(self.now + patience, Self::is_drained) {
             return Err(format!("stuck: not drained: {}", self.left()));
@@ -147,8 +148,9 @@ impl World<'_> {
     /// Whether nothing is left of those who died: every identity is that of a process that runs, one for each.
     fn is_tidy(&mut self) -> bool {
         let closing = self.processes.iter().any(|process| process.lives() && process.closing);
-        // The lane of an entry that was deleted while it was pending is not known to those who find it gone.
-        let deleted = self.plan.faults.iter().any(|fault| matches!(fault.what, What::Delete { .. }));
+        // The lane of an entry that somebody deleted or acknowledged while it was pending with us is not counted down.
+        let meddled = |fault: &Fault| matches!(fault.what, What::Delete { .. } | What::Foreign { .. });
+        let deleted = self.plan.faults.iter().any(meddled);
         !closing
             && self.groups.iter().enumerate().all(|(n, group)| {
                 let live = self.processes.iter().filter(|process| process.lives() && process.group == n);

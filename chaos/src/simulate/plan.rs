@@ -34,6 +34,10 @@ pub struct Plan {
     pub ordering: Ordering,
     /// Retention of the stream.
     pub retention: Retention,
+    /// Whether the server refuses at the cap, instead of publishers that look.
+    pub strict_cap: bool,
+    /// Milliseconds after which a publisher gives a message up; 0: it tries for ever.
+    pub give_up_ms: u64,
     /// Starts before an entry goes to the dead letters.
     pub max_attempts: u32,
     /// What handlers do.
@@ -135,6 +139,22 @@ pub enum What {
     },
     /// The server refuses everything, as it does for a user who lost his rights.
     Deny,
+    /// The server's memory is full.
+    FullMemory,
+    /// Somebody puts a text in the place of a key, and takes it away again.
+    Usurp {
+        /// The registrations of this group; `None` for the stream.
+        group: Option<u32>,
+    },
+    /// A consumer that knows nothing of our protocol reads in a group and handles what it reads.
+    Foreign {
+        /// Which.
+        group: u32,
+        /// It deletes what it has acknowledged.
+        deletes: bool,
+        /// At the end it dies with what it holds, else it finishes that and leaves.
+        dies: bool,
+    },
     /// The server's wall clock is set.
     Clock {
         /// Milliseconds; negative is back.
@@ -147,6 +167,12 @@ pub const LEASE_MS: u64 = 2000;
 
 /// Their sweep.
 pub const SWEEP_MS: u64 = 500;
+
+/// What a foreign consumer has held for so long, in milliseconds, is taken over.
+pub const STRAY_MS: u64 = 3000;
+
+/// As good as no cap.
+pub(super) const NO_CAP: u64 = 1_000_000;
 
 impl Plan {
     /// The plan of a seed, with so many messages.
@@ -189,8 +215,10 @@ impl Plan {
             retention: match dice.below(10) {
                 0 => Retention::Forever,
                 1 => Retention::Capped { max_len: 1000 },
-                _ => Retention::Acked { cap: 1_000_000 },
+                _ => Retention::Acked { cap: pick(&mut dice, &[NO_CAP, NO_CAP, NO_CAP, 400, 40]) },
             },
+            strict_cap: dice.permille(500),
+            give_up_ms: pick(&mut dice, &[0, 0, 300, 2000]),
             // With two, a start that was marked and a start that was assumed are already all of them.
             max_attempts: pick(&mut dice, &[3, 3, 3, 5]),
             work,
@@ -199,6 +227,12 @@ impl Plan {
         let span = (messages * every_us / 1000).max(3000);
         let faults = dice.between(0, 12);
         plan.faults = (0..faults).map(|n| fault(Dice::new(seed).of(&[2, n]), &plan, fleet, span)).collect();
+        // Nor can anybody tell it where a foreign consumer may have finished entries without deleting them; and whoever
+        // lost its registration is one.
+        let strange = |what: &What| matches!(what, What::Foreign { .. } | What::Usurp { group: Some(_) });
+        if plan.faults.iter().any(|fault| strange(&fault.what)) {
+            plan.faults.retain(|fault| !matches!(fault.what, What::DeleteConsumer { .. }));
+        }
         plan.faults.sort_by_key(|fault| fault.at_ms);
         plan
     }
@@ -219,7 +253,8 @@ fn fault(mut dice: Dice, plan: &Plan, fleet: u64, span: u64) -> Fault {
     let seat = u32::try_from(dice.below(fleet)).unwrap_or(0);
     let short = pick(dice, &[0, 50, 300, 1000]);
     let any = pick(dice, &[100, 500, 1500, 2500, 4000]);
-    let (what, for_ms) = match dice.below(100) {
+    let group = u32::try_from(dice.below(plan.groups.into())).unwrap_or(0);
+    let (what, for_ms) = match dice.below(112) {
         0..22 => (What::Kill { seat }, short),
         22..36 => (What::Freeze { seat }, any),
         36..46 => (What::Stop { seat }, short),
@@ -232,16 +267,24 @@ fn fault(mut dice: Dice, plan: &Plan, fleet: u64, span: u64) -> Fault {
         70..76 => (What::Pause, any),
         76..80 => (What::Restart { lose_ms: 0 }, short),
         80..86 => (What::Restart { lose_ms: pick(dice, &[5, 50, 400, 2000]) }, short),
-        86..88 => (What::DestroyGroup { group: u32::try_from(dice.below(plan.groups.into())).unwrap_or(0) }, 0),
+        86..88 => (What::DestroyGroup { group }, 0),
         88..89 => (What::DropStream, 0),
         89..91 => (What::Flush, 0),
-        // With several groups, or where entries stay, nobody can tell what a deleted consumer had left.
-        91..93 if plan.groups == 1 && matches!(plan.retention, Retention::Acked { .. }) => {
+        // With several groups, or where entries stay, nobody can tell what a deleted consumer had left; where lanes are not
+        // kept, nobody looks before it is gathered.
+        91..93
+            if plan.groups == 1
+                && matches!(plan.retention, Retention::Acked { .. })
+                && matches!(plan.ordering, Ordering::Lanes | Ordering::Exclusive) =>
+        {
             (What::DeleteConsumer { seat }, 0)
         }
-        91..95 => (What::Delete { count: pick(dice, &[1, 3, 20]) }, 0),
-        95..97 => (What::Deny, any),
-        _ => (What::Clock { ms: pick(dice, &[-60_000, -3_000, 3_000, 60_000]) }, 0),
+        91..94 => (What::Delete { count: pick(dice, &[1, 3, 20]) }, 0),
+        94..97 => (What::Deny, any),
+        97..100 => (What::Clock { ms: pick(dice, &[-60_000, -3_000, 3_000, 60_000]) }, 0),
+        100..103 => (What::FullMemory, any),
+        103..106 => (What::Usurp { group: dice.permille(500).then_some(group) }, any),
+        _ => (What::Foreign { group, deletes: dice.permille(500), dies: dice.permille(500) }, any),
     };
     Fault { at_ms, for_ms, what }
 }

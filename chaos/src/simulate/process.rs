@@ -11,7 +11,7 @@ use stargazer_core::config::ConsumerConfig;
 use stargazer_core::consumer::machine::{CancelReason, Ended, Event, Machine, Policy, Ticket};
 use stargazer_core::transport::{EntryId, Group, Session};
 
-use super::plan::{LEASE_MS, Plan, SWEEP_MS};
+use super::plan::{LEASE_MS, Plan, STRAY_MS, SWEEP_MS};
 
 /// The number of a process life, unique in a run; the actor of its records.
 pub(super) type Life = u32;
@@ -46,6 +46,8 @@ pub(super) struct Process {
     pub(super) server: Option<String>,
     /// It closes: nobody takes its place because it has ended.
     pub(super) closing: bool,
+    /// It was registered once.
+    pub(super) worked: bool,
 }
 
 /// A handler that runs.
@@ -132,6 +134,7 @@ impl Process {
         config.handler_timeout = (plan.work.endless > 0).then_some(Duration::from_millis(LEASE_MS * 3));
         config.lease = Duration::from_millis(LEASE_MS);
         config.sweep = Duration::from_millis(SWEEP_MS);
+        config.autoclaim_min_idle = Duration::from_millis(STRAY_MS);
         let policy = Policy::new(&config, group.stream.clone(), group.name.clone(), super::world::DEAD.into(), seed);
         Self {
             seat,
@@ -146,6 +149,7 @@ impl Process {
             waiting: None,
             server: None,
             closing: false,
+            worked: false,
         }
     }
 

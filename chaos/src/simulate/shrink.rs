@@ -2,7 +2,7 @@
 
 use stargazer_core::policy::{Ordering, Retention};
 
-use super::plan::{Fault, Plan, What};
+use super::plan::{Fault, NO_CAP, Plan, What};
 use super::text::Schedule;
 use super::{Outcome, run};
 
@@ -65,7 +65,9 @@ fn smaller(plan: &Plan) -> Vec<Step> {
     steps.push(change(|plan| plan.malformed = 0));
     steps.push(change(|plan| plan.strict = false));
     steps.push(change(|plan| plan.ordering = Ordering::Lanes));
-    steps.push(change(|plan| plan.retention = Retention::Acked { cap: 1_000_000 }));
+    steps.push(change(|plan| plan.retention = Retention::Acked { cap: NO_CAP }));
+    steps.push(change(|plan| plan.strict_cap = false));
+    steps.push(change(|plan| plan.give_up_ms = 0));
     steps.push(change(one_group));
     steps.push(change(|plan| fewer_consumers(plan, 1)));
     steps.push(change(|plan| fewer_consumers(plan, plan.consumers - 1)));
@@ -107,7 +109,12 @@ fn one_group(plan: &mut Plan) {
     let kept = plan.consumers;
     plan.groups = 1;
     plan.faults.retain(|fault| seat(fault).is_none_or(|seat| seat < kept));
-    plan.faults.retain(|fault| !matches!(fault.what, What::DestroyGroup { group: 1.. }));
+    plan.faults.retain(|fault| {
+        !matches!(
+            fault.what,
+            What::DestroyGroup { group: 1.. } | What::Usurp { group: Some(1..) } | What::Foreign { group: 1.., .. }
+        )
+    });
 }
 
 /// Seats change their numbers when there is more than one group; whether the failure stays is seen by trying.

@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use stargazer_core::policy::{Ordering, Retention};
 
-use super::plan::{Fault, Plan, What, Work};
+use super::plan::{Fault, NO_CAP, Plan, What, Work};
 
 /// A plan and the seed that fills what it leaves open.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +34,9 @@ pub fn quiet() -> Plan {
         prefetch: 1,
         strict: false,
         ordering: Ordering::Lanes,
-        retention: Retention::Acked { cap: 1_000_000 },
+        retention: Retention::Acked { cap: NO_CAP },
+        strict_cap: false,
+        give_up_ms: 0,
         max_attempts: 3,
         work: Work { ms: 2, long: 0, endless: 0, retry: 0, reject: 0, release: 0, effect: 0 },
         faults: Vec::new(),
@@ -54,9 +56,12 @@ impl fmt::Display for Schedule {
         let order = ordering.as_str();
         let kept = match retention {
             Retention::Capped { max_len } => format!("capped {max_len}"),
+            Retention::Acked { cap } if *cap < NO_CAP => format!("acked {cap}"),
             other => other.as_str().to_owned(),
         };
         writeln!(f, "strict {} order {order} attempts {max_attempts} retention {kept}", u8::from(*strict))?;
+        let (strict_cap, give_up_ms) = (u8::from(self.plan.strict_cap), self.plan.give_up_ms);
+        writeln!(f, "strict_cap {strict_cap} give_up_ms {give_up_ms}")?;
         let Work { ms, long, endless, retry, reject, release, effect } = work;
         writeln!(
             f,
@@ -87,6 +92,12 @@ impl fmt::Display for What {
             Self::Delete { count } => write!(f, "delete {count}"),
             Self::DeleteConsumer { seat } => write!(f, "delconsumer {seat}"),
             Self::Deny => f.write_str("deny"),
+            Self::FullMemory => f.write_str("full"),
+            Self::Usurp { group: None } => f.write_str("usurp stream"),
+            Self::Usurp { group: Some(group) } => write!(f, "usurp {group}"),
+            Self::Foreign { group, deletes, dies } => {
+                write!(f, "foreign {group} deletes {} dies {}", u8::from(*deletes), u8::from(*dies))
+            }
             Self::Clock { ms } => write!(f, "clock {ms}"),
         }
     }
@@ -140,6 +151,8 @@ impl<'a> Words<'a> {
                 "order" => plan.ordering = ordering(self.word()?)?,
                 "attempts" => plan.max_attempts = self.number()?,
                 "retention" => plan.retention = self.retention()?,
+                "strict_cap" => plan.strict_cap = self.number::<u8>()? == 1,
+                "give_up_ms" => plan.give_up_ms = self.number()?,
                 "ms" => plan.work.ms = self.number()?,
                 "long" => plan.work.long = self.number()?,
                 "endless" => plan.work.endless = self.number()?,
@@ -155,7 +168,11 @@ impl<'a> Words<'a> {
 
     fn retention(&mut self) -> Option<Retention> {
         match self.word()? {
-            "acked" => Some(Retention::Acked { cap: 1_000_000 }),
+            "acked" => {
+                let cap = self.0.clone().next().and_then(|word| word.parse().ok());
+                cap.is_some().then(|| self.word());
+                Some(Retention::Acked { cap: cap.unwrap_or(NO_CAP) })
+            }
             "capped" => Some(Retention::Capped { max_len: self.number()? }),
             "forever" => Some(Retention::Forever),
             _ => None,
@@ -185,6 +202,17 @@ impl<'a> Words<'a> {
             "delete" => What::Delete { count: self.number()? },
             "delconsumer" => What::DeleteConsumer { seat: self.number()? },
             "deny" => What::Deny,
+            "full" => What::FullMemory,
+            "usurp" => match self.word()? {
+                "stream" => What::Usurp { group: None },
+                group => What::Usurp { group: Some(group.parse().ok()?) },
+            },
+            "foreign" => {
+                let group = self.number()?;
+                let ("deletes", deletes) = (self.word()?, self.number::<u8>()? == 1) else { return None };
+                let ("dies", dies) = (self.word()?, self.number::<u8>()? == 1) else { return None };
+                What::Foreign { group, deletes, dies }
+            }
             "clock" => What::Clock { ms: self.number()? },
             _ => return None,
         };

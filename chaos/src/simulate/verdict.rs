@@ -2,7 +2,7 @@
 
 use stargazer_core::policy::{Ordering, Retention};
 
-use super::plan::{LEASE_MS, Plan, SWEEP_MS};
+use super::plan::{LEASE_MS, Plan, STRAY_MS, SWEEP_MS};
 use super::process::Life;
 use super::world::World;
 use crate::check::{self, Check, Rules};
@@ -19,8 +19,9 @@ pub fn rules(plan: &Plan) -> Rules {
         },
         lease_ms: LEASE_MS,
         sweep_ms: SWEEP_MS,
+        stray_ms: STRAY_MS,
         max_attempts: plan.max_attempts,
-        poison_deaths: plan.max_attempts + 1,
+        poison_deaths: plan.max_attempts.max(3) + 1,
         settles_recorded: true,
         exact: true,
         // A process that wakes up learns what happened meanwhile within 100 ms, its handlers end within 80.
@@ -38,7 +39,7 @@ impl World<'_> {
         let mut findings = Vec::new();
         for group in 0..self.groups.len() {
             let of_group = |record: &&Record| match record.kind {
-                Kind::DeadLetter => usize::try_from(record.extra) == Ok(group),
+                Kind::DeadLetter | Kind::ForeignRead | Kind::ForeignDone => usize::try_from(record.extra) == Ok(group),
                 _ => self.group_of(record.actor).is_none_or(|other| other == group),
             };
             let history = History::new(self.history.iter().filter(of_group).copied().collect());

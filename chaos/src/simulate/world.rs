@@ -12,6 +12,7 @@ use stargazer_core::transport::{EntryId, Group};
 
 use super::clock::Virtual;
 use super::dice::Dice;
+use super::foreign::Foreign;
 use super::network::{Call, Server};
 use super::plan::Plan;
 use super::process::{Happens, Life, Process};
@@ -45,6 +46,9 @@ pub(super) enum Due {
     Fault(usize),
     Over(usize),
     Keep(usize),
+    /// A foreign consumer looks for work; it has handled an entry. By the fault that brought it.
+    ForeignReads(usize),
+    ForeignDone(usize, EntryId),
     /// Another process takes a seat.
     Start(u32),
     /// A look at how far everything is.
@@ -65,6 +69,8 @@ pub(super) struct World<'a> {
     /// The life in each seat.
     pub(super) seats: Vec<Life>,
     pub(super) producer: Producer,
+    /// Consumers that know nothing of us, by the fault that brought them.
+    pub(super) foreign: HashMap<usize, Foreign>,
     pub(super) kept: HashMap<usize, Snapshot>,
     pub(super) history: Vec<Record>,
     /// Consumers that ended with an error that no fault explains.
@@ -106,6 +112,7 @@ impl<'a> World<'a> {
             processes: Vec::new(),
             seats: vec![0; usize::try_from(plan.groups * plan.consumers).unwrap_or(0)],
             producer: Producer::default(),
+            foreign: HashMap::new(),
             kept: HashMap::new(),
             history: Vec::new(),
             findings: Vec::new(),
@@ -131,7 +138,7 @@ impl<'a> World<'a> {
         let mut at = 100 * MS;
         for number in 0..self.plan.messages {
             at += self.dice.of(&[11, number]).below(2 * self.plan.every_us * 1000);
-            self.at(at, Due::Publish(Attempt { number, times: 0 }));
+            self.at(at, Due::Publish(Attempt::first(number)));
         }
         for (n, fault) in self.plan.faults.iter().enumerate() {
             let at = 100 * MS + fault.at_ms * MS;
@@ -172,6 +179,8 @@ impl<'a> World<'a> {
             Due::Fault(n) => self.fault(n),
             Due::Over(n) => self.over(n),
             Due::Keep(n) => self.keep(n),
+            Due::ForeignReads(n) => self.foreign_reads(n),
+            Due::ForeignDone(n, id) => self.foreign_done(n, id),
             Due::Start(seat) => self.start(seat),
             Due::Look => {}
         }

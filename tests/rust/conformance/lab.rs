@@ -167,6 +167,22 @@ impl Lab {
         }
     }
 
+    /// Somebody puts a text where a key of ours stands.
+    pub(super) fn usurp(&self, key: &Name) {
+        match &self.world {
+            World::Engine { engine, .. } => engine.usurp(key).unwrap(),
+            World::Server(server) => assert_eq!(server.command(&["SET", key, "a text"]).unwrap().text(), "OK"),
+        }
+    }
+
+    /// It is removed; whether it was there.
+    pub(super) fn give_back(&self, key: &Name) -> bool {
+        match &self.world {
+            World::Engine { engine, .. } => engine.give_back(key).unwrap(),
+            World::Server(server) => did(server, &["DEL", key]),
+        }
+    }
+
     /// Deletes only the key of a stream; whether it was there.
     pub(super) fn drop_stream(&self, stream: &Name) -> bool {
         match &self.world {

@@ -2,6 +2,7 @@
 //! other.
 
 mod committed;
+mod foreign;
 mod kept;
 mod ordered;
 mod served;

@@ -8,7 +8,7 @@ use crate::real::Failure;
 use crate::real::stage::{Aim, Stage};
 
 /// More attempts than anybody has.
-const ALWAYS: u32 = 99;
+pub(super) const ALWAYS: u32 = 99;
 
 /// A dozen panics; half of the messages succeed in the end.
 pub(super) struct Panic;
@@ -22,35 +22,13 @@ impl Fault for Panic {
     }
 }
 
-/// A few handlers that never return; each message succeeds when it is tried again.
-pub(super) struct Hang;
+/// So many messages that do something to their handlers, for so many attempts; the last as milliseconds that it takes.
+pub(super) struct Messages(pub(super) u64, pub(super) Deed, pub(super) u32, pub(super) u64);
 
 #[async_trait]
-impl Fault for Hang {
+impl Fault for Messages {
     async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
-        stage.publish(3, Deed::Hang, 1, 0);
-        Ok(())
-    }
-}
-
-/// A message whose handler runs out of stack.
-pub(super) struct Overflow;
-
-#[async_trait]
-impl Fault for Overflow {
-    async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
-        stage.publish(1, Deed::Overflow, ALWAYS, 5);
-        Ok(())
-    }
-}
-
-/// A message whose handler runs out of memory.
-pub(super) struct Memory;
-
-#[async_trait]
-impl Fault for Memory {
-    async fn strike(&mut self, stage: &mut Stage, _aim: &mut Aim) -> Result<(), Failure> {
-        stage.publish(1, Deed::Memory, ALWAYS, 5);
+        stage.publish(self.0, self.1, self.2, self.3);
         Ok(())
     }
 }

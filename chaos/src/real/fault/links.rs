@@ -27,89 +27,52 @@ fn calm(stage: &Stage, cut: bool) {
     }
 }
 
-/// Nothing passes, and nobody says so.
-pub(super) struct HalfOpen;
+/// Bad weather on the victim's connections.
+pub(super) struct Rough(Weather);
 
-#[async_trait]
-impl Fault for HalfOpen {
-    async fn strike(&mut self, stage: &mut Stage, aim: &mut Aim) -> Result<(), Failure> {
-        proxy(stage, aim).set(Weather { swallow_requests: true, swallow_replies: true, ..Weather::default() });
-        Ok(())
+impl Rough {
+    /// Nothing passes, and nobody says so.
+    pub(super) fn half_open() -> Self {
+        Self(Weather { swallow_requests: true, swallow_replies: true, ..Weather::default() })
     }
 
-    async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
-        calm(stage, true);
-        Ok(())
-    }
-}
-
-/// Requests vanish, what the server says by itself arrives.
-pub(super) struct LoseRequests;
-
-#[async_trait]
-impl Fault for LoseRequests {
-    async fn strike(&mut self, stage: &mut Stage, aim: &mut Aim) -> Result<(), Failure> {
-        proxy(stage, aim).set(Weather { swallow_requests: true, ..Weather::default() });
-        Ok(())
+    /// Requests vanish, what the server says by itself arrives.
+    pub(super) fn lose_requests() -> Self {
+        Self(Weather { swallow_requests: true, ..Weather::default() })
     }
 
-    async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
-        calm(stage, true);
-        Ok(())
-    }
-}
-
-/// All connections are reset.
-pub(super) struct Reset;
-
-#[async_trait]
-impl Fault for Reset {
-    async fn strike(&mut self, stage: &mut Stage, aim: &mut Aim) -> Result<(), Failure> {
-        proxy(stage, aim).cut(Cut::Reset);
-        Ok(())
-    }
-}
-
-/// All connections are closed.
-pub(super) struct Close;
-
-#[async_trait]
-impl Fault for Close {
-    async fn strike(&mut self, stage: &mut Stage, aim: &mut Aim) -> Result<(), Failure> {
-        proxy(stage, aim).cut(Cut::Close);
-        Ok(())
-    }
-}
-
-/// 50 ms and up to 40 more each way, 64 kB a second.
-pub(super) struct Slow;
-
-#[async_trait]
-impl Fault for Slow {
-    async fn strike(&mut self, stage: &mut Stage, aim: &mut Aim) -> Result<(), Failure> {
+    /// 50 ms and up to 40 more each way, 64 kB a second.
+    pub(super) fn slow() -> Self {
         let (delay, jitter) = (Duration::from_millis(50), Duration::from_millis(40));
-        proxy(stage, aim).set(Weather { delay, jitter, bandwidth: Some(64 << 10), ..Weather::default() });
+        Self(Weather { delay, jitter, bandwidth: Some(64 << 10), ..Weather::default() })
+    }
+
+    /// A byte at a time.
+    pub(super) fn sliced() -> Self {
+        Self(Weather { slice: true, ..Weather::default() })
+    }
+}
+
+#[async_trait]
+impl Fault for Rough {
+    async fn strike(&mut self, stage: &mut Stage, aim: &mut Aim) -> Result<(), Failure> {
+        proxy(stage, aim).set(self.0.clone());
         Ok(())
     }
 
     async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
-        calm(stage, false);
+        calm(stage, self.0.swallow_requests || self.0.swallow_replies);
         Ok(())
     }
 }
 
-/// A byte at a time.
-pub(super) struct Sliced;
+/// All connections end.
+pub(super) struct Ends(pub(super) Cut);
 
 #[async_trait]
-impl Fault for Sliced {
+impl Fault for Ends {
     async fn strike(&mut self, stage: &mut Stage, aim: &mut Aim) -> Result<(), Failure> {
-        proxy(stage, aim).set(Weather { slice: true, ..Weather::default() });
-        Ok(())
-    }
-
-    async fn heal(&mut self, stage: &mut Stage) -> Result<(), Failure> {
-        calm(stage, false);
+        proxy(stage, aim).cut(self.0);
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use super::Failure;
 use super::cast::Part;
 use super::stage::{Aim, Stage};
+use crate::actor::Deed;
 use crate::history::FaultKind;
 
 /// Something that goes wrong.
@@ -73,9 +74,13 @@ pub(super) fn table() -> Vec<Use> {
         Use::new(K::Freeze, Process, (2700, 4000), || Box::new(processes::Freeze)),
         Use::new(K::Terminate, Process, (50, 2500), || Box::new(processes::Terminate)),
         Use::new(K::HandlerPanic, Handlers, (200, 500), || Box::new(handlers::Panic)),
-        Use::new(K::HandlerHang, Handlers, (500, 1000), || Box::new(handlers::Hang)),
-        Use::new(K::StackOverflow, Handlers, (500, 1000), || Box::new(handlers::Overflow)),
-        Use::new(K::OutOfMemory, Handlers, (500, 1000), || Box::new(handlers::Memory)),
+        Use::new(K::HandlerHang, Handlers, (500, 1000), || Box::new(handlers::Messages(3, Deed::Hang, 1, 0))),
+        Use::new(K::StackOverflow, Handlers, (500, 1000), || {
+            Box::new(handlers::Messages(1, Deed::Overflow, handlers::ALWAYS, 5))
+        }),
+        Use::new(K::OutOfMemory, Handlers, (500, 1000), || {
+            Box::new(handlers::Messages(1, Deed::Memory, handlers::ALWAYS, 5))
+        }),
         Use::new(K::RestartEmpty, Server, (100, 1500), || Box::new(server::Restart::Empty)),
         Use::new(K::RestartEverysec, Server, (100, 3000), || Box::new(server::Restart::Everysec)),
         Use::new(K::RestartAlways, Server, (100, 3000), || Box::new(server::Restart::Always)),
@@ -96,12 +101,12 @@ pub(super) fn table() -> Vec<Use> {
         Use::new(K::DeleteConsumer, Server, (0, 100), || Box::new(stream::DeleteConsumer)),
         Use::new(K::CapReached, Server, (500, 2000), || Box::<stream::Cap>::default()),
         Use::new(K::Failover, Server, (0, 100), || Box::<server::Failover>::default()),
-        Use::new(K::HalfOpen, Process, (500, 5000), || Box::new(links::HalfOpen)),
-        Use::new(K::CutLink, Process, (0, 500), || Box::new(links::Reset)),
-        Use::new(K::CloseLink, Process, (0, 500), || Box::new(links::Close)),
-        Use::new(K::SlowLink, Process, (1000, 3000), || Box::new(links::Slow)),
-        Use::new(K::SlicedLink, Process, (1000, 3000), || Box::new(links::Sliced)),
-        Use::new(K::RequestLost, Process, (100, 3000), || Box::new(links::LoseRequests)),
+        Use::new(K::HalfOpen, Process, (500, 5000), || Box::new(links::Rough::half_open())),
+        Use::new(K::CutLink, Process, (0, 500), || Box::new(links::Ends(crate::proxy::Cut::Reset))),
+        Use::new(K::CloseLink, Process, (0, 500), || Box::new(links::Ends(crate::proxy::Cut::Close))),
+        Use::new(K::SlowLink, Process, (1000, 3000), || Box::new(links::Rough::slow())),
+        Use::new(K::SlicedLink, Process, (1000, 3000), || Box::new(links::Rough::sliced())),
+        Use::new(K::RequestLost, Process, (100, 3000), || Box::new(links::Rough::lose_requests())),
         Use::new(K::Refusing, Process, (500, 4000), || Box::new(links::Refuse)),
         Use::new(K::ReplyLost, Process, (0, 200), || Box::new(links::LoseReply(crate::proxy::Label::Settle))),
         Use::new(K::FetchReplyLost, Process, (0, 200), || Box::new(links::LoseReply(crate::proxy::Label::Fetch))),

@@ -133,6 +133,11 @@ pub(super) enum Command {
     Refresh {
         seat: usize,
     },
+    /// Somebody puts a text in the place of the first stream, or of its group's registrations; it goes away again.
+    Usurp {
+        registrations: bool,
+    },
+    GiveBack,
     Destroy,
     DropStream,
     DeleteStream {
@@ -186,7 +191,66 @@ pub(super) fn sequence(seed: u64, len: usize) -> Vec<Command> {
     let mut dice = Dice(seed);
     let mut all: Vec<_> = (0..GROUPS).map(|group| Command::Recreate { group }).collect();
     all.extend((0..2 * GROUPS).map(|n| Command::Join { group: n % GROUPS, conflicting: false }));
-    all.extend(std::iter::repeat_with(|| command(&mut dice)).take(len.saturating_sub(all.len())));
+    // Drawn apart, and in addition: the sequence stays what it is without them.
+    let mut others = Dice(!seed);
+    for _ in all.len()..len {
+        if others.below(250) == 0 {
+            all.extend(usurped(&mut others));
+        }
+        all.push(command(&mut dice));
+    }
+    all
+}
+
+impl Command {
+    /// Whether only the transport is asked: for the rest keys must hold what they should.
+    pub(super) fn is_asked(&self) -> bool {
+        matches!(
+            self,
+            Self::Publish { .. }
+                | Self::Join { .. }
+                | Self::JoinAgain { .. }
+                | Self::Fetch { .. }
+                | Self::Settle { .. }
+                | Self::Begin { .. }
+                | Self::Renew { .. }
+                | Self::Signs { .. }
+                | Self::Adopt { .. }
+                | Self::Retire { .. }
+                | Self::Stop { .. }
+                | Self::Recreate { .. }
+                | Self::Held { .. }
+                | Self::Sweep { .. }
+                | Self::Read { .. }
+                | Self::Range { .. }
+                | Self::Gather { .. }
+                | Self::Survey { .. }
+                | Self::Refresh { .. }
+                | Self::Usurp { .. }
+                | Self::GiveBack
+        )
+    }
+}
+
+/// Another kind of value in the place of a key of ours, and what is asked meanwhile; half of it on that very stream.
+fn usurped(dice: &mut Dice) -> Vec<Command> {
+    let mut all = vec![Command::Usurp { registrations: dice.below(2) == 0 }];
+    let asked = std::iter::repeat_with(|| command(dice)).filter(Command::is_asked).take(12).collect::<Vec<_>>();
+    for mut asked in asked {
+        match &mut asked {
+            Command::Publish { stream, .. } | Command::Read { stream, .. } | Command::Range { stream, .. } => {
+                *stream = 0;
+            }
+            Command::Join { group, .. }
+            | Command::Signs { group }
+            | Command::Recreate { group }
+            | Command::Sweep { group }
+            | Command::Survey { group } => *group = 0,
+            _ => {}
+        }
+        all.push(asked);
+    }
+    all.push(Command::GiveBack);
     all
 }
 

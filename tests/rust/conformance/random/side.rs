@@ -55,6 +55,8 @@ pub(super) struct Side {
     pub(super) pauses: Vec<Instant>,
     /// Streams of which an entry was deleted: servers before 7.4 then count wrongly what is not read.
     pub(super) tampered: Vec<bool>,
+    /// The key in whose place a text stands.
+    usurped: Option<Name>,
 }
 
 impl Side {
@@ -85,6 +87,7 @@ impl Side {
             replayed_to: HashMap::new(),
             pauses: Vec::new(),
             tampered: vec![false; STREAMS + 1],
+            usurped: None,
         }
     }
 
@@ -145,9 +148,26 @@ impl Side {
     }
 
     /// Carries a command out.
+    #[allow(clippy::too_many_lines)] // one arm for each command
     pub(super) async fn run(&mut self, command: &Command) -> Answer {
         let mut lags = Vec::new();
+        if !command.is_asked() {
+            self.give_back();
+        }
         let text = match command {
+            Command::Usurp { registrations } => {
+                self.give_back();
+                let group = self.groups[0].clone();
+                let key = if *registrations { &group.keys.consumers } else { &group.stream }.clone();
+                self.lab.usurp(&key);
+                self.usurped = Some(key);
+                if !registrations {
+                    self.forget(Some(0), None);
+                    self.next_millisecond().await;
+                }
+                String::new()
+            }
+            Command::GiveBack => self.give_back().to_string(),
             Command::Publish { .. } => self.publish(command).await,
             Command::Burst { stream, lanes, count, size } => self.burst(*stream, *lanes, *count, *size).await,
             Command::Join { group, conflicting } => self.join(*group, *conflicting).await,
@@ -236,6 +256,11 @@ impl Side {
             }
         };
         Answer { text, lags }
+    }
+
+    /// Whether a text was removed that stood in the place of a key.
+    fn give_back(&mut self) -> bool {
+        self.usurped.take().is_some_and(|key| self.lab.give_back(&key))
     }
 
     /// An id of an earlier life does not come again.
