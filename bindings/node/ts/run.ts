@@ -139,11 +139,14 @@ async function handle<T>(handler: Handler<T>, delivery: Delivery<T>): Promise<vo
 
 /** The line that Python logs, where Node's programs look for such: `process.on('warning')`, by default standard error. */
 function warn<T>({ id, stream, attempt }: Delivery<T>, error: unknown): void {
-  process.emitWarning(`a handler failed; <Delivery ${id} of ${stream}, attempt ${attempt}> is retried unless it was the last`, {
-    type: 'StargazerWarning',
-    code: 'STARGAZER_HANDLER_FAILED',
-    detail: stackOf(error),
-  });
+  process.emitWarning(
+    `a handler failed; <Delivery ${id} of ${stream}, attempt ${attempt}> is retried unless it was the last`,
+    {
+      type: 'StargazerWarning',
+      code: 'STARGAZER_HANDLER_FAILED',
+      detail: stackOf(error),
+    },
+  );
 }
 
 function stackOf(error: unknown): string {
