@@ -407,3 +407,29 @@ fn a_clock_that_steps_ends_locks_and_nothing_else() {
     let report = judge(&story);
     assert!(report.caught_by().contains(&Check::C7), "{report}");
 }
+
+#[test]
+fn a_handler_that_holds_its_thread_may_run_beside_whoever_took_its_work() {
+    let overlap = |held: bool| {
+        let mut story = Story::default();
+        let fault = story.begin(if held { FaultKind::HoldThread } else { FaultKind::HandlerHang }, 0);
+        for kind in [Kind::PublishCall, Kind::PublishOk] {
+            story.add(kind, 0, |record| {
+                (record.message, record.lane) = (1, 1);
+                record.entry = if kind == Kind::PublishOk { super::story::entry(1) } else { (0, 0) };
+                (record.detail, record.hash) = (1, super::story::hash(1));
+            });
+        }
+        let first = story.start(1, 1);
+        story.over(fault);
+        story.fault(FaultKind::AclRevoked, 0, 2_500);
+        let second = story.start(2, 1);
+        story.end(first, ACK);
+        story.end(second, ACK);
+        judge(&story)
+    };
+    let text = overlap(true).to_string();
+    assert!(text.contains("a handler held its thread"), "{text}");
+    assert!(!text.contains("C7 overlap:"), "{text}");
+    assert!(overlap(false).to_string().contains("C7 overlap:"));
+}
