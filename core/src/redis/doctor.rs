@@ -1,17 +1,15 @@
 //! Is this server safe to keep messages on? One look at what it says of itself, judged check by check.
 //!
-//! What it does not let us see is `unknown`, never `ok`. Nothing is changed: rights are tried on a key that does not exist,
-//! with commands that do nothing without one.
+//! What it does not let us see is `unknown`, never `ok`. Nothing is changed.
 
 use std::time::Duration;
 
-use ::redis::{Pipeline, Value};
+use ::redis::Pipeline;
 
-use super::error::by_code;
 use super::link::{Link, unwrapped};
-use super::parse;
-use crate::error::{ErrorKind, Result};
-use crate::topology::{Name, probe_key};
+use super::{parse, rights};
+use crate::error::Result;
+use crate::topology::Name;
 use crate::transport::{Finding, Level};
 
 /// A server's clock may differ from ours by this much.
@@ -41,7 +39,7 @@ pub(super) async fn examine(link: &Link, probe: Option<&Name>) -> Result<Vec<Fin
     let facts = ask(link).await?;
     let mut findings = facts.judge();
     if let Some(stream) = probe {
-        findings.push(rights(link, stream).await?);
+        findings.push(rights::examine(link, stream).await?);
     }
     Ok(findings)
 }
@@ -247,91 +245,6 @@ impl Facts {
     }
 }
 
-/// Commands that scripts and requests use, in a form that does nothing to a key that is not there.
-const TRIED: &[&[&str]] = &[
-    &["EVAL", "return 1", "0"],
-    &["EVALSHA", "0000000000000000000000000000000000000000", "0"],
-    &["SCRIPT", "EXISTS", "0000000000000000000000000000000000000000"],
-    &["XADD", KEY, "NOMKSTREAM", "*", "f", "v"],
-    &["XREADGROUP", "GROUP", "g", "c", "STREAMS", KEY, ">"],
-    &["XREAD", "COUNT", "1", "STREAMS", KEY, "0"],
-    &["XACK", KEY, "g", "0-1"],
-    &["XCLAIM", KEY, "g", "c", "0", "0-1"],
-    &["XDEL", KEY, "0-1"],
-    &["XTRIM", KEY, "MAXLEN", "0"],
-    &["XLEN", KEY],
-    &["XRANGE", KEY, "-", "+", "COUNT", "1"],
-    &["XPENDING", KEY, "g"],
-    &["XINFO", "STREAM", KEY],
-    &["XGROUP", "CREATE", KEY, "g", "0"],
-    &["TYPE", KEY],
-    &["EXISTS", KEY],
-    &["GET", KEY],
-    &["MGET", KEY],
-    &["SET", KEY, "v", "XX"],
-    &["STRLEN", KEY],
-    &["GETRANGE", KEY, "0", "1"],
-    &["PEXPIRE", KEY, "1"],
-    &["PERSIST", KEY],
-    &["PTTL", KEY],
-    &["DEL", KEY],
-    &["RENAME", KEY, KEY],
-    &["COPY", KEY, KEY],
-    &["UNLINK", KEY],
-    &["HGET", KEY, "f"],
-    &["HMGET", KEY, "f"],
-    &["HGETALL", KEY],
-    &["HKEYS", KEY],
-    &["HLEN", KEY],
-    &["HEXISTS", KEY, "f"],
-    &["HSCAN", KEY, "0"],
-    &["HDEL", KEY, "f"],
-    // With words like these they do nothing; who may not run them is told first.
-    &["HSET", KEY, "f", "v", "odd"],
-    &["HINCRBY", KEY, "f", "no number"],
-    &["ZADD", KEY, "XX", "1", "m"],
-    &["ZREM", KEY, "m"],
-    &["ZCARD", KEY],
-    &["ZCOUNT", KEY, "0", "1"],
-    &["ZRANGE", KEY, "0", "1"],
-    &["ZRANGEBYSCORE", KEY, "0", "1"],
-    &["ZREMRANGEBYSCORE", KEY, "0", "1"],
-    &["ZSCORE", KEY, "m"],
-    &["PUBLISH", KEY, ""],
-    &["WAIT", "0", "1"],
-];
-
-/// Stands for the key that is tried.
-const KEY: &str = "";
-
-/// Tries every command that is needed. Subscribing and blocking are left out: they would change the connection.
-async fn rights(link: &Link, stream: &Name) -> Result<Finding> {
-    let key = probe_key(stream);
-    let mut pipeline = Pipeline::with_capacity(TRIED.len());
-    for words in TRIED {
-        let (name, rest) = words.split_first().unwrap_or((&"PING", &[]));
-        let cmd = pipeline.cmd(name);
-        for word in rest {
-            cmd.arg(if *word == KEY { &*key } else { word });
-        }
-    }
-    let replies = link.pipeline(&pipeline).await?;
-    let mut missing: Vec<&str> = Vec::new();
-    for (words, reply) in TRIED.iter().zip(&replies) {
-        if let Value::ServerError(error) = reply
-            && by_code(error.code(), error.details().unwrap_or_default()).kind() == ErrorKind::Auth
-        {
-            missing.push(words[0]);
-        }
-    }
-    missing.dedup();
-    if missing.is_empty() {
-        return Ok(Finding::ok("rights", format!("all {} commands that are needed", TRIED.len())));
-    }
-    let advice = format!("let this user run them on keys and channels that begin with {stream:?}");
-    Ok(Finding::new("rights", Level::Bad, format!("not allowed: {}", missing.join(", ")), advice))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -375,16 +288,6 @@ mod tests {
         }
         let blind = Facts { append_sync: None, snapshots: None, min_replicas: None, ..safe() };
         assert_eq!(level(&blind, "persistence"), Level::Unknown);
-    }
-
-    #[test]
-    fn every_command_of_the_scripts_is_tried() {
-        for script in crate::redis::script::SCRIPTS.all() {
-            for call in script.text.split("call('").skip(1) {
-                let name = &call[..call.find('\'').unwrap()];
-                assert!(name == "TIME" || TRIED.iter().any(|words| words[0] == name), "{name} of {}", script.name);
-            }
-        }
     }
 
     #[test]

@@ -21,6 +21,7 @@ mod parse;
 #[cfg(feature = "proving")]
 #[doc(hidden)]
 pub mod replies;
+mod rights;
 mod script;
 mod sentinel;
 mod settle;
