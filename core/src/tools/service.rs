@@ -4,33 +4,30 @@
 //! set of tools, which the catalog names. What comes on the shared stream for a tool that only other services have is handed
 //! on to one of theirs, so services of different tools share a bus without knowing of each other.
 //!
-//! Every [`BEAT`] an instance says how it does; one whose beat stops leaves the catalog after [`super::board::LIVE`]. An instance
+//! Every [`super::board::BEAT`] an instance says how it does; one whose beat stops leaves the catalog after [`super::board::LIVE`]. An instance
 //! that closes says so first, ends what runs, then takes its tools out of the catalog.
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
-use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
 use tokio::sync::watch as signal;
 use uuid::Uuid;
 
+use super::Tool;
 use super::authority::Authority;
-use super::board::{BEAT, Board};
+use super::hand_on::{HandOn, Inner};
 use super::hash::hex;
+use super::life::Life;
 use super::set::{Checks, ToolSet};
 use super::watch::Watch;
 use super::workers::Worker;
-use super::{Catalog, Tool};
-use crate::envelope::Map;
 use crate::error::{Error, Result};
 use crate::publish::Publisher;
-use crate::rpc::{
-    CallOptions, Failure, Figures, Handler, HandlerOptions, Identity, Memo, Reply, Request, Server, Serving, code,
-};
+use crate::rpc::{Figures, HandlerOptions, Server};
 
 /// Calls at the same time in one instance, unless it is set.
 const CAPACITY: usize = 256;
@@ -276,162 +273,5 @@ impl std::fmt::Debug for ToolService {
             .field("instance", &self.life.worker.instance)
             .field("tools", &self.names())
             .finish_non_exhaustive()
-    }
-}
-
-/// What a service's handle and its task share.
-struct Life {
-    inner: Arc<Inner>,
-    tools: ToolSet,
-    own: Serving,
-    shared: Serving,
-    worker: Worker,
-    draining: AtomicBool,
-}
-
-impl Life {
-    fn board(&self) -> &Board {
-        self.inner.watch.board()
-    }
-
-    /// How it does now.
-    fn told(&self) -> Worker {
-        let mut worker = self.worker.clone().of_figures(&self.own.figures());
-        worker.seen_ms = self.inner.bus.clock().wall_ms();
-        worker.draining = self.draining.load(Ordering::Acquire);
-        worker
-    }
-
-    async fn join(&self) -> Result<()> {
-        let version = self.board().join(&self.told(), &self.tools).await?;
-        self.inner.put_in_force(&version.catalog);
-        self.inner.watch.refresh().await.map(drop)
-    }
-
-    /// Gives signs of life for ever.
-    async fn beat(&self) {
-        let mut failing = false;
-        loop {
-            self.inner.bus.clock().sleep(BEAT).await;
-            match self.beat_once().await {
-                Ok(()) => {
-                    if failing {
-                        tracing::info!(instance = self.worker.instance, "the sign of life of a tools service is back");
-                    }
-                    failing = false;
-                }
-                Err(error) => {
-                    if !failing {
-                        tracing::warn!(instance = self.worker.instance, %error, "no sign of life of a tools service could be given");
-                    }
-                    failing = true;
-                }
-            }
-        }
-    }
-
-    async fn beat_once(&self) -> Result<()> {
-        if !self.board().beat(&self.told()).await? {
-            // Our part is gone: we were silent for too long, or the server lost it.
-            return self.join().await;
-        }
-        self.board().sweep(&self.worker.instance).await
-    }
-
-    /// Says that it ends, and takes the tools out of the catalog.
-    async fn leave(&self) {
-        if self.draining.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        self.told_off(self.board().leave(&self.told()).await);
-    }
-
-    /// Ends what runs.
-    async fn end(&self, drain_timeout: Option<Duration>) -> Result<()> {
-        let close = async |serving: &Serving| match drain_timeout {
-            Some(limit) => serving.close_within(limit).await,
-            None => serving.close().await,
-        };
-        let (own, shared) = tokio::join!(close(&self.own), close(&self.shared));
-        self.told_off(self.board().end(&self.worker.instance).await);
-        own.and(shared)
-    }
-
-    /// What could not be told on the board ends with the last sign of life.
-    fn told_off(&self, result: Result<()>) {
-        if let Err(error) = result {
-            tracing::warn!(instance = self.worker.instance, %error, "a tools service could not leave the catalog");
-        }
-    }
-}
-
-/// What its handlers ask.
-struct Inner {
-    bus: Publisher,
-    watch: Arc<Watch>,
-    service: String,
-    authority: Option<Arc<dyn Authority>>,
-    /// Hash of the catalog that this instance put in force itself, which its watch may not have read yet.
-    published: RwLock<String>,
-}
-
-impl Inner {
-    fn put_in_force(&self, catalog: &Catalog) {
-        let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-        catalog.schema_hash().clone_into(&mut published);
-    }
-}
-
-#[async_trait]
-impl Checks for Inner {
-    async fn catalog(&self, schema_hash: &str) -> std::result::Result<(), Failure> {
-        if self.watch.loaded().catalog.schema_hash() == schema_hash {
-            return Ok(());
-        }
-        // Ours may be the old one.
-        let loaded = self.watch.refresh().await?;
-        let hash = loaded.catalog.schema_hash();
-        if hash == schema_hash {
-            return Ok(());
-        }
-        let details = Map::from([("schema_hash", hash), ("version", loaded.version.as_str())]);
-        let text = "the caller has another catalog of tools than the one in force; read it again, then call again";
-        Err(Failure::new(code::CATALOG_STALE, text).with_details(details))
-    }
-
-    fn authority(&self) -> Option<&dyn Authority> {
-        self.authority.as_deref()
-    }
-}
-
-/// Hands calls of tools that only other services have on to them.
-struct HandOn(Arc<Inner>);
-
-#[async_trait]
-impl Handler for HandOn {
-    async fn call(&self, request: Request) -> std::result::Result<Reply, Failure> {
-        let name = request.name();
-        let other =
-            |catalog: &Catalog| catalog.service(name).filter(|service| **service != *self.0.service).map(str::to_owned);
-        let mut service = other(&self.0.watch.loaded().catalog);
-        if service.is_none() {
-            service = other(&self.0.watch.refresh().await?.catalog);
-        }
-        let Some(service) = service else {
-            return Err(Failure::new(code::UNKNOWN, format!("no tools service has a tool that is called {name:?}")));
-        };
-        let mut options = CallOptions::default()
-            .with_service(service)
-            .with_memo(Memo::Off)
-            .with_identity(Identity::from(&request.envelope))
-            .with_schema_hash(request.envelope.schema_hash.clone())
-            .with_trace_id(request.envelope.trace_id.clone())
-            .with_cancel(request.cancel.clone());
-        options.timeout = request.time_left();
-        match request.bus.call_with(name, request.arguments().clone(), options).await {
-            Ok(answer) => Ok(Reply::new(answer.result).with_writeback(answer.writeback)),
-            // Under its own code, and that of the tool where the tool failed.
-            Err(error) => Err(Failure::from(error)),
-        }
     }
 }
