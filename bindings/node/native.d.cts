@@ -106,6 +106,10 @@ export declare class Port {
   constructor(ring: () => void)
   /** Everything that was said since the last look. */
   drain(): Drained
+  /** The bus of an errand; once. */
+  takePublisher(id: number): Publisher | null
+  /** Answers an errand: with a value as msgpack if it is sound, else with why it failed. Whether somebody still waited. */
+  answer(id: number, sound: boolean, answer: Uint8Array): boolean
   /** Connects, without an address to that of the environment; the answer is a bus. */
   connect(token: number, url: string | undefined | null, role: string | undefined | null, platforms: Array<string>, settings: BusSettings): void
   /** The bus that a request was answered with; once. */
@@ -263,6 +267,30 @@ export interface Drained {
   cancellations: Array<Cancellation>
   /** What consumers tell. */
   notices: Array<Told>
+  /** What is to be done. The bus of one that has one is fetched with `takePublisher`. */
+  errands: Array<Errand>
+  /** What is to end. */
+  ends: Array<End>
+}
+
+/** Something that is to end. */
+export interface End {
+  /** What it would be answered under. */
+  id: number
+  /** Why. */
+  reason: string
+}
+
+/** Something to be done on this thread. */
+export interface Errand {
+  /** What it is answered under. */
+  id: number
+  /** Which function is to do it. */
+  function: number
+  /** What that one is to do. */
+  what: string
+  /** Arguments as msgpack. */
+  arguments: Buffer
 }
 
 /** A kind of error. */

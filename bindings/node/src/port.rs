@@ -11,11 +11,11 @@ use napi_derive::napi;
 use stargazer_core as sg;
 use stargazer_core::Receipt;
 use stargazer_core::config::url_from_env;
-use stargazer_core::host::{Completions, Host};
+use stargazer_core::host::{Completions, Errands, Host, Order};
 use stargazer_core::transport;
 
 use crate::batch::{Deliveries, Gathered, Packed, Receipts, Refusal};
-use crate::bus::Bus;
+use crate::bus::{Bus, Publisher};
 use crate::consumer::Consumer;
 use crate::error::Failure;
 use crate::inspect::{Finding, PendingInfo, RawEntry, StreamInfo};
@@ -31,6 +31,8 @@ pub(crate) enum Said {
     Cancelled(u32, Vec<u32>),
     /// A consumer tells something, as msgpack; nothing: it has ended.
     Noticed(u32, Option<bytes::Bytes>),
+    /// Something for this thread to do, or to end.
+    Ordered(Order),
 }
 
 /// One result for each publish of a burst, or one error for all of them.
@@ -92,6 +94,28 @@ pub struct Told {
     pub notice: Option<Buffer>,
 }
 
+/// Something to be done on this thread.
+#[napi(object, object_from_js = false)]
+pub struct Errand {
+    /// What it is answered under.
+    pub id: f64,
+    /// Which function is to do it.
+    pub function: u32,
+    /// What that one is to do.
+    pub what: String,
+    /// Arguments as msgpack.
+    pub arguments: Buffer,
+}
+
+/// Something that is to end.
+#[napi(object, object_from_js = false)]
+pub struct End {
+    /// What it would be answered under.
+    pub id: f64,
+    /// Why.
+    pub reason: &'static str,
+}
+
 /// Everything that was said since the last look.
 #[napi(object, object_from_js = false)]
 pub struct Drained {
@@ -105,6 +129,10 @@ pub struct Drained {
     pub cancellations: Vec<Cancellation>,
     /// What consumers tell.
     pub notices: Vec<Told>,
+    /// What is to be done. The bus of one that has one is fetched with `takePublisher`.
+    pub errands: Vec<Errand>,
+    /// What is to end.
+    pub ends: Vec<End>,
 }
 
 /// One JavaScript thread's connection to the I/O thread.
@@ -113,6 +141,10 @@ pub struct Port {
     queue: Queue,
     buses: Mutex<HashMap<u32, sg::Bus>>,
     consumers: Mutex<HashMap<u32, Consumer>>,
+    /// What the core has done on this thread.
+    errands: Errands,
+    /// The buses of errands, until they are fetched or answered.
+    publishers: Mutex<HashMap<u64, sg::Publisher>>,
 }
 
 #[napi]
@@ -125,7 +157,11 @@ impl Port {
             // Refused only when this JavaScript thread is gone, and then nobody waits.
             bell.call((), ThreadsafeFunctionCallMode::NonBlocking);
         });
-        Ok(Self { queue: Arc::new(queue), buses: Mutex::default(), consumers: Mutex::default() })
+        let queue = Arc::new(queue);
+        let orders = queue.clone();
+        let errands = Errands::new(move |order| orders.push(Said::Ordered(order)));
+        let (buses, consumers, publishers) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { queue, buses, consumers, errands, publishers })
     }
 
     /// Everything that was said since the last look.
@@ -133,6 +169,7 @@ impl Port {
     pub fn drain(&self) -> Drained {
         let mut gathered = Gathered::default();
         let (mut replies, mut cancellations, mut notices) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut errands, mut ends) = (Vec::new(), Vec::new());
         for said in self.queue.drain() {
             match said {
                 Said::Published(first, count, published) => {
@@ -146,10 +183,45 @@ impl Port {
                 Said::Noticed(consumer, notice) => {
                     notices.push(Told { consumer, notice: notice.map(|notice| notice.to_vec().into()) });
                 }
+                Said::Ordered(Order::Do(errand)) => errands.push(self.errand(errand)),
+                Said::Ordered(Order::End { id, reason }) => {
+                    ends.push(End { id: number(id), reason: reason.as_str() });
+                }
             }
         }
         let refusals = std::mem::take(&mut gathered.refusals);
-        Drained { receipts: gathered.receipts(), refusals, replies, cancellations, notices }
+        Drained { receipts: gathered.receipts(), refusals, replies, cancellations, notices, errands, ends }
+    }
+
+    fn errand(&self, errand: sg::host::Errand) -> Errand {
+        if let Some(bus) = errand.bus {
+            lock(&self.publishers).insert(errand.id, bus);
+        }
+        Errand {
+            id: number(errand.id),
+            function: errand.function,
+            what: errand.what.to_string(),
+            arguments: errand.arguments.to_vec().into(),
+        }
+    }
+
+    /// The bus of an errand; once.
+    #[napi]
+    pub fn take_publisher(&self, id: f64) -> Option<Publisher> {
+        lock(&self.publishers).remove(&of_number(id)).map(|bus| Publisher::new(bus, self.queue.clone()))
+    }
+
+    /// Answers an errand: with a value as msgpack if it is sound, else with why it failed. Whether somebody still waited.
+    #[napi]
+    pub fn answer(&self, id: f64, sound: bool, answer: &[u8]) -> bool {
+        lock(&self.publishers).remove(&of_number(id));
+        self.errands.answer(of_number(id), sound, bytes::Bytes::copy_from_slice(answer))
+    }
+
+    /// What the core has done on this thread.
+    #[allow(dead_code)] // until something is served from Node
+    pub(crate) fn errands(&self) -> Errands {
+        self.errands.clone()
     }
 
     fn reply(&self, token: u32, answer: sg::Result<Answer>) -> Reply {
@@ -200,6 +272,24 @@ impl Port {
     pub fn take_consumer(&self, token: u32) -> Option<Consumer> {
         lock(&self.consumers).remove(&token)
     }
+}
+
+impl Drop for Port {
+    /// Its thread has gone, or the last that knew of it.
+    fn drop(&mut self) {
+        self.errands.close();
+    }
+}
+
+/// Numbers of errands begin at 1 and stay far below what a float holds exactly.
+#[allow(clippy::cast_precision_loss)]
+fn number(id: u64) -> f64 {
+    id as f64
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn of_number(id: f64) -> u64 {
+    id as u64
 }
 
 /// Does something on the I/O thread and answers under the number.

@@ -177,3 +177,29 @@ export function unstored(error: unknown): unknown {
   const kind = BY_CODE.get(error.code) ?? InternalError;
   return new kind(error.message, { context: { ...error.context, stored: 'no' }, cause: error.cause });
 }
+
+/**
+ * What core is told of something that was thrown: an error of ours by its kind, any other by the name of its class.
+ * @internal
+ */
+export function told(thrown: unknown): Record<string, unknown> {
+  try {
+    if (thrown instanceof StargazerError) {
+      const { code: kind, message, context } = thrown;
+      const code = context.remote_code ?? kind;
+      return { kind, code: wellFormed(code), message: wellFormed(message), context: texts(context) };
+    }
+    if (thrown instanceof Error) return { code: wellFormed(thrown.name), message: wellFormed(thrown.message) };
+    return { code: 'Error', message: wellFormed(thrown) };
+  } catch {
+    return { code: 'Error', message: 'something was thrown whose text cannot be read' };
+  }
+}
+
+function texts(context: ErrorContext): Record<string, string> {
+  return Object.fromEntries(Object.entries(context).map(([name, value]) => [wellFormed(name), wellFormed(value)]));
+}
+
+function wellFormed(value: unknown): string {
+  return String(value).toWellFormed();
+}

@@ -5,7 +5,7 @@
  * somebody waits for something, a timer does, so a process ends by itself exactly when nothing is pending.
  */
 
-import { Port, type Reply } from '../native.cjs';
+import { type End, type Errand, Port, type Reply } from '../native.cjs';
 import { errorOf, type StargazerError } from './errors.js';
 import { spelled } from './settings.js';
 
@@ -43,6 +43,7 @@ const FAR_OFF = 2 ** 31 - 1;
 const waiting = new Map<number, Waiting>();
 const cancelled = new Map<number, (deliveries: readonly number[]) => void>();
 const noticed = new Map<number, (words: Buffer | undefined) => void>();
+let ordered: (errands: readonly Errand[], ends: readonly End[]) => void = () => {};
 
 let awake: NodeJS.Timeout | undefined;
 let holds = 0;
@@ -96,8 +97,13 @@ export function onNotices(consumer: number, listener: (words: Buffer | undefined
   noticed.set(consumer, listener);
 }
 
+/** Has what the core orders told: what is to be done on this thread, and what is to end. */
+export function onOrders(listener: typeof ordered): void {
+  ordered = listener;
+}
+
 function drain(): void {
-  const { receipts, refusals, replies, cancellations, notices } = port.drain();
+  const { receipts, refusals, replies, cancellations, notices, errands, ends } = port.drain();
   if (receipts !== undefined) {
     const ids = receipts.ids.split(',');
     const { marks, places } = receipts;
@@ -124,6 +130,7 @@ function drain(): void {
     noticed.get(consumer)?.(notice);
     if (notice === undefined) noticed.delete(consumer);
   }
+  if (errands.length > 0 || ends.length > 0) ordered(errands, ends);
 }
 
 function taken(token: number): Waiting {

@@ -14,12 +14,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt;
 use futures_util::future::join_all;
 use pyo3::prelude::*;
-use sg::host::{Completions, Host};
+use pyo3::types::PyDict;
+use sg::host::{Completions, Errands, Host, Order};
 use stargazer_core as sg;
 
+use crate::codec;
 use crate::error::{plain, raise};
 use crate::fork::Owned;
 use crate::log;
+use crate::publisher::Publisher;
 use crate::receipt::Receipt;
 
 /// Publishes that leave together at the latest.
@@ -40,6 +43,15 @@ type Row = (Py<PyAny>, Option<Py<PyAny>>, Option<Py<PyAny>>);
 /// A line for the log, with its level.
 type Line = (u8, String);
 
+/// Something for this loop to do: its number, the function's, what, arguments, and a publisher where it has one.
+type Job = (u64, u32, String, Py<PyAny>, Option<Publisher>);
+
+/// The number of something that is to end, and why.
+type End = (u64, &'static str);
+
+/// Everything that has come back.
+type Drained = (Vec<Row>, Vec<Line>, Vec<Job>, Vec<End>);
+
 /// A result on its way back.
 pub(crate) enum Done {
     /// A line of the core's log, with its level in Python's numbers.
@@ -48,6 +60,8 @@ pub(crate) enum Done {
     Published(Vec<(Token, sg::Result<sg::Receipt>)>),
     /// What became of a call.
     Called(Token, Convert),
+    /// Something for the loop to do, or to end.
+    Ordered(Order),
 }
 
 /// A publish on its way out.
@@ -64,6 +78,8 @@ pub(crate) struct Bridge(Owned<Inner>);
 struct Inner {
     host: &'static Host,
     queue: Arc<Completions<Done>>,
+    /// What the core has done on this loop.
+    errands: Errands,
     /// Readable when the loop should drain.
     bell: UnixStream,
     /// Never locked across a call into Python.
@@ -92,7 +108,9 @@ impl Bridge {
         // An error of the ring means that the loop has gone, and with it everybody who waits.
         let queue = Arc::new(Completions::new(move || drop((&ringer).write(&[1]))));
         log::listen(Arc::downgrade(&queue));
-        Ok(Self(Owned::new(host, Inner { host, queue, bell, state: Mutex::default() })))
+        let orders = queue.clone();
+        let errands = Errands::new(move |order| orders.push(Done::Ordered(order)));
+        Ok(Self(Owned::new(host, Inner { host, queue, errands, bell, state: Mutex::default() })))
     }
 
     /// The file that is readable when there is something to drain.
@@ -100,12 +118,13 @@ impl Bridge {
         Ok(self.0.get()?.bell.as_raw_fd())
     }
 
-    /// What has come back: futures with their values or errors; and lines for the log with their levels.
-    fn drain(&self, py: Python<'_>) -> PyResult<(Vec<Row>, Vec<Line>)> {
+    /// What has come back: futures with their values or errors; lines for the log with their levels; what is to be done, and
+    /// what is to end.
+    fn drain(&self, py: Python<'_>) -> PyResult<Drained> {
         let inner = self.0.get()?;
         // Nothing there: the ring was taken by an earlier call.
         let _ = (&inner.bell).read(&mut [0; 16]);
-        let (mut finished, mut lines) = (Vec::new(), Vec::new());
+        let (mut finished, mut lines, mut jobs, mut ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut finish = |token: Token, (value, error): Finished| {
             let mut state = inner.state();
             state.free.push(token);
@@ -115,6 +134,12 @@ impl Bridge {
             match done {
                 Done::Logged(level, line) => lines.push((level, line)),
                 Done::Called(token, convert) => finish(token, convert(py)?),
+                Done::Ordered(Order::End { id, reason }) => ends.push((id, reason.as_str())),
+                Done::Ordered(Order::Do(errand)) => {
+                    let arguments = codec::decode(py, &errand.arguments)?.unbind();
+                    let publisher = errand.bus.map(|bus| Publisher::new(self.0.host(), bus));
+                    jobs.push((errand.id, errand.function, errand.what.to_string(), arguments, publisher));
+                }
                 Done::Published(results) => {
                     inner.state().under_way -= results.len();
                     for (token, result) in results {
@@ -126,7 +151,19 @@ impl Bridge {
                 }
             }
         }
-        Ok((finished, lines))
+        Ok((finished, lines, jobs, ends))
+    }
+
+    /// The answer of something that was to be done; whether somebody still waited for it. `InvalidError` for what cannot cross.
+    fn answer(&self, number: u64, answer: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let answer = codec::encode(answer, &Errands::limits()).map_err(raise)?;
+        Ok(self.0.get()?.errands.answer(number, true, answer))
+    }
+
+    /// Why something could not be done, as a map of names that the core knows; whether somebody still waited for it.
+    fn fail(&self, number: u64, told: &Bound<'_, PyDict>) -> PyResult<bool> {
+        let told = codec::encode(told, &Errands::limits()).map_err(raise)?;
+        Ok(self.0.get()?.errands.answer(number, false, told))
     }
 
     /// Sends the publishes that wait for the end of the tick.
@@ -140,6 +177,12 @@ impl Bridge {
 }
 
 impl Bridge {
+    /// What the core has done on this loop.
+    #[allow(dead_code)] // until something is served from Python
+    pub(crate) fn errands(&self) -> PyResult<Errands> {
+        Ok(self.0.get()?.errands.clone())
+    }
+
     /// Runs a future on the I/O thread; what it gives is converted on this one.
     pub(crate) fn call<T, F, C>(&self, future: Py<PyAny>, work: F, convert: C) -> PyResult<()>
     where
@@ -210,9 +253,10 @@ impl Inner {
 }
 
 impl Drop for Inner {
-    /// A loop that ends before its tick does has published all the same.
+    /// A loop that ends before its tick does has published all the same. What it was to do, it does not do any more.
     fn drop(&mut self) {
         self.flush(self.state());
+        self.errands.close();
     }
 }
 

@@ -2,9 +2,13 @@
 //! thread in bursts. Used by bindings only; core's own calls never make a runtime.
 //!
 //! No object of the host language ever reaches the I/O thread, and the I/O thread calls no host code except the
-//! doorbell of a [`Completions`] queue, which must neither block nor touch the host's interpreter.
+//! doorbell of a [`Completions`] queue, which must neither block nor touch the host's interpreter. What only the host can do
+//! (a tool, an adapter that is written in its language) is an errand, see [`Errands`].
 
+mod calls;
 mod completions;
+mod errands;
+mod failed;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -12,7 +16,10 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Handle};
 
+pub use calls::{Ends, HostAuthority, HostHandler, end_with};
 pub use completions::Completions;
+pub use errands::{Errand, Errands, Order, UnderWay};
+pub use failed::Failed;
 
 use crate::error::{Error, ErrorKind, Result};
 

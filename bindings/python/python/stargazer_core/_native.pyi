@@ -49,8 +49,15 @@ class Bridge:
     ) -> tuple[
         list[tuple[Future[Any], Any, BaseException | tuple[str, str, dict[str, str]] | None]],
         list[tuple[int, str]],
+        list[tuple[int, int, str, Any, Publisher | None]],
+        list[tuple[int, str]],
     ]:
-        """What has come back: futures with their values or errors; and lines for the log with their levels."""
+        """What has come back: futures with their values or errors; lines for the log with their levels; what is to be
+        done, and what is to end."""
+    def answer(self, number: int, answer: Any) -> bool:
+        """The answer of something that was to be done; whether somebody still waited for it."""
+    def fail(self, number: int, told: dict[str, Any]) -> bool:
+        """Why something could not be done; whether somebody still waited for it."""
     def flush(self) -> None:
         """Sends the publishes that wait for the end of the tick."""
 

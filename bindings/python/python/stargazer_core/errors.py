@@ -10,7 +10,7 @@ A class tells what to do; the text is for people and may change. Every exception
 
 import builtins
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
 __all__ = [
     "BY_CODE",
@@ -207,6 +207,24 @@ class NoWorkerError(StargazerError):
 def exception(code: str, message: str, context: Mapping[str, str]) -> StargazerError:
     """The exception for what the core told."""
     return BY_CODE[code](message, context)
+
+
+def told(error: BaseException) -> dict[str, Any]:
+    """What the core is told of an exception: one of ours by its kind, any other by the name of its class."""
+    text = str(error.args[0]) if isinstance(error, StargazerError) and error.args else _text(error)
+    row: dict[str, Any] = {"code": type(error).__name__, "message": text.encode(errors="replace").decode()}
+    if isinstance(error, StargazerError):
+        row["kind"] = error.code
+        row["code"] = error.context.get("remote_code", error.code)
+        row["context"] = {str(name): str(value) for name, value in error.context.items()}
+    return row
+
+
+def _text(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "its text cannot be read"
 
 
 #: The class of every code.

@@ -18,9 +18,10 @@ from typing import Concatenate, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 from stargazer_core import _native
+from stargazer_core.errands import Errands
 from stargazer_core.errors import exception
 
-__all__ = ["ask", "publish"]
+__all__ = ["ask", "errands", "publish"]
 
 _log = logging.getLogger("stargazer_core")
 
@@ -50,13 +51,19 @@ def publish(
     return future
 
 
+def errands() -> Errands:
+    """What the core has done on the running loop."""
+    return _bridge(asyncio.get_running_loop()).errands
+
+
 class _Bridge:
     """The loop's end of the queue."""
 
-    __slots__ = ("__weakref__", "_drained", "native")
+    __slots__ = ("__weakref__", "_drained", "errands", "native")
 
     def __init__(self, loop: AbstractEventLoop) -> None:
         self.native = _native.Bridge()
+        self.errands = Errands(self.native)
         self._drained: threading.Event | None = None
         try:
             loop.add_reader(self.native.fileno(), self.drain)
@@ -66,7 +73,7 @@ class _Bridge:
             threading.Thread(target=_watch, args=watch, name="stargazer-bell", daemon=True).start()
 
     def drain(self) -> None:
-        finished, lines = self.native.drain()
+        finished, lines, jobs, ends = self.native.drain()
         for level, line in lines:
             _log.log(level, "%s", line)
         for future, value, error in finished:
@@ -77,6 +84,10 @@ class _Bridge:
                 future.set_result(value)
             else:
                 future.set_exception(error if isinstance(error, BaseException) else exception(*error))
+        for job in jobs:
+            self.errands.begin(*job)
+        for number, reason in ends:
+            self.errands.end(number, reason)
         if self._drained is not None:
             self._drained.set()
 

@@ -1,0 +1,98 @@
+/**
+ * Errands: what the core has done on this thread, because only JavaScript can do it.
+ *
+ * A function is enlisted under a number, which is given to the core. What it resolves to goes back, and so does, by class
+ * and text, what it throws. An errand that is to end has its signal aborted, once; what it answers then is heard by nobody.
+ * With the thread, its errands end, and the core is told.
+ */
+
+import type { End, Errand as Order } from '../native.cjs';
+import { decode } from './codec/decode.js';
+import { Encoder } from './codec/encode.js';
+import { CancelledError, told } from './errors.js';
+import { onOrders, port } from './link.js';
+
+/** Why something is to end. */
+export type EndReason = 'caller' | 'deadline' | 'timeout' | 'abandoned';
+
+/** Something to be done. */
+export interface Errand {
+  /** What it is known by. */
+  readonly id: number;
+  /** What the function is to do, where it can do several things: a method's name. */
+  readonly what: string;
+  /** Arguments by name. */
+  readonly arguments: Readonly<Record<string, unknown>>;
+  /** Aborted when it is to end. */
+  readonly signal: AbortSignal;
+}
+
+/** What runs errands. What it resolves to must be something that a body may hold. */
+export type ErrandRunner = (errand: Errand) => unknown;
+
+const runners = new Map<number, ErrandRunner>();
+const running = new Map<number, AbortController>();
+let last = 0;
+
+onOrders((errands, ends) => {
+  for (const errand of errands) void run(errand);
+  for (const { id, reason } of ends as readonly (End & { reason: EndReason })[]) {
+    running.get(id)?.abort(new CancelledError(`it is to end: ${REASONS[reason]}`, { context: { reason } }));
+  }
+});
+
+const REASONS: Readonly<Record<EndReason, string>> = {
+  caller: 'the caller cancelled it',
+  deadline: 'its deadline has passed',
+  timeout: 'it ran longer than it may',
+  abandoned: 'what runs it closes, or somebody else runs it',
+};
+
+/** Lets a function run errands; the number is what the core is to know it by. */
+export function enlistRunner(runner: ErrandRunner): number {
+  last = (last + 1) >>> 0;
+  runners.set(last, runner);
+  return last;
+}
+
+/** Takes a function's number back. What it runs goes on. */
+export function dismissRunner(number: number): void {
+  runners.delete(number);
+}
+
+async function run(order: Order): Promise<void> {
+  const { id, what } = order;
+  const runner = runners.get(order.function);
+  if (runner === undefined) {
+    fail(id, { kind: 'closed', code: 'closed', message: `what was to do ${what} has been closed` });
+    return;
+  }
+  const ending = new AbortController();
+  running.set(id, ending);
+  try {
+    const given = decode(order.arguments) as Record<string, unknown>;
+    const answer = await runner({ id, what, arguments: given, signal: ending.signal });
+    finish(id, answer);
+  } catch (error) {
+    fail(id, told(error));
+  } finally {
+    running.delete(id);
+  }
+}
+
+function finish(id: number, answer: unknown): void {
+  const encoder = new Encoder();
+  try {
+    encoder.write(answer);
+  } catch (error) {
+    fail(id, { ...told(error), code: 'bad_answer' });
+    return;
+  }
+  port.answer(id, true, encoder.written());
+}
+
+function fail(id: number, why: Readonly<Record<string, unknown>>): void {
+  const encoder = new Encoder();
+  encoder.write(why);
+  port.answer(id, false, encoder.written());
+}
