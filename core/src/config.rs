@@ -15,6 +15,7 @@ use crate::topology::Topology;
 /// Settings of one bus.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
+#[allow(clippy::struct_excessive_bools)] // choices, not states
 pub struct BusConfig {
     /// Names of streams and groups.
     pub topology: Topology,
@@ -42,6 +43,13 @@ pub struct BusConfig {
     pub strict_cap: bool,
     /// Keep big bodies inside their entries, for fleets with readers of the original.
     pub inline_bodies: bool,
+    /// Publish what is given for an envelope as it is, for programs of the original's: its shape is not checked and
+    /// nothing is filled in. Encoded bodies only; a typed envelope is always whole.
+    pub unchecked_envelopes: bool,
+    /// Certificates (PEM) that an encrypted server is checked against, in place of the system's.
+    pub root_certificates: Option<Vec<u8>>,
+    /// What this client shows to an encrypted server.
+    pub client_certificate: Option<ClientCertificate>,
     /// Limits of a body, checked before it is decoded.
     pub max_body_bytes: usize,
     /// Deepest nesting of a body.
@@ -50,6 +58,21 @@ pub struct BusConfig {
     pub tools_service_mode: ToolsMode,
     /// Tools that a worker runs itself in any case, by name.
     pub tools_force_in_process: Vec<String>,
+}
+
+/// A certificate of this client and its key, both PEM. The key is never shown.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientCertificate {
+    /// The certificate.
+    pub certificate: Vec<u8>,
+    /// Its key.
+    pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for ClientCertificate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ClientCertificate").field("certificate", &self.certificate.len()).finish_non_exhaustive()
+    }
 }
 
 /// From this many dead letters on a stream of them is worth a warning: they are kept until somebody acts.
@@ -74,6 +97,9 @@ impl Default for BusConfig {
             calls: CallConfig::default(),
             strict_cap: false,
             inline_bodies: false,
+            unchecked_envelopes: false,
+            root_certificates: None,
+            client_certificate: None,
             max_body_bytes: 16 * 1024 * 1024,
             max_body_depth: 64,
             tools_service_mode: ToolsMode::InProcess,

@@ -46,7 +46,7 @@ pub struct Topology {
     pub tools_catalog_channel: String,
     /// Dead letters of every group.
     pub dead_letter_stream: String,
-    /// Streams of the generic `publish`/`consume`: this, a colon, the name given.
+    /// Streams of the generic `publish`/`consume`: this, a colon, the name given; empty: the name as it is.
     pub stream_prefix: String,
 }
 
@@ -103,7 +103,8 @@ impl Topology {
     /// The stream behind a name given to the generic calls. A name with a colon is taken as it is, so that every
     /// stream of the server can be reached.
     pub fn named_stream(&self, name: &str) -> Name {
-        if name.contains(':') { name.into() } else { format!("{}:{name}", self.stream_prefix).into() }
+        let as_it_is = name.contains(':') || self.stream_prefix.is_empty();
+        if as_it_is { name.into() } else { format!("{}:{name}", self.stream_prefix).into() }
     }
 }
 
@@ -144,6 +145,11 @@ pub fn event_stream() -> Name {
     "maf:events".into()
 }
 
+/// The group in which the original's consumer of several platforms reads their outbound streams.
+pub fn shared_gateway_group() -> Name {
+    "stargazer_gateways".into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -156,6 +162,8 @@ mod tests {
         assert_eq!(&*t.tools_reply_stream("worker-ab12cd34"), "sg:tools:reply:worker-ab12cd34");
         assert_eq!(&*t.named_stream("orders"), "sg:stream:orders");
         assert_eq!(&*t.named_stream("my:own"), "my:own");
+        let plain = Topology { stream_prefix: String::new(), ..Topology::default() };
+        assert_eq!(&*plain.named_stream("orders"), "orders");
         assert_eq!(&*channel_lock("web:c1"), "sg:lock:channel:web:c1");
     }
 

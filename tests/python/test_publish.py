@@ -136,3 +136,41 @@ async def test_ensuring_twice_is_fine(bus: sg.Bus) -> None:
         await bus.ensure_streams("gateway")
     with pytest.raises(sg.InvalidError):
         await bus.ensure_streams("nonsense")  # type: ignore[arg-type]
+
+
+async def test_unchecked_envelopes_go_out_as_they_are_with_what_can_be_told_of_them(
+    url: str, names: dict[str, Any]
+) -> None:
+    async with sg.connect(url, unchecked_envelopes=True, **names) as bus:
+        sent: list[tuple[Any, dict[str, Any], bytes]] = [
+            (bus.publish_inbound, {"channel_key": "web:c1", "is_addressed": False, "trace_id": "t"}, b"web:c1"),
+            (bus.publish_inbound, {"hello": 1}, b""),
+            (lambda body: bus.publish_outbound("web", body), {"channel_key": "x", "channel_id": "c1"}, b"c1"),
+            (bus.publish_tools_request, {"channel_id": "c1"}, b""),
+            (lambda body: bus.publish_tools_reply("r:1", body), {"output": b"x"}, b""),
+        ]
+        for publish, body, lane in sent:
+            receipt = await publish(body)
+            entry = (await bus.entries(receipt.stream))[-1]
+            assert (entry.data, entry.fields["key"]) == (body, lane)
+            assert entry.fields.get("ua") == (b"1" if "is_addressed" in body else None)
+            assert entry.fields["trace_id"] == body.get("trace_id", "").encode()
+        with pytest.raises(sg.InvalidError):
+            await bus.publish_inbound({"no": object()})
+
+
+async def test_the_names_of_a_bus_are_told(bus: sg.Bus, names: dict[str, Any]) -> None:
+    known = bus.topology
+    assert (known.inbound_stream, known.worker_group) == (names["inbound_stream"], names["worker_group"])
+    assert (known.tools_stream, known.tools_group) == (names["tools_stream"], names["tools_group"])
+    assert known.dead_letter_stream == names["dead_letter_stream"]
+    assert known.outbound_stream("a b") == names["outbound_stream_prefix"] + ":a%20b"
+    assert known.gateway_group("web") == names["gateway_group_prefix"] + ":web"
+    assert known.tools_reply_stream("w1") == names["tools_reply_prefix"] + ":w1"
+    assert known == bus.topology
+
+
+async def test_with_an_empty_prefix_a_stream_has_the_name_it_is_given(url: str, names: dict[str, Any]) -> None:
+    async with sg.connect(url, **{**names, "stream_prefix": ""}) as bus:
+        name = names["inbound_stream"].replace(":", "-")
+        assert (await bus.publish(name, 1)).stream == name

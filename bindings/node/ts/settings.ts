@@ -71,7 +71,7 @@ export interface BusSettings {
   toolsReplyPrefix?: string;
   /** Stream of the dead letters. */
   deadLetterStream?: string;
-  /** Streams of `publish` and `consume`: this, a colon, the name. */
+  /** Streams of `publish` and `consume`: this, a colon, the name; empty: the name as it is. */
   streamPrefix?: string;
 }
 

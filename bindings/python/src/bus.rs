@@ -13,6 +13,7 @@ use crate::error::raise;
 use crate::events::{EventBus, EventReader};
 use crate::fork::Owned;
 use crate::publisher::Publisher;
+use crate::topology::Topology;
 use crate::{codec, info, settings};
 
 /// A connected bus.
@@ -77,6 +78,12 @@ impl Bus {
     #[getter]
     fn url(&self) -> PyResult<String> {
         Ok(self.bus.get()?.url().to_owned())
+    }
+
+    /// Names of its streams and groups.
+    #[getter]
+    fn topology(&self) -> PyResult<Topology> {
+        Ok(Topology(self.bus.get()?.topology().clone()))
     }
 
     fn ensure_streams(&self, bridge: &Bridge, future: Py<PyAny>, role: Text, platforms: Vec<Text>) -> PyResult<()> {

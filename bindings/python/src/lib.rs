@@ -22,6 +22,7 @@ mod publisher;
 mod receipt;
 mod settings;
 mod source;
+mod topology;
 
 use pyo3::pymodule;
 
@@ -53,6 +54,8 @@ mod _native {
     use super::publisher::Publisher;
     #[pymodule_export]
     use super::receipt::Receipt;
+    #[pymodule_export]
+    use super::topology::{Topology, event_stream, shared_gateway_group, url_from_env};
 
     /// Takes down what the core logs, from the import on.
     #[pymodule_init]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use sg::config::{BusConfig, ConsumerConfig, OnLeaseLost};
+use sg::config::{BusConfig, ClientCertificate, ConsumerConfig, OnLeaseLost};
 use stargazer_core as sg;
 
 use crate::error::raise;
@@ -29,6 +29,12 @@ pub(crate) fn bus(settings: &Bound<'_, PyDict>) -> PyResult<BusConfig> {
             "max_len" => max_len = setting.natural()?,
             "strict_cap" => config.strict_cap = setting.get("bool")?,
             "inline_bodies" => config.inline_bodies = setting.get("bool")?,
+            "unchecked_envelopes" => config.unchecked_envelopes = setting.get("bool")?,
+            "root_certificates" => config.root_certificates = Some(setting.get::<Vec<u8>>("bytes (PEM)")?),
+            "client_certificate" => {
+                let (certificate, key) = setting.get("a pair of bytes (PEM): certificate and key")?;
+                config.client_certificate = Some(ClientCertificate { certificate, key });
+            }
             "max_body_bytes" => config.max_body_bytes = setting.natural()?,
             "max_body_depth" => config.max_body_depth = setting.natural()?,
             "inbound_stream" => names.inbound_stream = setting.get("text")?,

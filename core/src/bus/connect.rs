@@ -89,8 +89,10 @@ async fn open(url: &str, config: &BusConfig, clock: Arc<dyn Clock>) -> Result<(A
     if !schemes.iter().any(|scheme| url.starts_with(scheme)) {
         return Err(unknown_scheme(url));
     }
-    let options =
+    let mut options =
         ConnectOptions::default().with_wait(config.connect_timeout).with_response_timeout(config.response_timeout);
+    options.root_certificates.clone_from(&config.root_certificates);
+    options.client_certificate.clone_from(&config.client_certificate);
     let transport = RedisTransport::connect(url, options, clock).await?;
     examine(&transport, config.strict_server).await?;
     let shown = format!("{}//{}", url.split("//").next().unwrap_or_default(), transport.server());

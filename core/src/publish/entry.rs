@@ -80,7 +80,9 @@ impl Publisher {
                 if platform.is_empty() {
                     return Err(Error::invalid("a platform must be named").with_context("field", "platform"));
                 }
-                data = self.with_platform(data, platform)?;
+                if !config.unchecked_envelopes {
+                    data = self.with_platform(data, platform)?;
+                }
                 (topology.outbound_stream(platform), Kind::Outbound, config.retention)
             }
             Target::ToolsRequest => (topology.tools_stream.as_str().into(), Kind::ToolRequest, config.retention),
@@ -95,6 +97,7 @@ impl Publisher {
         };
         let head = match known {
             Some(head) => head,
+            None if config.unchecked_envelopes => Kind::Plain.inspect(&data, &self.limits())?,
             None => kind.inspect(&data, &self.limits())?,
         };
         let mut entry = EntryFields::of_bytes(data.clone(), kind, &head, self.clock().wall_ms());

@@ -4,10 +4,11 @@ use std::fmt;
 use std::time::Duration;
 
 use ::redis::aio::{AsyncPushSender, MultiplexedConnection};
-use ::redis::{AsyncConnectionConfig, Client, ConnectionInfo, TlsCertificates};
+use ::redis::{AsyncConnectionConfig, Client, ClientTlsConfig, ConnectionInfo, TlsCertificates};
 
 use super::address::Address;
 use super::error::by_client;
+use crate::config::ClientCertificate;
 use crate::error::{Error, Result};
 
 /// Settings of a connection to a server.
@@ -24,6 +25,8 @@ pub struct ConnectOptions {
     pub max_backoff: Duration,
     /// Certificates (PEM) that a `rediss://` server is checked against, in place of the system's.
     pub root_certificates: Option<Vec<u8>>,
+    /// What this client shows to a `rediss://` server.
+    pub client_certificate: Option<ClientCertificate>,
 }
 
 impl Default for ConnectOptions {
@@ -34,6 +37,7 @@ impl Default for ConnectOptions {
             connect_timeout: Duration::from_secs(2),
             max_backoff: Duration::from_millis(500),
             root_certificates: None,
+            client_certificate: None,
         }
     }
 }
@@ -46,6 +50,7 @@ impl fmt::Debug for ConnectOptions {
             .field("connect_timeout", &self.connect_timeout)
             .field("max_backoff", &self.max_backoff)
             .field("root_certificates", &self.root_certificates.as_ref().map(Vec::len))
+            .field("client_certificate", &self.client_certificate)
             .finish()
     }
 }
@@ -79,6 +84,21 @@ impl ConnectOptions {
     pub fn with_root_certificates(mut self, pem: Vec<u8>) -> Self {
         self.root_certificates = Some(pem);
         self
+    }
+
+    /// Sets what this client shows to a `rediss://` server.
+    pub fn with_client_certificate(mut self, certificate: ClientCertificate) -> Self {
+        self.client_certificate = Some(certificate);
+        self
+    }
+
+    /// The certificates of an encrypted connection, where the system's do not do.
+    fn tls(&self) -> Option<TlsCertificates> {
+        let client_tls = self.client_certificate.clone().map(|ClientCertificate { certificate, key }| {
+            ClientTlsConfig { client_cert: certificate, client_key: key }
+        });
+        let some = client_tls.is_some() || self.root_certificates.is_some();
+        some.then(|| TlsCertificates { client_tls, root_cert: self.root_certificates.clone() })
     }
 
     fn validate(&self) -> Result<()> {
@@ -126,11 +146,9 @@ impl Target {
         hear: impl AsyncPushSender,
     ) -> Result<MultiplexedConnection> {
         let place = to.addr().to_string();
-        let client = match &self.options.root_certificates {
-            Some(pem) if self.address.is_encrypted() => {
-                Client::build_with_tls(to, TlsCertificates { client_tls: None, root_cert: Some(pem.clone()) })
-            }
-            _ => Client::open(to),
+        let client = match self.options.tls().filter(|_| self.address.is_encrypted()) {
+            Some(certificates) => Client::build_with_tls(to, certificates),
+            None => Client::open(to),
         };
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.options.connect_timeout))

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use tokio::sync::{Notify, watch};
 
 use super::link::Link;
-use super::supervisor::Opened;
+use super::supervisor::{How, Opened};
 use crate::error::{Error, Result};
 use crate::topology::Name;
 use crate::transport::{Ear, Heard, Subscription};
@@ -219,7 +219,7 @@ impl Shared {
             Ok::<(), Error>(())
         };
         let timeout = Some(self.link.target().options.response_timeout);
-        let opened = self.link.supervisor.open((false, false), timeout, hear, &Pipeline::new()).await?;
+        let opened = self.link.supervisor.open(How::default(), timeout, hear, &Pipeline::new()).await?;
         Ok(line.opened.insert(opened).connection.clone())
     }
 

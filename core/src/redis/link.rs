@@ -18,7 +18,7 @@ use super::connect::Target;
 use super::error::{by_client, by_text, is_misplaced, was_refused};
 use super::parse::{array, text};
 use super::script::{SCRIPTS, Script};
-use super::supervisor::Supervisor;
+use super::supervisor::{How, Supervisor};
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::policy::Durability;
@@ -287,7 +287,8 @@ impl Link {
             setup.add_command(load(script));
         }
         let timeout = Some(self.target().options.response_timeout);
-        let mut opened = self.supervisor.open((eager, true), timeout, hear, &setup).await?;
+        let how = How { eager, afresh: true, told: self.wait.is_zero() && self.connections() == 0 };
+        let mut opened = self.supervisor.open(how, timeout, hear, &setup).await?;
         let durability = durability(&mut opened.connection).await;
         Ok(Live { connection: opened.connection, primary: opened.primary, durability, ended })
     }

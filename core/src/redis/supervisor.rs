@@ -76,6 +76,17 @@ struct Streak {
     misplaced: Option<Duration>,
 }
 
+/// How a connection is to be opened.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct How {
+    /// Without the pause after a refused password.
+    pub(super) eager: bool,
+    /// The sentinels are asked again although a primary is known.
+    pub(super) afresh: bool,
+    /// Nobody tries again: a failure is told to the caller and is no news for the log.
+    pub(super) told: bool,
+}
+
 /// An open connection, and the primary it goes to.
 pub(super) struct Opened {
     pub(super) connection: MultiplexedConnection,
@@ -110,11 +121,10 @@ impl Supervisor {
         Ok(supervisor)
     }
 
-    /// Opens a connection and runs `setup` on it. `eager` does not keep to the pause after a refused password. `afresh`
-    /// asks the sentinels again although a primary is known.
+    /// Opens a connection and runs `setup` on it.
     pub(super) async fn open(
         self: &Arc<Self>,
-        (eager, afresh): (bool, bool),
+        How { eager, afresh, told }: How,
         response_timeout: Option<Duration>,
         hear: impl AsyncPushSender,
         setup: &Pipeline,
@@ -132,7 +142,7 @@ impl Supervisor {
         };
         let _slot = self.width.acquire().await;
         let afresh = afresh || failing.is_some();
-        self.ended(self.attempt(afresh, response_timeout, hear, setup).await)
+        self.ended(self.attempt(afresh, response_timeout, hear, setup).await, told)
     }
 
     /// Waits for the turn to connect in a failure streak; fails when an attempt of somebody else has failed meanwhile.
@@ -279,7 +289,7 @@ impl Supervisor {
     }
 
     /// Notes how an attempt ended.
-    fn ended(&self, attempt: Result<Opened>) -> Result<Opened> {
+    fn ended(&self, attempt: Result<Opened>, told: bool) -> Result<Opened> {
         let now = self.clock.now();
         let mut streak = self.streak();
         streak.attempts += 1;
@@ -299,7 +309,9 @@ impl Supervisor {
                 let placed = error.context().iter().any(|(key, _)| *key == "server");
                 let error = if placed { error } else { error.with_context("server", self.target.shown()) };
                 self.back_off(&mut streak, &error, now);
-                if std::mem::replace(&mut streak.failing, true) {
+                if told && !streak.failing {
+                    tracing::debug!(server = self.target.shown(), %error, "the one attempt to connect failed");
+                } else if std::mem::replace(&mut streak.failing, true) {
                     tracing::debug!(server = self.target.shown(), %error, "the server still fails");
                 } else {
                     tracing::warn!(server = self.target.shown(), %error, "the server fails; trying again");

@@ -17,7 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 use super::link::{Link, unwrapped};
 use super::parse;
 use super::store::explained;
-use super::supervisor::Opened;
+use super::supervisor::{How, Opened};
 use crate::error::{Error, ErrorKind, Result};
 use crate::topology::Name;
 use crate::transport::{Entry, EntryId, Kind, check};
@@ -217,7 +217,7 @@ impl Shared {
     async fn open(&self) -> Result<Line> {
         let deaf = |_: PushInfo| Ok::<(), Error>(());
         // No time limit of the client: the read ends by its own.
-        let opened = self.link.supervisor.open((false, false), None, deaf, &Pipeline::new()).await?;
+        let opened = self.link.supervisor.open(How::default(), None, deaf, &Pipeline::new()).await?;
         let mut asked = ::redis::cmd("CLIENT");
         asked.arg("ID");
         let number = match opened.connection.clone().send_packed_command(&asked).await {

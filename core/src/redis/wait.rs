@@ -16,7 +16,7 @@ use ::redis::{Pipeline, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::Notify;
 
 use super::link::{Link, unwrapped};
-use super::supervisor::Opened;
+use super::supervisor::{How, Opened};
 use crate::error::{Error, Result};
 use crate::topology::Name;
 use crate::transport::{EntryId, Group, Hint};
@@ -158,7 +158,7 @@ impl Waits {
                 Ok::<(), Error>(())
             };
             let timeout = Some(link.target().options.response_timeout);
-            let opened = link.supervisor.open((false, false), timeout, hear, &Pipeline::new()).await?;
+            let opened = link.supervisor.open(How::default(), timeout, hear, &Pipeline::new()).await?;
             subscriber.connection.insert(opened).connection.clone()
         };
         connection.subscribe(channel).await.map_err(|error| link.explain(&error))?;
@@ -184,7 +184,7 @@ impl Watch {
         } else {
             let deaf = |_: PushInfo| Ok::<(), Error>(());
             // No time limit of the client: the read ends by its own, and `overdue` looks after one that does not.
-            let opened = link.supervisor.open((false, false), None, deaf, &Pipeline::new()).await?;
+            let opened = link.supervisor.open(How::default(), None, deaf, &Pipeline::new()).await?;
             self.connection.insert(opened).connection.clone()
         };
         let mut cmd = ::redis::cmd("XREAD");

@@ -13,7 +13,7 @@ Berlin?
 """
 
 from stargazer_core import events
-from stargazer_core._native import Receipt, version
+from stargazer_core._native import Receipt, Topology, version
 from stargazer_core.bus import Bus, Connecting, Role, connect
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import (
@@ -117,6 +117,7 @@ __all__ = [
     "StreamInfo",
     "TimeoutError",
     "TooLargeError",
+    "Topology",
     "UnavailableError",
     "__version__",
     "buttons",

@@ -14,6 +14,7 @@ __all__ = [
     "Notices",
     "Publisher",
     "Receipt",
+    "Topology",
     "buttons",
     "channel_key",
     "connect",
@@ -21,6 +22,7 @@ __all__ = [
     "encode",
     "error_codes",
     "event_kinds",
+    "event_stream",
     "file",
     "file_bytes",
     "forked",
@@ -31,7 +33,9 @@ __all__ = [
     "presence",
     "reaction",
     "rpc",
+    "shared_gateway_group",
     "typing",
+    "url_from_env",
     "version",
 ]
 
@@ -70,6 +74,9 @@ class Bus:
         """Publishes to its streams."""
     @property
     def url(self) -> str: ...
+    @property
+    def topology(self) -> Topology:
+        """Names of its streams and groups."""
     def ensure_streams(self, bridge: Bridge, future: Future[None], role: str, platforms: list[str]) -> None: ...
     def stream_info(self, bridge: Bridge, future: Future[dict[str, Any]], stream: str) -> None: ...
     def pending(self, bridge: Bridge, future: Future[dict[str, Any]], stream: str, group: str) -> None: ...
@@ -143,6 +150,34 @@ class Receipt:
     @property
     def duplicate(self) -> bool:
         """Whether the message id had been published before; nothing was added then."""
+    def __eq__(self, value: object, /) -> bool: ...
+    def __ne__(self, value: object, /) -> bool: ...
+
+@final
+class Topology:
+    """The names of one bus."""
+
+    @property
+    def inbound_stream(self) -> str:
+        """Stream from the gateways to the workers."""
+    @property
+    def worker_group(self) -> str:
+        """Group of the workers."""
+    @property
+    def tools_stream(self) -> str:
+        """Stream of tool requests."""
+    @property
+    def tools_group(self) -> str:
+        """Group of the tool services."""
+    @property
+    def dead_letter_stream(self) -> str:
+        """Stream of the dead letters."""
+    def outbound_stream(self, platform: str) -> str:
+        """The stream to a platform's gateways."""
+    def gateway_group(self, platform: str) -> str:
+        """The group of a platform's gateways."""
+    def tools_reply_stream(self, worker: str) -> str:
+        """The stream of a worker's tool replies."""
     def __eq__(self, value: object, /) -> bool: ...
     def __ne__(self, value: object, /) -> bool: ...
 
@@ -253,5 +288,8 @@ def typing(channel: str) -> dict[str, Any]: ...
 def presence(status: str, emoji: str | None) -> dict[str, Any]: ...
 def rpc(method: str, params: dict[str, Any], reply_to: str, correlation_id: str) -> dict[str, Any]: ...
 def forked() -> None: ...
+def shared_gateway_group() -> str: ...
+def event_stream() -> str: ...
+def url_from_env() -> str | None: ...
 def version() -> str:
     """The version that all packages of stargazer share."""

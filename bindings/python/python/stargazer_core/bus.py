@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakSet
 
 from stargazer_core import _native
+from stargazer_core._native import Topology
 from stargazer_core.arguments import need_count, need_texts
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import DeadLetters
@@ -101,6 +102,11 @@ class Bus(Publisher):
     def url(self) -> str:
         """The address, without its password."""
         return self._native.url
+
+    @property
+    def topology(self) -> Topology:
+        """The names of its streams and groups, after settings and environment."""
+        return self._native.topology
 
     def consume_inbound(self, *, group: str | None = None, **settings: Unpack[ConsumerSettings]) -> Consumer[Inbound]:
         """A consumer of messages from platforms, in the workers' group."""

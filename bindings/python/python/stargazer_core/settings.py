@@ -38,6 +38,13 @@ class BusSettings(TypedDict, total=False):
     strict_cap: bool
     #: Keep big bodies inside their entries, for fleets with readers of the original.
     inline_bodies: bool
+    #: Publish what is given for an envelope as it is, for programs of the original's: its shape is not checked, and
+    #: nothing is filled in.
+    unchecked_envelopes: bool
+    #: Certificates (PEM) that an encrypted server is checked against, in place of the system's.
+    root_certificates: bytes
+    #: What this client shows to an encrypted server: its certificate and the key of that, both PEM.
+    client_certificate: tuple[bytes, bytes]
     #: Bytes a body may have. 16 MiB.
     max_body_bytes: int
     #: Lists and dicts inside each other. 64.
@@ -58,7 +65,7 @@ class BusSettings(TypedDict, total=False):
     tools_reply_prefix: str
     #: Stream of the dead letters.
     dead_letter_stream: str
-    #: Streams of ``publish`` and ``consume``: this, a colon, the name.
+    #: Streams of ``publish`` and ``consume``: this, a colon, the name; empty: the name as it is.
     stream_prefix: str
 
 
