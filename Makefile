@@ -4,7 +4,7 @@
 .POSIX:
 .NOTPARALLEL:
 .PHONY: help dev test test-all check bench conversation conformance simulate mutants fuzz setup prerequisites python node fmt clean \
-	test-rust test-python test-node test-scenarios test-cross harness services chaos chaos-smoke chaos-failover
+	test-rust test-python test-node test-matrix test-scenarios test-cross wheel npm-pack harness services chaos chaos-smoke chaos-failover
 
 # dev builds fast, release runs fast: make python PROFILE=release
 PROFILE = dev
@@ -35,7 +35,7 @@ setup: prerequisites .venv/.ready node_modules/.ready ## install the development
 .venv/.ready: tools/requirements.txt tools/venv.sh
 	@tools/step.sh 'setting up .venv' tools/venv.sh
 
-node_modules/.ready: package.json package-lock.json bindings/node/package.json tools/node-modules.sh
+node_modules/.ready: package.json package-lock.json bindings/node/package.json tools/typedoc/package-lock.json tools/node-modules.sh
 	@tools/step.sh 'setting up node_modules' tools/node-modules.sh
 
 python: prerequisites .venv/.ready ## build the Python package into .venv (PROFILE=release)
@@ -100,6 +100,18 @@ SMOKE = kill,kill_gateway,kill_producer,terminate,handler_panic,handler_hang,sta
 chaos-smoke: harness ## the same for about a minute
 	@tools/step.sh 'faults on a real server (make chaos-smoke)' env PROOF=dev tools/chaos.sh $(SEED) 10000 '$(SMOKE)' $(SUBJECT) $(ORDERING) --rate 400
 
+# ---- the packages as people install them
+
+wheel: prerequisites .venv/.ready node_modules/.ready ## build the wheel into dist/ and try it on every Python from 3.10 on that is found
+	@tools/step.sh 'building and trying the wheel (make wheel)' tools/wheel.sh
+
+npm-pack: prerequisites node_modules/.ready ## pack the Node package into dist/ and use it in an empty project
+	@tools/step.sh 'packing and trying the Node package (make npm-pack)' tools/npm-pack.sh
+
+test-matrix: wheel node harness ## the Python suite on every Python that is found, the Node suite on Node 22, 24 and Bun
+	@tools/step.sh 'Python suite on every Python' tools/matrix-python.sh
+	@tools/step.sh 'Node suite on other runtimes' tools/matrix-node.sh
+
 # ---- the rest
 
 conversation: python node harness services ## replay a conversation over a server and prove every answer (ARGS='--kill --times 20')
@@ -129,5 +141,5 @@ fuzz: prerequisites ## look for inputs that break the core, FUZZ_TIME seconds a 
 
 clean: ## remove everything that make has built or installed
 	rm -rf .venv .cache node_modules target bindings/node/lib bindings/node/native.cjs tests/node/build
-	rm -rf benches/peers/node/node_modules
+	rm -rf benches/peers/node/node_modules tools/typedoc/node_modules dist
 	rm -f bindings/node/*.node bindings/python/python/stargazer_core/_native*.so

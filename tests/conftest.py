@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+import harness.older  # noqa: F401 - before anything that needs it
 import pytest
 from harness.server import Server
 

@@ -24,6 +24,10 @@ types_of_node_tests() {
     node_modules/.bin/tsc -p tests/node/tsconfig.json --noEmit
 }
 
+documented_in_node() {
+    (cd bindings/node && ../../tools/typedoc/node_modules/.bin/typedoc --logLevel Warn)
+}
+
 python=.venv/bin/python
 check 'rustfmt' cargo fmt --check
 check 'clippy' cargo clippy --quiet --workspace --all-targets -- -D warnings
@@ -31,9 +35,11 @@ check 'ruff' "$python" -m ruff check --quiet
 check 'ruff format' "$python" -m ruff format --check --quiet
 check 'mypy' "$python" -m mypy
 check 'mypy, oldest Python' "$python" -m mypy --python-version 3.10 bindings/python/python
+check 'pyright' node_modules/.bin/pyright --warnings
 check 'stubs of the native module' "$python" -m mypy.stubtest stargazer_core._native
 check 'biome' node_modules/.bin/biome ci --colors=off --log-level=warn
 check 'types of the Node tests' types_of_node_tests
+check 'every part of the Node package documented' documented_in_node
 check 'generated files' generated
 
 if [ -n "$failed" ]; then

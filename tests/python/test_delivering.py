@@ -165,9 +165,13 @@ async def test_entries_of_a_lane_run_in_stream_order(bus: sg.Bus) -> None:
 
 async def test_lanes_run_side_by_side(bus: sg.Bus) -> None:
     await fill(bus, 10)
-    together = asyncio.Barrier(10)
+    running, together = 0, asyncio.Event()
 
     async def handler(n: int) -> None:
+        nonlocal running
+        running += 1
+        if running == 10:
+            together.set()
         await asyncio.wait_for(together.wait(), 5)
 
     async with bus.consume("s", "g") as consumer:

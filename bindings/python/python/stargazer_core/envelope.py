@@ -67,51 +67,51 @@ class Inbound(_Envelope):
     _defaults: ClassVar[Mapping[str, Any]] = {**_native.inbound_defaults(), "extra": {}}
 
     #: ``discord``, ``matrix``, ``web``, …
-    platform = _Field[str]()
+    platform: _Field[str] = _Field()
     #: Channel on the platform.
-    channel_id = _Field[str]()
+    channel_id: _Field[str] = _Field()
     #: Who wrote it.
-    user_id = _Field[str]()
+    user_id: _Field[str] = _Field()
     #: Name of who wrote it.
-    username = _Field[str]()
+    username: _Field[str] = _Field()
     #: Name as shown on the platform.
-    display_name = _Field[str | None]()
+    display_name: _Field[str | None] = _Field()
     #: The text; empty where only a file was sent.
-    content = _Field[str]()
+    content: _Field[str] = _Field()
     #: Id of the message on the platform.
-    message_id = _Field[str]()
+    message_id: _Field[str] = _Field()
     #: When it was written, epoch seconds.
-    timestamp = _Field[float]()
+    timestamp: _Field[float] = _Field()
     #: Files, as dicts.
-    attachments = _Field[list[dict[str, Any]]]()
+    attachments: _Field[list[dict[str, Any]]] = _Field()
     #: Id of the message it answers.
-    reply_to = _Field[str | None]()
+    reply_to: _Field[str | None] = _Field()
     #: Embedded cards of the platform.
-    embeds = _Field[list[dict[str, Any]] | None]()
+    embeds: _Field[list[dict[str, Any]] | None] = _Field()
     #: Name of the channel.
-    room_name = _Field[str | None]()
+    room_name: _Field[str | None] = _Field()
     #: Whether only the writer and the bot are in the channel.
-    is_dm = _Field[bool]()
+    is_dm: _Field[bool] = _Field()
     #: Server (guild) the channel belongs to.
-    guild_id = _Field[str | None]()
+    guild_id: _Field[str | None] = _Field()
     #: Roles of the writer.
-    member_roles = _Field[list[str]]()
+    member_roles: _Field[list[str]] = _Field()
     #: Trace id, ``""`` for none.
-    trace_id = _Field[str]()
+    trace_id: _Field[str] = _Field()
     #: When it was published, epoch seconds; 0 for unknown.
-    enqueued_at = _Field[float]()
+    enqueued_at: _Field[float] = _Field()
     #: Whether the bot is meant: such messages of a channel are handled one after the other.
-    is_addressed = _Field[bool]()
+    is_addressed: _Field[bool] = _Field()
     #: Retired routing.
-    strangler_route = _Field[str]()
+    strangler_route: _Field[str] = _Field()
     #: Every name of the writer, such as ``discord:12345``.
-    user_aliases = _Field[list[str]]()
+    user_aliases: _Field[list[str]] = _Field()
     #: Id of the writer across platforms.
-    unified_user_id = _Field[str | None]()
+    unified_user_id: _Field[str | None] = _Field()
     #: Summary of the reactions, such as ``👍×3, 🔥×1``.
-    reactions = _Field[str]()
+    reactions: _Field[str] = _Field()
     #: What the adapter added.
-    extra = _Field[dict[str, Any]]()
+    extra: _Field[dict[str, Any]] = _Field()
 
     @property
     def channel_key(self) -> str:
@@ -130,37 +130,37 @@ class Outbound(_Envelope):
     _defaults = _native.message("", "", None)
 
     #: Channel on the platform, the lane; empty where the whole platform is meant.
-    channel_id = _Field[str]()
+    channel_id: _Field[str] = _Field()
     #: The platform; filled in when it is published.
-    platform = _Field[str]()
+    platform: _Field[str] = _Field()
     #: ``message``, ``file``, ``buttons``, ``reaction``, ``typing``, ``presence`` or ``rpc``.
-    type = _Field[str]()
+    type: _Field[str] = _Field()
     #: What is said: of a message, above buttons, of a status, beside a file.
-    text = _Field[str]()
+    text: _Field[str] = _Field()
     #: Key by which a platform recognises a doubled message.
-    message_key = _Field[str | None]()
+    message_key: _Field[str | None] = _Field()
     #: Trace id, ``""`` for none.
-    trace_id = _Field[str]()
+    trace_id: _Field[str] = _Field()
     #: Of a message: the one it answers. Of a call: where its answer goes.
-    reply_to = _Field[str | None]()
+    reply_to: _Field[str | None] = _Field()
     #: Of a file: its name.
-    filename = _Field[str | None]()
+    filename: _Field[str | None] = _Field()
     #: Of a file: its type.
-    mimetype = _Field[str | None]()
+    mimetype: _Field[str | None] = _Field()
     #: Of buttons: the buttons, as dicts with ``label``, ``custom_id`` and perhaps ``emoji``.
-    view = _Field[list[dict[str, Any]] | None]()
+    view: _Field[list[dict[str, Any]] | None] = _Field()
     #: Of a reaction: the message reacted to.
-    message_id = _Field[str | None]()
+    message_id: _Field[str | None] = _Field()
     #: Of a reaction: the reaction. Of a status: a picture beside it.
-    emoji = _Field[str | None]()
+    emoji: _Field[str | None] = _Field()
     #: Of a call: what is called.
-    method = _Field[str | None]()
+    method: _Field[str | None] = _Field()
     #: Of a call: its arguments by name.
-    params = _Field[dict[str, Any] | None]()
+    params: _Field[dict[str, Any] | None] = _Field()
     #: Of a call: what its answer names.
-    correlation_id = _Field[str | None]()
+    correlation_id: _Field[str | None] = _Field()
     #: Of a call: milliseconds since 1970 after which nobody waits any more.
-    deadline_ms = _Field[int | None]()
+    deadline_ms: _Field[int | None] = _Field()
 
     @property
     def data(self) -> bytes:

@@ -75,8 +75,8 @@ class ArgumentError(InvalidError):
 
     def name_it(self, name: str) -> None:
         """Says which argument it is."""
-        self.context = {"argument": name, **self.context}
-        self.args = (f"{name} must be {self.context['expected']}, found {self._found}",)
+        self.context: Mapping[str, str] = {"argument": name, **self.context}
+        self.args: tuple[object, ...] = (f"{name} must be {self.context['expected']}, found {self._found}",)
 
     def add_note(self, note: str) -> None:
         """Takes a note, and the name of the argument from that which the native side adds."""
