@@ -100,6 +100,22 @@ export declare class Opened {
   reader(): EventReader | null
 }
 
+/** A part, or why there is none: JavaScript makes the error. */
+export declare class OpenedPart {
+  /** Why it was not opened; once. */
+  failure(): Failure | null
+  /** The part; once. */
+  part(): Part | null
+}
+
+/** A part of the core. */
+export declare class Part {
+  /** A call with its arguments in msgpack; the answer is plain, a part, or a receipt with something plain beside it. */
+  perform(token: number, call: string, arguments: Uint8Array): void
+  /** A call that waits for nothing. */
+  atOnce(call: string, arguments: Uint8Array): Converted
+}
+
 /** One JavaScript thread's connection to the I/O thread. */
 export declare class Port {
   /** `ring` is called, once per burst, when there is something to drain. It does not keep the process alive. */
@@ -114,12 +130,23 @@ export declare class Port {
   connect(token: number, url: string | undefined | null, role: string | undefined | null, platforms: Array<string>, settings: BusSettings): void
   /** The bus that a request was answered with; once. */
   takeBus(token: number): Bus | null
+  /** The part that a request was answered with; once. */
+  takePart(token: number): Part | null
   /** The consumer that a request was answered with; once. */
   takeConsumer(token: number): Consumer | null
 }
 
 /** Publishes: for the whole bus, or under the fence of a delivery. */
 export declare class Publisher {
+  /** A part of the core that uses this publisher, with its arguments in msgpack. */
+  part(name: string, arguments: Uint8Array): OpenedPart
+  /** An adapter that is called in errands of the function with this number. */
+  hostAdapter(port: Port, number: number, name: string): Part
+  /**
+   * A gateway, with the names of calls that it answers itself and the numbers of the functions that do; its settings in
+   * msgpack.
+   */
+  gateway(port: Port, adapters: Array<Part>, names: Array<string>, functions: Array<number>, consumer: ConsumerSettings, settings: Uint8Array): OpenedPart
   /** Publishes a burst, whose numbers begin with `first`. See `outgoing` for how it is packed. */
   submit(first: number, bytes: Uint8Array, ends: Uint32Array): void
 }
@@ -231,6 +258,17 @@ export interface ConsumerSettings {
   autoclaimMinIdleMs?: number
 }
 
+/** A conversion that belongs to no bus, with its arguments in msgpack. */
+export declare function convert(name: string, arguments: Uint8Array): Converted
+
+/** A plain value in msgpack, or why there is none. */
+export interface Converted {
+  /** The value. */
+  value?: Buffer
+  /** Why there is none. */
+  failure?: Failure
+}
+
 /** What readers take for the fields that an envelope does not have. */
 export declare function defaults(): Defaults
 
@@ -261,7 +299,7 @@ export interface Drained {
   receipts?: Receipts
   /** Publishes that were not. */
   refusals: Array<Refusal>
-  /** Answers. A handle among them is fetched with `takeBus` or `takeConsumer`. */
+  /** Answers. A handle among them is fetched with `takeBus`, `takeConsumer` or `takePart`. */
   replies: Array<Reply>
   /** Deliveries that should end. */
   cancellations: Array<Cancellation>
@@ -458,6 +496,8 @@ export interface Reply {
   plain?: Buffer
   /** Findings. */
   findings?: Array<Finding>
+  /** What was stored; beside it stands something plain. */
+  stored?: StoredReceipt
 }
 
 /** An outcome other than ack. */
@@ -470,6 +510,18 @@ export interface Settle {
   afterMs?: number
   /** Why. */
   reason?: string
+}
+
+/** What was stored. */
+export interface StoredReceipt {
+  /** The entry's id. */
+  id: string
+  /** The stream. */
+  stream: string
+  /** How safe it is. */
+  durability: string
+  /** The message id had been published before. */
+  duplicate: boolean
 }
 
 /** A stream at a glance. */

@@ -45,6 +45,8 @@ export interface Bench {
   readonly dead: string;
   /** Name of the inbound stream. */
   readonly inbound: string;
+  /** Name of the outbound stream of `web`. */
+  readonly outbound: string;
   /** Name of the tools' stream and group. */
   readonly tools: string;
 }
@@ -55,11 +57,12 @@ export async function bench(t: TestContext, url: string, settings: BusSettings =
   const open: Bus[] = [];
   t.after(() => Promise.all(open.map((bus) => bus.close())));
   const again = async (more: BusSettings = {}) => {
-    const bus = await connect(url, { ...own, ...more, role: 'standalone', platforms: ['web'] });
+    const bus = await connect(url, { ...own, ...more, role: 'standalone', platforms: ['web', 'redis'] });
     open.push(bus);
     return bus;
   };
-  return { bus: await again(), again, dead: own.deadLetterStream, inbound: own.inboundStream, tools: own.toolsStream };
+  const { deadLetterStream: dead, inboundStream: inbound, toolsStream: tools } = own;
+  return { bus: await again(), again, dead, inbound, tools, outbound: `${own.outboundStreamPrefix}:web` };
 }
 
 /** A test that runs on both transports. */

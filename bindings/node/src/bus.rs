@@ -1,13 +1,16 @@
 //! A bus and what publishes through it.
 
+use napi::bindgen_prelude::ClassInstance;
 use napi_derive::napi;
 use stargazer_core as sg;
+use stargazer_core::host;
 use stargazer_core::transport::EntryId;
 
 use crate::consumer::Consumer;
 use crate::events::{EventBus, EventReader, Opened, ReaderSettings};
 use crate::outgoing;
-use crate::port::{Answer, Published, Queue, Said, ask, run};
+use crate::part::{OpenedPart, Part};
+use crate::port::{Answer, Port, Published, Queue, Said, ask, run};
 use crate::settings::ConsumerSettings;
 
 /// Publishes: for the whole bus, or under the fence of a delivery.
@@ -25,6 +28,35 @@ impl Publisher {
 
 #[napi]
 impl Publisher {
+    /// A part of the core that uses this publisher, with its arguments in msgpack.
+    #[napi]
+    #[allow(clippy::needless_pass_by_value)] // taken out of a JavaScript value
+    pub fn part(&self, name: String, arguments: &[u8]) -> OpenedPart {
+        Part::open(&self.inner, self.queue.clone(), &name, arguments)
+    }
+
+    /// An adapter that is called in errands of the function with this number.
+    #[napi]
+    pub fn host_adapter(&self, port: &Port, number: u32, name: String) -> Part {
+        Part::new(host::Part::host_adapter(port.errands(), number, name), self.queue.clone())
+    }
+
+    /// A gateway, with the names of calls that it answers itself and the numbers of the functions that do; its settings in
+    /// msgpack.
+    #[napi]
+    pub fn gateway(
+        &self,
+        port: &Port,
+        adapters: Vec<ClassInstance<'_, Part>>,
+        names: Vec<String>,
+        functions: Vec<u32>,
+        consumer: ConsumerSettings,
+        settings: &[u8],
+    ) -> OpenedPart {
+        let methods = names.into_iter().zip(functions).collect();
+        Part::gateway(&self.inner, self.queue.clone(), &port.errands(), &adapters, methods, (consumer, settings))
+    }
+
     /// Publishes a burst, whose numbers begin with `first`. See `outgoing` for how it is packed.
     #[napi]
     pub fn submit(&self, first: u32, bytes: &[u8], ends: &[u32]) {

@@ -15,6 +15,7 @@ mod error;
 pub mod events;
 mod inspect;
 mod outgoing;
+pub mod part;
 mod port;
 mod settings;
 

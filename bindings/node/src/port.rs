@@ -19,6 +19,7 @@ use crate::bus::{Bus, Publisher};
 use crate::consumer::Consumer;
 use crate::error::Failure;
 use crate::inspect::{Finding, PendingInfo, RawEntry, StreamInfo};
+use crate::part::{Part, StoredReceipt};
 use crate::settings::BusSettings;
 
 /// What the I/O thread says.
@@ -50,6 +51,8 @@ pub(crate) enum Answer {
     /// Plain values as msgpack.
     Plain(bytes::Bytes),
     Findings(Vec<transport::Finding>),
+    Part(sg::host::Part),
+    Stored(Receipt, bytes::Bytes),
 }
 
 pub(crate) type Queue = Arc<Completions<Said>>;
@@ -74,6 +77,8 @@ pub struct Reply {
     pub plain: Option<Buffer>,
     /// Findings.
     pub findings: Option<Vec<Finding>>,
+    /// What was stored; beside it stands something plain.
+    pub stored: Option<StoredReceipt>,
 }
 
 /// Deliveries that should end.
@@ -123,7 +128,7 @@ pub struct Drained {
     pub receipts: Option<Receipts>,
     /// Publishes that were not.
     pub refusals: Vec<Refusal>,
-    /// Answers. A handle among them is fetched with `takeBus` or `takeConsumer`.
+    /// Answers. A handle among them is fetched with `takeBus`, `takeConsumer` or `takePart`.
     pub replies: Vec<Reply>,
     /// Deliveries that should end.
     pub cancellations: Vec<Cancellation>,
@@ -141,6 +146,7 @@ pub struct Port {
     queue: Queue,
     buses: Mutex<HashMap<u32, sg::Bus>>,
     consumers: Mutex<HashMap<u32, Consumer>>,
+    parts: Mutex<HashMap<u32, Part>>,
     /// What the core has done on this thread.
     errands: Errands,
     /// The buses of errands, until they are fetched or answered.
@@ -160,8 +166,8 @@ impl Port {
         let queue = Arc::new(queue);
         let orders = queue.clone();
         let errands = Errands::new(move |order| orders.push(Said::Ordered(order)));
-        let (buses, consumers, publishers) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { queue, buses, consumers, errands, publishers })
+        let (buses, consumers, parts) = (Mutex::default(), Mutex::default(), Mutex::default());
+        Ok(Self { queue, buses, consumers, parts, errands, publishers: Mutex::default() })
     }
 
     /// Everything that was said since the last look.
@@ -219,7 +225,6 @@ impl Port {
     }
 
     /// What the core has done on this thread.
-    #[allow(dead_code)] // until something is served from Node
     pub(crate) fn errands(&self) -> Errands {
         self.errands.clone()
     }
@@ -235,6 +240,10 @@ impl Port {
             Ok(Answer::StreamInfo(info)) => reply.stream_info = Some(info.into()),
             Ok(Answer::Pending(info)) => reply.pending = Some(info.into()),
             Ok(Answer::Plain(values)) => reply.plain = Some(values.to_vec().into()),
+            Ok(Answer::Part(part)) => drop(lock(&self.parts).insert(token, Part::new(part, self.queue.clone()))),
+            Ok(Answer::Stored(receipt, values)) => {
+                (reply.stored, reply.plain) = (Some(receipt.into()), Some(values.to_vec().into()));
+            }
             Ok(Answer::Findings(findings)) => reply.findings = Some(findings.into_iter().map(Into::into).collect()),
             Ok(Answer::Entries(entries)) => reply.entries = Some(entries.into_iter().map(Into::into).collect()),
         }
@@ -265,6 +274,12 @@ impl Port {
     #[napi]
     pub fn take_bus(&self, token: u32) -> Option<Bus> {
         lock(&self.buses).remove(&token).map(|bus| Bus::new(bus, self.queue.clone()))
+    }
+
+    /// The part that a request was answered with; once.
+    #[napi]
+    pub fn take_part(&self, token: u32) -> Option<Part> {
+        lock(&self.parts).remove(&token)
     }
 
     /// The consumer that a request was answered with; once.

@@ -60,9 +60,60 @@ export { Entry, type Finding, type GroupInfo, type PendingInfo, type StreamInfo 
 export type { Durability, Receipt } from './link.js';
 export type { Notice } from './notice.js';
 export { Outcome, Reject } from './outcome.js';
+export { type AdapterCall, PlatformAdapter } from './platform/adapter.js';
+export { CoreAdapter } from './platform/core-adapter.js';
+export {
+  type AdapterHealth,
+  type AdapterState,
+  Gateway,
+  type GatewayMethod,
+  type GatewaySettings,
+} from './platform/gateway.js';
+export { Intake } from './platform/intake.js';
+export { AdapterKinds, createAdapter, type MakeAdapter } from './platform/kinds.js';
+export {
+  type BotIdentity,
+  fromInboundEnvelope,
+  type HistoricalMessage,
+  type IncomingInput,
+  type IncomingMessage,
+  type MessageUpdate,
+  type OutgoingFile,
+  type SendContext,
+  type TurnEnd,
+  toInboundEnvelope,
+  updateOfInbound,
+} from './platform/messages.js';
+export { ProxyAdapter, type ProxyOptions } from './platform/proxy.js';
+export {
+  type CreatedInstance,
+  type DeletedInstance,
+  type Injected,
+  type Injection,
+  type Instance,
+  type Listing,
+  type NewInstance,
+  RedisPlatform,
+  type RedisPlatformSettings,
+  type Replies,
+  type RepliesOptions,
+  type Reply,
+  type StoredFile,
+  type User,
+} from './platform/redis.js';
 export { Publisher, type PublishOptions } from './publisher.js';
 export type { Handler, HandlerResult, RunOptions } from './run.js';
 export type { BusSettings, ConsumerSettings, LockId, Ordering, Retention, Role } from './settings.js';
+export {
+  Batch,
+  type Data,
+  type Heard,
+  type Lifetime,
+  type LogEntry,
+  type LogOptions,
+  Store,
+  Subscription,
+} from './store.js';
 
 /** The version that all packages of stargazer share. */
 export const version: string = native.version();

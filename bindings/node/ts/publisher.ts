@@ -3,12 +3,14 @@
  * handed over when this turn of the event loop ends or when enough has gathered.
  */
 
-import type { Publisher as Native } from '../native.cjs';
+import type { Publisher as Native, Part as NativePart } from '../native.cjs';
 import { Encoder } from './codec/encode.js';
 import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
 import { InvalidError, unstored } from './errors.js';
 import { enlist, hold, type Receipt, type Waiting } from './link.js';
+import { opened, Part, type Row } from './part.js';
 import { maybeCount, maybeOptions, maybeText, needText } from './settings.js';
+import { Store } from './store.js';
 
 /** What may be said about one publish. */
 export interface PublishOptions {
@@ -75,6 +77,21 @@ export class Publisher {
   /** @internal */
   constructor(native: Native) {
     this.#native = native;
+  }
+
+  /** What the server keeps under keys: texts, hashes, sets, lists, notifications, logs. Not fenced. */
+  store(): Store {
+    return new Store(new Part(this.part('store', {}), { camel: true }));
+  }
+
+  /** @internal */
+  get handle(): Native {
+    return this.#native;
+  }
+
+  /** @internal */
+  part(name: string, row: Row): NativePart {
+    return opened(this.#native, name, row);
   }
 
   /**

@@ -129,6 +129,11 @@ const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'true o
 const share: Check = (value) => (typeof value === 'number' && !Number.isNaN(value) ? undefined : 'a number');
 const count: Check = (value) => (isNatural(value) ? undefined : 'a whole number from 0 up');
 const time: Check = (value) => (isDuration(value) ? undefined : 'milliseconds from 0 up');
+const texts: Check = (value) =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'a list of texts';
+
+/** What settings of other parts are checked with. @internal */
+export const CHECKS = { text, flag, count, time, texts };
 
 const BUS: Record<keyof BusSettings, Check> = {
   connectTimeoutMs: time,
@@ -181,12 +186,18 @@ const CONSUMER: Record<keyof ConsumerSettings, Check> = {
 };
 
 /** What core calls a setting, and what it is called here. */
-const NAMES: ReadonlyMap<string, string> = new Map(
-  [...Object.keys(BUS), ...Object.keys(CONSUMER)].map((name) => [
-    name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
-    name,
-  ]),
-);
+const NAMES = new Map<string, string>();
+spell([...Object.keys(BUS), ...Object.keys(CONSUMER)]);
+
+/** Has failures that are about these settings told in the words of this package. @internal */
+export function spell(names: readonly string[]): void {
+  for (const name of names) {
+    NAMES.set(
+      name.replace(/Ms$/, '').replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`),
+      name,
+    );
+  }
+}
 
 /** A failure that is about a setting, in the words of this package. @internal */
 export function spelled(failure: Failure): Failure {
@@ -248,8 +259,8 @@ export function maybeCount(value: unknown, name: string): number | undefined {
   return value === undefined || value === null ? undefined : needCount(value as number, name);
 }
 
-/** What was given under known names, without what is `undefined`. */
-function checked<T extends object>(given: T | undefined | null, checks: Record<keyof T & string, Check>): T {
+/** What was given under known names, without what is `undefined`. @internal */
+export function checked<T extends object>(given: T | undefined | null, checks: Record<keyof T & string, Check>): T {
   const settings: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(maybeOptions(given))) {
     if (!Object.hasOwn(checks, name)) {

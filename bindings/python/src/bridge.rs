@@ -178,7 +178,6 @@ impl Bridge {
 
 impl Bridge {
     /// What the core has done on this loop.
-    #[allow(dead_code)] // until something is served from Python
     pub(crate) fn errands(&self) -> PyResult<Errands> {
         Ok(self.0.get()?.errands.clone())
     }

@@ -18,6 +18,7 @@ mod events;
 mod fork;
 mod info;
 mod log;
+mod part;
 mod publisher;
 mod receipt;
 mod settings;
@@ -50,6 +51,8 @@ mod _native {
     use super::events::{EventBus, EventReader, event_kinds};
     #[pymodule_export]
     use super::fork::forked;
+    #[pymodule_export]
+    use super::part::{Part, convert};
     #[pymodule_export]
     use super::publisher::Publisher;
     #[pymodule_export]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use sg::host::Host;
+use pyo3::types::PyDict;
+use sg::host::{self, Host};
 use sg::{Outgoing, PublishOptions, Target};
 use stargazer_core as sg;
 
@@ -12,6 +13,7 @@ use crate::bridge::Bridge;
 use crate::codec::encode;
 use crate::error::raise;
 use crate::fork::Owned;
+use crate::part::Part;
 
 /// Publishes; under a fence when it came from a delivery. Its methods say whether the loop is to flush.
 #[pyclass(frozen, module = "stargazer_core._native")]
@@ -46,6 +48,34 @@ fn named(message_id: Option<Text>, wait_replicas: Option<Count<u32>>) -> Publish
 
 #[pymethods]
 impl Publisher {
+    /// A part of the core that uses this publisher.
+    fn part(&self, name: Text, arguments: &Bound<'_, PyDict>) -> PyResult<Part> {
+        Part::open(self.0.host(), self.0.get()?, &name.0, arguments)
+    }
+
+    /// An adapter that is called in errands of the function with this number.
+    fn host_adapter(&self, bridge: &Bridge, function: u32, name: Text) -> PyResult<Part> {
+        Ok(Part::of(self.0.host(), host::Part::host_adapter(bridge.errands()?, function, name)))
+    }
+
+    /// A gateway, with the numbers of functions that answer calls of a name.
+    fn gateway(
+        &self,
+        bridge: &Bridge,
+        adapters: Vec<PyRef<'_, Part>>,
+        methods: Vec<(Text, u32)>,
+        consumer: &Bound<'_, PyDict>,
+        settings: &Bound<'_, PyDict>,
+    ) -> PyResult<Part> {
+        let consumer = crate::settings::consumer(consumer, host::gateway_consumer())?;
+        let settings = encode(settings, &host::LIMITS).map_err(raise)?;
+        let adapters = adapters.iter().map(|part| part.inner().cloned()).collect::<PyResult<Vec<_>>>()?;
+        let methods = methods.into_iter().map(|(name, number)| (name.0, number)).collect();
+        let opened =
+            host::Part::gateway(self.0.get()?, &bridge.errands()?, &adapters, methods, Some(consumer), &settings);
+        Ok(Part::of(self.0.host(), opened.map_err(raise)?))
+    }
+
     fn publish_inbound(
         &self,
         bridge: &Bridge,

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::{DeadLetters, Filter, Letter, Query, ReplayOptions, ReplayReport};
+use crate::envelope::arguments::{Arguments, map, wrong};
 use crate::envelope::codec::as_invalid;
 use crate::envelope::{Envelope, Life, Limits, Map, Value};
 use crate::error::{Error, Result};
@@ -50,14 +51,14 @@ impl DeadLetters {
                     filter: take.filter()?,
                     oldest_first: take.flag("oldest_first")?,
                     limit: take.number("limit")?.unwrap_or(100),
-                    cursor: take.id("cursor")?,
+                    cursor: take.parsed("cursor")?,
                 };
                 take.end()?;
                 let page = self.list(&query).await?;
                 Ok(map([("letters", letters(&page.letters)), ("cursor", page.cursor.map(|id| id.to_string()).into())]))
             }
             "get" => {
-                let id = take.id("id")?.ok_or_else(|| wrong("id", "an id of a dead letter"))?;
+                let id = take.parsed("id")?.ok_or_else(|| wrong("id", "an id of a dead letter"))?;
                 take.end()?;
                 Ok(self.get(id).await?.to_value())
             }
@@ -175,72 +176,12 @@ fn context(error: &Error) -> Value {
     Value::Map(error.context().iter().map(|(key, value)| ((*key).to_owned(), Value::from(value.as_str()))).collect())
 }
 
-fn map<const N: usize>(pairs: [(&str, Value); N]) -> Value {
-    Value::Map(pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
-}
-
-fn wrong(name: &'static str, expected: &str) -> Error {
-    Error::invalid(format!("{name} must be {expected}")).with_context("field", name).with_context("expected", expected)
-}
-
 fn either() -> Error {
     Error::invalid("say which letters are meant: ids, or a filter (all, if it is every one)")
         .with_context("field", "ids")
 }
 
-/// Named arguments that are taken one by one; what nobody took is not known.
-struct Arguments<'a> {
-    left: Vec<(&'a str, &'a Value)>,
-}
-
-impl<'a> Arguments<'a> {
-    fn new(arguments: &'a Map) -> Self {
-        // What is nothing was not given.
-        let given = arguments.iter().filter(|(_, value)| *value != Value::Nil);
-        Self { left: given.map(|(name, value)| (name.as_str(), value)).collect() }
-    }
-
-    fn take(&mut self, name: &str) -> Option<&'a Value> {
-        let at = self.left.iter().position(|(given, _)| *given == name)?;
-        Some(self.left.swap_remove(at).1)
-    }
-
-    fn end(self) -> Result<()> {
-        self.left.first().map_or(Ok(()), |(name, _)| {
-            Err(Error::invalid(format!("there is no argument {name:?}")).with_context("field", name))
-        })
-    }
-
-    fn text(&mut self, name: &'static str) -> Result<Option<String>> {
-        self.take(name).map(|value| value.as_str().map(str::to_owned).ok_or_else(|| wrong(name, "text"))).transpose()
-    }
-
-    fn flag(&mut self, name: &'static str) -> Result<bool> {
-        match self.take(name) {
-            None => Ok(false),
-            Some(Value::Bool(on)) => Ok(*on),
-            Some(_) => Err(wrong(name, "true or false")),
-        }
-    }
-
-    fn number<T: TryFrom<u64>>(&mut self, name: &'static str) -> Result<Option<T>> {
-        let number = |value: &Value| value.as_u64().and_then(|n| T::try_from(n).ok());
-        self.take(name).map(|value| number(value).ok_or_else(|| wrong(name, "a whole number from 0 up"))).transpose()
-    }
-
-    fn float(&mut self, name: &'static str) -> Result<Option<f64>> {
-        #[allow(clippy::cast_precision_loss)] // a pace needs no more than the leading digits
-        let number = |value: &Value| match value {
-            Value::Float(number) => Some(*number),
-            other => other.as_i64().map(|number| number as f64),
-        };
-        self.take(name).map(|value| number(value).ok_or_else(|| wrong(name, "a number"))).transpose()
-    }
-
-    fn id(&mut self, name: &'static str) -> Result<Option<EntryId>> {
-        self.text(name)?.map(|id| id.parse().map_err(|e: Error| e.with_context("field", name))).transpose()
-    }
-
+impl Arguments<'_> {
     fn ids(&mut self) -> Result<Option<Vec<EntryId>>> {
         let Some(value) = self.take("ids") else { return Ok(None) };
         let id = |value: &Value| value.as_str().and_then(|id| id.parse().ok());
@@ -249,11 +190,6 @@ impl<'a> Arguments<'a> {
     }
 
     fn filter(&mut self) -> Result<Filter> {
-        let replayable = match self.take("replayable") {
-            None => None,
-            Some(Value::Bool(on)) => Some(*on),
-            Some(_) => return Err(wrong("replayable", "true or false")),
-        };
         Ok(Filter {
             stream: self.text("stream")?,
             reason: self.text("reason")?,
@@ -266,7 +202,7 @@ impl<'a> Arguments<'a> {
             since: self.number("since")?,
             until: self.number("until")?,
             min_attempts: self.number("min_attempts")?,
-            replayable,
+            replayable: self.maybe_flag("replayable")?,
         })
     }
 }

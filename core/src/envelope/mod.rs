@@ -25,6 +25,7 @@
 //!
 //! Where a field's name or meaning in the original fleet is not documented but deduced, its text says *inferred*.
 
+pub(crate) mod arguments;
 mod attachment;
 mod base64;
 pub mod codec;

@@ -9,6 +9,7 @@ mod calls;
 mod completions;
 mod errands;
 mod failed;
+mod parts;
 
 use std::future::Future;
 use std::sync::atomic::{AtomicPtr, Ordering};
@@ -20,6 +21,7 @@ pub use calls::{Ends, HostAuthority, HostHandler, end_with};
 pub use completions::Completions;
 pub use errands::{Errand, Errands, Order, UnderWay};
 pub use failed::Failed;
+pub use parts::{Given, LIMITS, Part, convert, gateway_consumer};
 
 use crate::error::{Error, ErrorKind, Result};
 

@@ -5,6 +5,8 @@
 //! that does not know the key sees an unaddressed message. Unaddressed entries keep no order beside those of their channel
 //! unless the consumer is set so (`order_unaddressed`).
 
+use std::str::FromStr;
+
 use crate::envelope::{Inbound, IncomingMessage, Map};
 use crate::error::{Error, Result};
 
@@ -33,6 +35,19 @@ impl UpdateKind {
             Self::Deleted => "deleted",
             Self::Reactions => "reactions",
         }
+    }
+}
+
+/// From its word. `Invalid` for another one.
+impl FromStr for UpdateKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            Error::invalid(format!("the kind of an update must be one of {known}, found {text:?}"))
+                .with_context("field", "kind")
+        })
     }
 }
 

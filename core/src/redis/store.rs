@@ -242,9 +242,12 @@ fn steps(op: &Op) -> Vec<Step<'_>> {
     }
 }
 
+/// A whole number; a large counter comes as text.
 fn whole(reply: &Value) -> Result<i64> {
+    let read = |text: &[u8]| std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
     match reply {
         Value::Int(number) => Ok(*number),
+        Value::BulkString(text) if read(text).is_some() => Ok(read(text).unwrap_or_default()),
         other => Err(Error::internal(format!("the server answered {other:?} where a number was expected"))),
     }
 }

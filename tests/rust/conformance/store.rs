@@ -85,6 +85,17 @@ pub(super) async fn counters_count(lab: Lab) {
     let field = |by| Op::HashIncrement { key: "h".into(), field: "f".into(), by };
     assert_eq!(one(&lab, field(2)).await, Answer::Number(2));
     assert_eq!(one(&lab, field(2)).await, Answer::Number(4));
+    // Beyond what a float holds exactly.
+    let far = (1 << 53) + 1;
+    for sign in [1, -1] {
+        one(&lab, set("far", "0", None, When::Always)).await;
+        assert_eq!(
+            one(&lab, Op::Increment { key: "far".into(), by: sign * far, ttl: None }).await,
+            Answer::Number(sign * far)
+        );
+        let op = Op::HashIncrement { key: "h".into(), field: format!("far{sign}").into(), by: sign * far };
+        assert_eq!(one(&lab, op).await, Answer::Number(sign * far));
+    }
     for held in ["", "x", "1.5", "01", "1000000000000000000"] {
         one(&lab, set("n", held, None, When::Always)).await;
         let before = set("other", "v", None, When::Always);

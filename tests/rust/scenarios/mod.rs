@@ -72,6 +72,7 @@ scenarios! {
         a_capped_stream_tells_the_time_to_loss,
         what_stands_before_the_oldest_is_counted;
     platforms:
+        a_message_becomes_an_envelope_and_back,
         a_message_goes_from_a_platform_to_a_worker_and_back,
         what_was_sent_is_not_sent_again,
         a_send_that_a_gateway_died_in_is_repeated_and_told,

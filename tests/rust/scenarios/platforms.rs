@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use stargazer_core::envelope::{IncomingMessage, Outbound};
+use stargazer_core::envelope::{Attachment, IncomingMessage, Map, Outbound, Value};
 use stargazer_core::platform::{
-    Adapter, AdapterState, Gateway, GatewayConfig, Intake, MessageUpdate, OnUnknown, ProxyAdapter, SendContext,
+    Adapter, AdapterState, Gateway, GatewayConfig, Intake, MessageUpdate, NONCE, OnUnknown, ProxyAdapter, SendContext,
 };
 use stargazer_core::{Bus, Error, Result};
 use tokio::sync::Notify;
@@ -244,4 +244,29 @@ pub(super) async fn a_message_goes_from_a_platform_to_a_worker_and_back(lab: Lab
     inbox.close().await.unwrap();
     gateway.close().await.unwrap();
     bus.close().await.unwrap();
+}
+
+pub(super) async fn a_message_becomes_an_envelope_and_back(_: Lab) {
+    let mut message = IncomingMessage::new_at("web", "c1", "u1", "Änn", "hi", 12.5);
+    message.is_addressed = false;
+    message.attachments = vec![Attachment::new(&b"\x00\xff"[..], "image/png", "a.png").with_source_url("https://x")];
+    message.channel_name = "Kitchen".into();
+    message.message_id = "m1".into();
+    message.reply_to_id = "m0".into();
+    message.extra = Map::from([
+        (NONCE, Value::from("n1")),
+        ("deep", Map::from([("a", vec![Value::from(&b"\x00"[..])])]).into()),
+        ("guild_id", "g".into()),
+        ("is_dm", true.into()),
+        ("member_roles", vec!["a"].into()),
+    ]);
+    message.reactions = "👍×3".into();
+    message.unified_user_id = Some("x1".into());
+    message.user_aliases = vec!["web:u1".into()];
+    let envelope = message.to_inbound_envelope().unwrap();
+    assert_eq!(
+        (envelope.channel_key.as_str(), envelope.guild_id.as_deref(), envelope.is_dm),
+        ("web:c1", Some("g"), true)
+    );
+    assert_eq!(IncomingMessage::from_inbound_envelope(&envelope).unwrap(), message);
 }

@@ -136,8 +136,12 @@ pub(super) fn clients(source: &Source) -> Vec<String> {
             }
         }
         Language::TypeScript => {
+            let code: Vec<&str> = source.code.lines().collect();
             for literal in &source.literals {
-                if NODE_CLIENTS.contains(&literal.text.as_str()) {
+                // The same text may be a value, such as the name of a platform.
+                let line = code.get(literal.line.saturating_sub(1)).copied().unwrap_or_default();
+                let imports = ["from", "import", "require"].iter().any(|word| words(line, word).next().is_some());
+                if imports && NODE_CLIENTS.contains(&literal.text.as_str()) {
                     found.push(format!("{}:{}: imports {}", source.path, literal.line, literal.text));
                 }
             }

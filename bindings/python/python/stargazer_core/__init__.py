@@ -12,7 +12,7 @@
 Berlin?
 """
 
-from stargazer_core import events
+from stargazer_core import events, platform
 from stargazer_core._native import Receipt, Topology, version
 from stargazer_core.bus import Bus, Connecting, Role, connect
 from stargazer_core.consumer import Consumer
@@ -64,8 +64,10 @@ from stargazer_core.handler import Handler
 from stargazer_core.info import Entry, Finding, GroupInfo, PendingInfo, StreamInfo
 from stargazer_core.notice import Notice, NoticeKind
 from stargazer_core.outcome import Outcome, Reject
+from stargazer_core.platform import Gateway, IncomingMessage, PlatformAdapter, ProxyAdapter
 from stargazer_core.publisher import Publisher
 from stargazer_core.settings import BusSettings, ConsumerSettings
+from stargazer_core.store import Store
 from stargazer_core.values import Ext
 
 __all__ = [
@@ -89,9 +91,11 @@ __all__ = [
     "Finding",
     "ForkedError",
     "FullError",
+    "Gateway",
     "GroupInfo",
     "Handler",
     "Inbound",
+    "IncomingMessage",
     "InternalError",
     "InvalidError",
     "LetterFilter",
@@ -104,6 +108,8 @@ __all__ = [
     "Outcome",
     "PastLife",
     "PendingInfo",
+    "PlatformAdapter",
+    "ProxyAdapter",
     "Publisher",
     "Receipt",
     "Reject",
@@ -114,6 +120,7 @@ __all__ = [
     "Role",
     "StaleError",
     "StargazerError",
+    "Store",
     "StreamInfo",
     "TimeoutError",
     "TooLargeError",
@@ -126,6 +133,7 @@ __all__ = [
     "file",
     "inbound",
     "message",
+    "platform",
     "presence",
     "reaction",
     "rpc",

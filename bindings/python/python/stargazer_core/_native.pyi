@@ -12,12 +12,14 @@ __all__ = [
     "EventBus",
     "EventReader",
     "Notices",
+    "Part",
     "Publisher",
     "Receipt",
     "Topology",
     "buttons",
     "channel_key",
     "connect",
+    "convert",
     "decode",
     "encode",
     "error_codes",
@@ -95,9 +97,31 @@ class Bus:
     def consume(self, stream: str, group: str, settings: dict[str, Any]) -> Consumer: ...
 
 @final
+class Part:
+    """A part of the core."""
+
+    def perform(self, bridge: Bridge, future: Future[Any], call: str, arguments: dict[str, Any]) -> None:
+        """A call; the future gives its value, a part, or a receipt and a value beside it."""
+    def at_once(self, call: str, arguments: dict[str, Any]) -> Any:
+        """A call that waits for nothing."""
+
+@final
 class Publisher:
     """Publishes; under a fence when it came from a delivery."""
 
+    def part(self, name: str, arguments: dict[str, Any]) -> Part:
+        """A part of the core that uses this publisher."""
+    def host_adapter(self, bridge: Bridge, function: int, name: str) -> Part:
+        """An adapter that is called in errands of the function with this number."""
+    def gateway(
+        self,
+        bridge: Bridge,
+        adapters: list[Part],
+        methods: list[tuple[str, int]],
+        consumer: dict[str, Any],
+        settings: dict[str, Any],
+    ) -> Part:
+        """A gateway, with the numbers of functions that answer calls of a name."""
     def publish_inbound(
         self,
         bridge: Bridge,
@@ -273,6 +297,7 @@ def connect(
 ) -> None: ...
 def encode(body: Any) -> bytes: ...
 def decode(data: bytes) -> Any: ...
+def convert(name: str, arguments: dict[str, Any]) -> Any: ...
 def notice_kinds() -> list[str]: ...
 def event_kinds() -> list[str]: ...
 def error_codes() -> list[tuple[str, bool]]: ...

@@ -21,7 +21,7 @@ from stargazer_core import _native
 from stargazer_core.errands import Errands
 from stargazer_core.errors import exception
 
-__all__ = ["ask", "errands", "publish"]
+__all__ = ["ask", "bridge", "errands", "publish"]
 
 _log = logging.getLogger("stargazer_core")
 
@@ -49,6 +49,11 @@ def publish(
     if start(bridge.native, future, *args, **kwargs):
         loop.call_soon(bridge.native.flush)
     return future
+
+
+def bridge() -> _native.Bridge:
+    """The queue of the running loop."""
+    return _bridge(asyncio.get_running_loop()).native
 
 
 def errands() -> Errands:

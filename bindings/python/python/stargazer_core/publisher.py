@@ -8,6 +8,8 @@ from typing import Any
 from stargazer_core import _native
 from stargazer_core._native import Receipt
 from stargazer_core.loop import publish
+from stargazer_core.part import open_part
+from stargazer_core.store import Store
 
 __all__ = ["Publisher", "Receipt"]
 
@@ -33,6 +35,10 @@ class Publisher:
     def __init__(self, native: _native.Publisher) -> None:
         """For buses and deliveries only."""
         self._publisher = native
+
+    def store(self) -> Store:
+        """What the server keeps under keys: texts, hashes, sets, lists, notifications, logs. Not fenced."""
+        return Store(open_part(self, "store"))
 
     async def publish_inbound(
         self, envelope: Mapping[str, Any], *, message_id: str | None = None, wait_replicas: int | None = None

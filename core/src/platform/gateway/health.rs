@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::clock::Clock;
-use crate::error::Error;
+use crate::error::{Error, Result};
 
 /// Where an adapter stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -38,6 +38,9 @@ impl AdapterState {
         }
     }
 
+    const ALL: [Self; 6] =
+        [Self::Starting, Self::Running, Self::Restarting, Self::Failed, Self::Stopping, Self::Stopped];
+
     /// Whether it can send.
     pub(super) const fn is_up(self) -> bool {
         matches!(self, Self::Running | Self::Stopping)
@@ -46,6 +49,19 @@ impl AdapterState {
     /// Whether nothing more will come.
     pub const fn is_over(self) -> bool {
         matches!(self, Self::Failed | Self::Stopped)
+    }
+}
+
+/// From its word. `Invalid` for another one.
+impl std::str::FromStr for AdapterState {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text).ok_or_else(|| {
+            let known = Self::ALL.map(Self::as_str).join(", ");
+            Error::invalid(format!("the state of an adapter must be one of {known}, found {text:?}"))
+                .with_context("field", "state")
+        })
     }
 }
 

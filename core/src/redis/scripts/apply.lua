@@ -81,6 +81,10 @@ for n, op in ipairs(ops) do
   end
   local bad = failed(reply)
   if bad then return bad end
+  -- A number of this language is exact up to here; the text that is held is always.
+  if (command == 'INCRBY' or command == 'HINCRBY') and math.abs(reply) >= 9007199254740992 then
+    if command == 'INCRBY' then reply = redis.call('GET', key) else reply = redis.call('HGET', key, texts[1]) end
+  end
   answers[n + 1] = reply
 end
 return answers
