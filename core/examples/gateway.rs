@@ -5,14 +5,15 @@
 #![allow(clippy::print_stdout, reason = "a program for people to run")]
 
 use std::io::BufRead;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use stargazer_core::envelope::IncomingMessage;
 use stargazer_core::platform::{Adapter, Gateway, Intake, SendContext};
 use stargazer_core::{Bus, Result, Role, config};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::unbounded_channel;
 
 /// What is typed goes to the bus; what workers say is printed.
@@ -34,7 +35,7 @@ impl Adapter for Terminal {
     }
 
     async fn start(&self, intake: Intake) -> Result<()> {
-        *self.intake.lock().unwrap() = Some(intake);
+        *self.intake.lock().await = Some(intake);
         self.running.store(true, SeqCst);
         Ok(())
     }
@@ -73,7 +74,7 @@ async fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
         tokio::select! {
             line = lines.recv() => {
                 let Some(line) = line else { break };
-                let intake = terminal.intake.lock().unwrap().clone();
+                let intake = terminal.intake.lock().await.clone();
                 let Some(intake) = intake else { break };
                 intake.message(IncomingMessage::new_at("", "here", "me", "Me", line, 0.0)).await?;
             }

@@ -44,6 +44,7 @@ impl Publisher {
     /// A gateway, with the names of calls that it answers itself and the numbers of the functions that do; its settings in
     /// msgpack.
     #[napi]
+    #[allow(clippy::needless_pass_by_value)] // taken out of a JavaScript value
     pub fn gateway(
         &self,
         port: &Port,
