@@ -15,6 +15,7 @@ mod order;
 mod player;
 mod publish;
 mod random;
+mod random_store;
 mod sessions;
 mod settle;
 mod store;

@@ -33,7 +33,10 @@ impl Performer {
             if !self.shared.status.up().await {
                 return Ok(Outcome::Release);
             }
-            let run = |context| async { self.guarded(&rpc.method, self.run(&call, context)).await.map(drop) };
+            let run = |context| async {
+                let ran = self.guarded(&rpc.method, self.run(&call, context)).await?;
+                ran.map(drop).map_err(remote)
+            };
             return self.once(delivery, action, run).await;
         }
         if !self.shared.bus.topology().is_reply_stream(&rpc.reply_to) {
@@ -50,19 +53,24 @@ impl Performer {
     /// Runs a call and answers it. Only a failure to answer is one.
     async fn answered(&self, call: &Call<'_>, context: SendContext) -> Result<()> {
         let Call { delivery, action, rpc } = call;
-        let answer = self.in_time(call, context).await;
-        if let Err(error) = &answer {
+        let ran = self.in_time(call, context).await;
+        let failed = match &ran {
+            Ok(Ok(_)) => None,
+            Ok(Err(failure)) => Some(remote(failure.clone())),
+            Err(error) => Some(error.clone()),
+        };
+        if let Some(error) = failed {
             debug!(method = rpc.method, trace_id = action.trace_id, %error, "a call failed");
-            self.failed(error);
+            self.failed(&error);
         }
-        let answer = answer.map_err(Failure::from);
+        let answer = ran.unwrap_or_else(|error| Err(Failure::from(error)));
         // It was run, whatever becomes of the answer.
         let told = rpc::answer(&delivery.bus(), &rpc.reply_to, &rpc.correlation_id, answer).await;
         told.map_err(|error| error.with_stored(Stored::Unknown))
     }
 
     /// Runs a call before its deadline.
-    async fn in_time(&self, call: &Call<'_>, context: SendContext) -> Result<Reply> {
+    async fn in_time(&self, call: &Call<'_>, context: SendContext) -> Result<Ran> {
         let clock = self.shared.bus.clock();
         let left = match call.rpc.deadline_ms {
             Some(deadline) => Duration::from_millis(deadline.saturating_sub(clock.wall_ms())),
@@ -89,8 +97,8 @@ impl Performer {
         Error::unavailable(format!("the platform {} is not connected: {why}", health.platform))
     }
 
-    /// Runs a call: by a method of the gateway, else on the adapter.
-    async fn run(&self, call: &Call<'_>, context: SendContext) -> Result<Reply> {
+    /// Runs a call: by a method of the gateway, else on the adapter. An error is the adapter's, or about the call.
+    async fn run(&self, call: &Call<'_>, context: SendContext) -> Result<Ran> {
         let Call { action, rpc, .. } = call;
         let (adapter, params) = (&self.shared.adapter, &rpc.params);
         let channel = || match params.text("channel_id") {
@@ -113,13 +121,16 @@ impl Performer {
                 Value::Nil
             }
             method => match self.shared.methods.get(method) {
-                Some(own) => return own.call(request(call, &context)).await.map_err(remote),
+                Some(own) => return Ok(own.call(request(call, &context)).await),
                 None => adapter.call(method, params).await?,
             },
         };
-        Ok(Reply::new(value))
+        Ok(Ok(Reply::new(value)))
     }
 }
+
+/// What a call came to; a failure is told as the gateway's own method gave it, with its details and its writeback.
+type Ran = std::result::Result<Reply, Failure>;
 
 /// A call as it came.
 struct Call<'a> {
@@ -140,7 +151,7 @@ fn request(call: &Call<'_>, context: &SendContext) -> Request {
     request
 }
 
-/// The error of a handler, which its answer turns into the failure again.
+/// The failure of a handler as the gateway's own errors are.
 fn remote(failure: Failure) -> Error {
     Error::new(ErrorKind::Remote, failure.message).with_context("remote_code", failure.code)
 }

@@ -148,7 +148,9 @@ fn hammer() -> Arc<dyn Handler> {
         async move {
             assert_eq!((request.name(), request.attempt), ("execute_tool", 1));
             if request.arguments().text("tool_name") != Some("hammer") {
-                return Err(Failure::new("unknown_tool", "no such tool"));
+                let known = Map::from([("known", vec!["hammer"])]);
+                let failure = Failure::new("unknown_tool", "no such tool").with_details(known);
+                return Err(failure.with_writeback(Map::from([("injected_tools", vec!["hammer"])])));
             }
             let n = runs.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
             Ok(Reply::new(n).with_writeback(Map::from([("sent_files", "a.txt")])))
@@ -168,6 +170,11 @@ async fn a_gateway_answers_methods_of_its_own() {
     assert_eq!(replies[0].result, Ok(0.into()));
     assert_eq!(replies[0].writeback, Map::from([("sent_files", "a.txt")]));
     assert_eq!(code(&replies[1]), "unknown_tool");
+    // What a failure says besides its code is told, too.
+    let error = replies[1].result.as_ref().unwrap_err();
+    assert_eq!(error.rest, Map::from([("known", vec!["hammer"])]));
+    assert_eq!(replies[1].writeback, Map::from([("injected_tools", vec!["hammer"])]));
+    assert_eq!(health(&gateway).last_error.unwrap().code(), "remote");
     // The same call again: it was answered.
     publish(&bus, [first]).await;
     finished(&bus).await;
