@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use tracing::debug;
 
 use super::{Answer, Calls, Part};
 use crate::config::ConsumerConfig;
 use crate::envelope::arguments::{Arguments, map, wrong};
 use crate::envelope::{Map, Value};
 use crate::error::{Error, Result};
-use crate::host::calls::{Ends, HostHandler, end_with};
-use crate::host::{Errands, Host};
+use crate::host::{Errands, Host, HostHandler};
 use crate::platform::{AdapterHealth, AdapterState, Gateway, GatewayConfig};
 use crate::publish::Publisher;
 
@@ -34,8 +34,16 @@ impl Part {
             gateway = gateway.with_method(name, Arc::new(HostHandler::new(errands.clone(), function)));
         }
         let gateway = Arc::new(gateway);
-        let (ending, gone) = (gateway.clone(), errands.clone());
-        Host::get()?.spawn(async move { end_with(gone, &ending).await });
+        // Not held: one that the host drops stops in the background.
+        let (ending, gone) = (Arc::downgrade(&gateway), errands.clone());
+        Host::get()?.spawn(async move {
+            gone.closed().await;
+            if let Some(gateway) = ending.upgrade()
+                && let Err(error) = gateway.close().await
+            {
+                debug!(%error, "a gateway could not be closed when its host went");
+            }
+        });
         Ok(Self::of(Run(gateway)))
     }
 }
@@ -43,13 +51,6 @@ impl Part {
 /// The defaults of a gateway's consumers.
 pub fn gateway_consumer() -> ConsumerConfig {
     GatewayConfig::default().consumer
-}
-
-#[async_trait]
-impl Ends for Gateway {
-    async fn end(&self) -> Result<()> {
-        self.close().await
-    }
 }
 
 struct Run(Arc<Gateway>);
