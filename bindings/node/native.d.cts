@@ -9,6 +9,14 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** One request to take something, to be given up by whoever stops waiting. */
+export declare class Asking {
+  /** A new one. */
+  constructor()
+  /** Nobody waits for it any more. */
+  giveUp(): void
+}
+
 /** A connected bus. */
 export declare class Bus {
   /** The address, without its password. */
@@ -90,6 +98,62 @@ export declare class EventReader {
   close(): void
 }
 
+/** Leadership under a name. */
+export declare class Lease {
+  /** The fencing number for as long as it leads. */
+  get fence(): number | null
+  /** Leads; waits as long as the settings say, or `wait_ms` (less than nothing: for ever). The answer is the number. */
+  acquire(token: number, asking: Asking, waitMs?: number | undefined | null): void
+  /** Leads if nobody else does; the answer is the number, or nothing. */
+  tryAcquire(token: number, asking: Asking): void
+  /** Lets somebody else lead; the answer says whether it led. */
+  resign(token: number): void
+  /** Resigns at the end of a block. */
+  leave(token: number): void
+  /** Fails with the reason once it is lost; answered when it resigned. */
+  lost(token: number): void
+}
+
+/** A lock of the fleet. */
+export declare class Lock {
+  /** The key it stands under. */
+  get key(): string
+  /** Whether it is held. */
+  get held(): boolean
+  /** The token of what is held. */
+  get token(): string | null
+  /** Takes it; waits as long as the settings say, or `wait_ms` (less than nothing: for ever). */
+  acquire(token: number, asking: Asking, waitMs?: number | undefined | null): void
+  /** Takes it if nobody else holds it; the answer says whether. */
+  tryAcquire(token: number, asking: Asking): void
+  /** Lets it last from now; the answer says whether it is held. */
+  renew(token: number): void
+  /** Gives it up; the answer says whether it was ours. */
+  release(token: number): void
+  /** Gives it up at the end of a block. */
+  leave(token: number): void
+  /** Fails with the reason once it is lost; answered when it was given up. */
+  lost(token: number): void
+}
+
+/** A handle, or why there is none: JavaScript makes the error. */
+export declare class Made {
+  /** A lock by its name, or by the id of a channel. */
+  static ofLock(bus: Bus, name: string, ofChannel: boolean, settings: LockSettings): Made
+  /** A lease by its name. */
+  static ofLease(bus: Bus, name: string, settings: LeaseSettings): Made
+  /** A singleton job by its name. */
+  static ofSingleton(bus: Bus, name: string, settings: SingletonSettings): Made
+  /** Why there is none; once. */
+  failure(): Failure | null
+  /** The lock; once. */
+  lock(): Lock | null
+  /** The lease; once. */
+  lease(): Lease | null
+  /** The singleton; once. */
+  singleton(): Singleton | null
+}
+
 /** A handle, or why there is none: JavaScript makes the error. */
 export declare class Opened {
   /** Why it was not opened; once. */
@@ -149,6 +213,24 @@ export declare class Publisher {
   gateway(port: Port, adapters: Array<Part>, names: Array<string>, functions: Array<number>, consumer: ConsumerSettings, settings: Uint8Array): OpenedPart
   /** Publishes a burst, whose numbers begin with `first`. See `outgoing` for how it is packed. */
   submit(first: number, bytes: Uint8Array, ends: Uint32Array): void
+}
+
+/** A job that runs on one process at a time. */
+export declare class Singleton {
+  /** How it stands. */
+  get state(): SingletonState
+  /** Ends it. */
+  stop(): void
+  /** The job's next turn here: the answer is its number, or nothing. */
+  next(token: number): void
+  /** Fails with the reason once the job must end, or has ended. */
+  lost(token: number): void
+  /** The job is done. */
+  done(): void
+  /** The job failed. */
+  failed(error: string): void
+  /** The job was ended because it had to. */
+  cancelled(): void
 }
 
 /** Settings of a bus. */
@@ -423,6 +505,26 @@ export interface Holding {
   count: number
 }
 
+/** How a lease is taken and kept. */
+export interface LeaseSettings {
+  /** Milliseconds. */
+  ttlMs?: number
+  /** Milliseconds. */
+  waitMs?: number
+}
+
+/** How a lock is taken and kept. */
+export interface LockSettings {
+  /** Milliseconds. */
+  ttlMs?: number
+  /** Renew it. */
+  autoRenew?: boolean
+  /** How often. */
+  maxRenewals?: number
+  /** Milliseconds. */
+  waitMs?: number
+}
+
 /** Every kind of notice. */
 export declare function noticeKinds(): Array<string>
 
@@ -510,6 +612,34 @@ export interface Settle {
   afterMs?: number
   /** Why. */
   reason?: string
+}
+
+/** How a job is led and restarted. */
+export interface SingletonSettings {
+  /** Milliseconds. */
+  ttlMs?: number
+  /** `never`, `on_error` or `always`. */
+  restart?: string
+  /** Restarts. */
+  maxRestarts?: number
+  /** Milliseconds. */
+  windowMs?: number
+  /** Milliseconds. */
+  backoffMs?: number
+  /** Milliseconds. */
+  maxBackoffMs?: number
+}
+
+/** How a singleton stands. */
+export interface SingletonState {
+  /** What it does. */
+  phase: string
+  /** The number it leads under. */
+  fence?: number
+  /** Restarts so far. */
+  restarts: number
+  /** How the job failed last. */
+  error?: string
 }
 
 /** What was stored. */

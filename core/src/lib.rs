@@ -11,6 +11,7 @@ pub mod error;
 pub mod events;
 pub mod host;
 mod inspect;
+pub mod lock;
 #[doc(hidden)]
 pub mod mutant;
 pub mod platform;

@@ -1,6 +1,8 @@
 //! The two policies that a fleet agrees on: the order of a group's consumers, and what becomes of read entries. And how
 //! safe an entry is once it is stored.
 
+pub(crate) mod backoff;
+
 /// Which order a group's consumers keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Ordering {

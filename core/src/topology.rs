@@ -8,6 +8,7 @@ mod beside;
 mod catalog;
 pub mod field;
 mod group;
+mod locks;
 pub mod redis_platform;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use beside::*;
 pub use catalog::CatalogKeys;
 pub use group::GroupKeys;
+pub use locks::{channel_lock, fence_key, lease_key, lock_channel, named_lock};
 
 /// A stream, group or key name. Cheap to clone.
 pub type Name = Arc<str>;
@@ -135,11 +137,6 @@ pub fn encode(id: &str) -> String {
     out
 }
 
-/// The original's lock of a channel, by the channel's id or key; holds the token of whoever runs the channel.
-pub fn channel_lock(id: &str) -> Name {
-    format!("sg:lock:channel:{id}").into()
-}
-
 /// The original's stream of lifecycle events, unless another one is named.
 pub fn event_stream() -> Name {
     "maf:events".into()
@@ -164,7 +161,6 @@ mod tests {
         assert_eq!(&*t.named_stream("my:own"), "my:own");
         let plain = Topology { stream_prefix: String::new(), ..Topology::default() };
         assert_eq!(&*plain.named_stream("orders"), "orders");
-        assert_eq!(&*channel_lock("web:c1"), "sg:lock:channel:web:c1");
     }
 
     #[test]

@@ -86,6 +86,11 @@ impl Bus {
         Self { inner, queue }
     }
 
+    /// The core's bus and the way back, for what stands in files of its own.
+    pub(crate) fn core(&self) -> (&sg::Bus, &Queue) {
+        (&self.inner, &self.queue)
+    }
+
     fn ask<F>(&self, token: u32, what: impl FnOnce(sg::Bus) -> F)
     where
         F: Future<Output = sg::Result<Answer>> + Send + 'static,

@@ -227,7 +227,7 @@ impl EventReader {
 }
 
 /// A plain answer.
-fn plain(value: &Value) -> sg::Result<Answer> {
+pub(crate) fn plain(value: &Value) -> sg::Result<Answer> {
     let limits = Limits::new(Limits::DEFAULT_BYTES * 2, Limits::DEEPEST)?;
     codec::encode(value, &limits).map(Answer::Plain)
 }

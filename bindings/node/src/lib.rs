@@ -14,6 +14,7 @@ pub mod envelope;
 mod error;
 pub mod events;
 mod inspect;
+pub mod lock;
 mod outgoing;
 pub mod part;
 mod port;

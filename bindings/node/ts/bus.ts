@@ -18,6 +18,7 @@ import {
 import { type Entry, entryOf, type Finding, type PendingInfo, pendingOf, type StreamInfo } from './inspect.js';
 import type { Opening } from './intake.js';
 import { ask, port } from './link.js';
+import { type Lease, type LeaseSettings, type Lock, type LockSettings, openLease, openLock } from './lock.js';
 import { Publisher } from './publisher.js';
 import {
   type BusSettings,
@@ -31,6 +32,7 @@ import {
   needTexts,
   type Role,
 } from './settings.js';
+import { openSingleton, type Singleton, type SingletonSettings } from './singleton.js';
 import { withDeadline } from './time.js';
 
 /**
@@ -165,6 +167,26 @@ export class Bus extends Publisher {
   /** Reads lifecycle events. */
   eventReader(options: ReaderOptions = {}): EventBusReader {
     return openReader(this.#native, options);
+  }
+
+  /** A lock over the fleet. Nothing is taken yet. A name with a colon is the key itself. */
+  lock(name: string, settings: LockSettings = {}): Lock {
+    return openLock(this.#native, needText(name, 'name'), false, settings);
+  }
+
+  /** The original's lock of a channel, by the channel's id or its key; the one that workers in mode `lock` take. */
+  channelLock(channel: string, settings: LockSettings = {}): Lock {
+    return openLock(this.#native, needText(channel, 'channel'), true, settings);
+  }
+
+  /** Leadership under a name. Nobody leads yet. */
+  lease(name: string, settings: LeaseSettings = {}): Lease {
+    return openLease(this.#native, needText(name, 'name'), settings);
+  }
+
+  /** A job that runs on one process of the fleet at a time. Nothing runs yet. */
+  singleton(name: string, settings: SingletonSettings = {}): Singleton {
+    return openSingleton(this.#native, needText(name, 'name'), settings);
   }
 
   /**

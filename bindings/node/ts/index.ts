@@ -58,6 +58,7 @@ export {
 export * as events from './events.js';
 export { Entry, type Finding, type GroupInfo, type PendingInfo, type StreamInfo } from './inspect.js';
 export type { Durability, Receipt } from './link.js';
+export { Held, Lease, type LeaseSettings, Lock, type LockSettings, type WaitOptions } from './lock.js';
 export type { Notice } from './notice.js';
 export { Outcome, Reject } from './outcome.js';
 export { type AdapterCall, PlatformAdapter } from './platform/adapter.js';
@@ -104,6 +105,7 @@ export {
 export { Publisher, type PublishOptions } from './publisher.js';
 export type { Handler, HandlerResult, RunOptions } from './run.js';
 export type { BusSettings, ConsumerSettings, LockId, Ordering, Retention, Role } from './settings.js';
+export { type Job, Singleton, type SingletonSettings, type SingletonState } from './singleton.js';
 export {
   Batch,
   type Data,

@@ -6,6 +6,8 @@
 
 import type { Failure } from '../native.cjs';
 import { InvalidError } from './errors.js';
+import type { LeaseSettings, LockSettings } from './lock.js';
+import type { SingletonSettings } from './singleton.js';
 
 /** What a process does, which decides what it needs. */
 export type Role = 'none' | 'worker' | 'gateway' | 'standalone' | 'tools';
@@ -185,9 +187,28 @@ const CONSUMER: Record<keyof ConsumerSettings, Check> = {
   autoclaimMinIdleMs: time,
 };
 
+const LOCK: Record<keyof LockSettings, Check> = {
+  ttlMs: time,
+  autoRenew: flag,
+  maxRenewals: count,
+  abortOnLoss: flag,
+  waitMs: time,
+};
+
+const LEASE: Record<keyof LeaseSettings, Check> = { ttlMs: time, waitMs: time };
+
+const SINGLETON: Record<keyof SingletonSettings, Check> = {
+  ttlMs: time,
+  restart: text,
+  maxRestarts: count,
+  windowMs: time,
+  backoffMs: time,
+  maxBackoffMs: time,
+};
+
 /** What core calls a setting, and what it is called here. */
 const NAMES = new Map<string, string>();
-spell([...Object.keys(BUS), ...Object.keys(CONSUMER)]);
+spell([BUS, CONSUMER, LOCK, SINGLETON].flatMap(Object.keys));
 
 /** Has failures that are about these settings told in the words of this package. @internal */
 export function spell(names: readonly string[]): void {
@@ -216,6 +237,21 @@ export function busSettings(settings: BusSettings): BusSettings {
 /** Settings of a consumer, checked. @internal */
 export function consumerSettings(settings: ConsumerSettings): ConsumerSettings {
   return checked(settings, CONSUMER);
+}
+
+/** Settings of a lock, checked. @internal */
+export function lockSettings(settings: LockSettings): LockSettings {
+  return checked(settings, LOCK);
+}
+
+/** Settings of a lease, checked. @internal */
+export function leaseSettings(settings: LeaseSettings): LeaseSettings {
+  return checked(settings, LEASE);
+}
+
+/** Settings of a singleton job, checked. @internal */
+export function singletonSettings(settings: SingletonSettings): SingletonSettings {
+  return checked(settings, SINGLETON);
 }
 
 /** A duration that was given, or nothing. @internal */

@@ -51,6 +51,11 @@ pub(crate) fn connect(
 }
 
 impl Bus {
+    /// The core's bus, for what stands in files of its own.
+    pub(crate) fn core(&self) -> &Owned<sg::Bus> {
+        &self.bus
+    }
+
     /// Runs a question to the bus on the I/O thread.
     fn ask<T, F>(
         &self,

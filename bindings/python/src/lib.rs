@@ -17,6 +17,7 @@ mod error;
 mod events;
 mod fork;
 mod info;
+mod lock;
 mod log;
 mod part;
 mod publisher;
@@ -51,6 +52,8 @@ mod _native {
     use super::events::{EventBus, EventReader, event_kinds};
     #[pymodule_export]
     use super::fork::forked;
+    #[pymodule_export]
+    use super::lock::{Asking, Lease, Lock, Singleton, Turn, lease, lock, singleton};
     #[pymodule_export]
     use super::part::{Part, convert};
     #[pymodule_export]

@@ -95,28 +95,29 @@ pub(crate) fn consumer(settings: &Bound<'_, PyDict>, mut config: ConsumerConfig)
     Ok(config)
 }
 
-struct Setting<'a, 'py> {
-    name: &'a Bound<'py, PyAny>,
-    value: &'a Bound<'py, PyAny>,
+/// A keyword argument.
+pub(crate) struct Setting<'a, 'py> {
+    pub(crate) name: &'a Bound<'py, PyAny>,
+    pub(crate) value: &'a Bound<'py, PyAny>,
 }
 
 impl<'a, 'py> Setting<'a, 'py> {
-    fn name(&self) -> PyResult<&'a str> {
+    pub(crate) fn name(&self) -> PyResult<&'a str> {
         self.name.cast::<PyString>()?.to_str()
     }
 
-    fn get<T: FromPyObjectOwned<'py>>(&self, expected: &str) -> PyResult<T> {
+    pub(crate) fn get<T: FromPyObjectOwned<'py>>(&self, expected: &str) -> PyResult<T> {
         self.value.extract().map_err(|_| self.refused(expected))
     }
 
     /// A whole number from 0 up that fits.
-    fn natural<T: TryFrom<u64>>(&self) -> PyResult<T> {
+    pub(crate) fn natural<T: TryFrom<u64>>(&self) -> PyResult<T> {
         let expected = "a whole number from 0 up";
         T::try_from(self.get::<u64>(expected)?).map_err(|_| self.refused(expected))
     }
 
     /// One of the words that the core knows.
-    fn word<T: Copy>(&self, known: &[(&str, T)]) -> PyResult<T> {
+    pub(crate) fn word<T: Copy>(&self, known: &[(&str, T)]) -> PyResult<T> {
         let given = self.get::<String>("text")?;
         let found = known.iter().find(|(word, _)| *word == given).map(|(_, value)| *value);
         found.ok_or_else(|| {
@@ -125,8 +126,13 @@ impl<'a, 'py> Setting<'a, 'py> {
         })
     }
 
-    fn seconds(&self) -> PyResult<Duration> {
+    pub(crate) fn seconds(&self) -> PyResult<Duration> {
         seconds(self.name()?, self.get("a number of seconds")?)
+    }
+
+    /// `None`, or what is read of anything else.
+    pub(crate) fn maybe<T>(&self, read: impl FnOnce(&Self) -> PyResult<T>) -> PyResult<Option<T>> {
+        if self.value.is_none() { Ok(None) } else { read(self).map(Some) }
     }
 
     fn refused(&self, expected: &str) -> PyErr {
@@ -148,7 +154,7 @@ pub(crate) fn seconds(name: &str, seconds: f64) -> PyResult<Duration> {
     })
 }
 
-fn no_such(of: &str, name: &str) -> PyErr {
+pub(crate) fn no_such(of: &str, name: &str) -> PyErr {
     raise(sg::Error::invalid(format!("{of} has no setting {name:?}")).with_context("setting", name))
 }
 

@@ -1,6 +1,7 @@
 //! The front door: connect, publish, consume, look, close.
 
 mod connect;
+mod locks;
 
 use std::ops::Deref;
 

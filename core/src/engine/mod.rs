@@ -43,7 +43,7 @@ pub use snapshot::Snapshot;
 
 use crate::clock::{Clock, SystemClock};
 use crate::error::{Error, Result, Stored};
-use crate::topology::Name;
+use crate::topology::{Name, lock_channel};
 use crate::transport::{
     Answer, Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Gather, Gathered, Group, Hint, Op, PendingInfo,
     Record, Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Subscription,
@@ -244,7 +244,12 @@ impl Transport for Engine {
 
     async fn unlock(&self, key: &Name, token: &str) -> Result<bool> {
         let (mut state, now) = self.at()?;
-        Ok(state.locks.release(key, token, now.mono))
+        let held = state.locks.release(key, token, now.mono);
+        drop(state);
+        if held {
+            self.server.ears.tell(&lock_channel(key), &Bytes::new());
+        }
+        Ok(held)
     }
 
     async fn gather(&self, group: &Group, session: &Session, request: &Gather) -> Result<Result<Gathered, Refusal>> {

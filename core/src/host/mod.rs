@@ -5,6 +5,7 @@
 //! doorbell of a [`Completions`] queue, which must neither block nor touch the host's interpreter. What only the host can do
 //! (a tool, an adapter that is written in its language) is an errand, see [`Errands`].
 
+mod asking;
 mod calls;
 mod completions;
 mod errands;
@@ -17,6 +18,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::runtime::{Builder, Handle};
 
+pub use asking::Asking;
 pub use calls::{Ends, HostAuthority, HostHandler, end_with};
 pub use completions::Completions;
 pub use errands::{Errand, Errands, Order, UnderWay};

@@ -9,32 +9,29 @@ use super::link::Link;
 use super::parse::{self, Answer};
 use super::script::{SCRIPTS, Script};
 use crate::error::Result;
-use crate::topology::Name;
+use crate::topology::{Name, lock_channel};
 use crate::transport::check;
 
 /// Takes a lock that nobody else holds.
 pub(super) async fn lock(link: &Link, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
     check::lock(ttl)?;
-    held(link, &SCRIPTS.lock, key, token, Some(ttl)).await
+    held(link, &SCRIPTS.lock, key, token, &millis(ttl).to_string()).await
 }
 
 /// Prolongs a lock that is held.
 pub(super) async fn renew(link: &Link, key: &Name, token: &str, ttl: Duration) -> Result<bool> {
     check::lock(ttl)?;
-    held(link, &SCRIPTS.renew_lock, key, token, Some(ttl)).await
+    held(link, &SCRIPTS.renew_lock, key, token, &millis(ttl).to_string()).await
 }
 
-/// Gives a lock up that is held.
+/// Gives a lock up that is held, and tells those who wait for it.
 pub(super) async fn unlock(link: &Link, key: &Name, token: &str) -> Result<bool> {
-    held(link, &SCRIPTS.unlock, key, token, None).await
+    held(link, &SCRIPTS.unlock, key, token, &lock_channel(key)).await
 }
 
-async fn held(link: &Link, script: &Script, key: &Name, token: &str, ttl: Option<Duration>) -> Result<bool> {
+async fn held(link: &Link, script: &Script, key: &Name, token: &str, last: &str) -> Result<bool> {
     let mut cmd = call(script, &[key]);
-    cmd.arg(token);
-    if let Some(ttl) = ttl {
-        cmd.arg(millis(ttl));
-    }
+    cmd.arg(token).arg(last);
     let mut answer = Answer::new(link.script(script, &cmd).await?)?;
     if answer.word != "ok" {
         return answer.unexpected();

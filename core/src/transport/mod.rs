@@ -110,7 +110,7 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
     /// Lets a lock that is held under this token last `ttl` from now; `false`: it is not held, or by somebody else.
     async fn renew_lock(&self, key: &Name, token: &str, ttl: Duration) -> Result<bool>;
 
-    /// Gives a lock up that is held under this token; `false`: it was not.
+    /// Gives a lock up that is held under this token and tells it on [`crate::topology::lock_channel`]; `false`: it was not.
     async fn unlock(&self, key: &Name, token: &str) -> Result<bool>;
 
     /// Brings strays back, a page at a time: what a consumer without registration (a foreign one, or one of ours that

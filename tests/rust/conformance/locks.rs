@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use stargazer_core::ErrorKind;
-use stargazer_core::topology::{Name, channel_lock};
-use stargazer_core::transport::{Group, LockId, Ordering, Settle, SettleResult, Verdict};
+use stargazer_core::topology::{Name, channel_lock, lock_channel};
+use stargazer_core::transport::{Group, Heard, LockId, Ordering, Settle, SettleResult, Verdict};
 
 use super::lab::{ACKED, Lab};
 use super::player::{Player, outcome};
@@ -41,6 +42,19 @@ pub(super) async fn a_lock_lapses_unless_it_is_renewed(lab: Lab) {
     assert!(!t.lock(&key, "one", SHORT).await.unwrap());
     assert!(t.unlock(&key, "two").await.unwrap());
     assert!(!t.renew_lock(&key, "two", LONG).await.unwrap(), "what is free is not renewed");
+}
+
+pub(super) async fn giving_a_lock_up_is_told(lab: Lab) {
+    let (key, t) = (key(), &lab.transport);
+    let mut ear = t.subscribe(&[lock_channel(&key)]).await.unwrap();
+    assert!(t.lock(&key, "one", LONG).await.unwrap());
+    assert!(!t.unlock(&key, "two").await.unwrap(), "nothing is told of what is held on");
+    assert!(t.unlock(&key, "one").await.unwrap());
+    let told = Heard::Notification { channel: lock_channel(&key), payload: Bytes::new() };
+    assert_eq!(ear.next().await.unwrap(), told);
+    assert!(!t.unlock(&key, "one").await.unwrap());
+    assert!(t.lock(&key, "two", LONG).await.unwrap() && t.unlock(&key, "two").await.unwrap());
+    assert_eq!(ear.next().await.unwrap(), told, "once each");
 }
 
 pub(super) async fn a_lock_lasts_a_while(lab: Lab) {

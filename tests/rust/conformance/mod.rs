@@ -94,6 +94,7 @@ cases! {
         a_lock_is_held_under_one_token,
         a_lock_lapses_unless_it_is_renewed,
         a_lock_lasts_a_while,
+        giving_a_lock_up_is_told,
         a_locking_group_reads_plainly_and_tells_the_lanes,
         locks_of_another_name_are_a_conflict;
     settle:

@@ -5,6 +5,7 @@ mod connecting;
 mod doctor;
 mod durability;
 mod herd;
+mod locks;
 mod lossy;
 mod outcomes;
 mod sentinel;

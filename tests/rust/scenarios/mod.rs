@@ -5,6 +5,7 @@ mod events;
 mod failing;
 mod lab;
 mod letters;
+mod locking;
 mod losing;
 mod loss;
 mod modes;
@@ -38,6 +39,14 @@ scenarios! {
         events_are_handled_by_kind_or_by_beginning,
         closing_sends_the_events_that_wait,
         deep_code_tells_the_bus_of_the_process;
+    locking:
+        a_lock_has_one_holder,
+        the_loss_of_a_lock_ends_what_runs_under_it,
+        a_lock_is_entered_again_by_its_object,
+        who_stops_waiting_for_a_lock_takes_nothing,
+        leaders_have_numbers_that_grow,
+        a_singleton_runs_on_one_process,
+        a_singleton_starts_again_as_its_policy_says;
     delivering:
         a_message_is_handled_once,
         until_idle_ends_when_nothing_is_left,
@@ -106,7 +115,22 @@ scenarios! {
 }
 
 mod server_only {
-    use super::{lab, losing, modes, refusing};
+    use super::{lab, locking, losing, modes, refusing};
+
+    #[test]
+    fn a_lock_of_the_original_is_the_same_lock() {
+        lab::on_server("", locking::a_lock_of_the_original_is_the_same_lock);
+    }
+
+    #[test]
+    fn a_silent_server_costs_the_lock_in_time() {
+        lab::on_server("", locking::a_silent_server_costs_the_lock_in_time);
+    }
+
+    #[test]
+    fn a_lock_outlives_a_restart_that_forgets_nothing() {
+        lab::in_memory("", locking::a_lock_outlives_a_restart_that_forgets_nothing);
+    }
 
     #[test]
     fn a_channel_that_another_program_locked_waits() {

@@ -6,10 +6,10 @@ use super::source::Source;
 const LEVELS: &[&[&str]] = &[
     &["error", "topology", "clock", "policy", "mutant"],
     &["transport", "envelope", "config"],
-    &["lock", "trace", "redis", "engine", "store"],
+    &["trace", "redis", "engine", "store"],
     // A delivery carries a fenced publisher, so publishing stands below consuming.
     &["publish"],
-    &["provision", "inspect", "consumer", "events", "dead_letter"],
+    &["provision", "inspect", "consumer", "events", "dead_letter", "lock"],
     // A server of calls is a consumer of requests.
     &["rpc"],
     &["platform", "tools"],

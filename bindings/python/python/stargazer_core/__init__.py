@@ -62,11 +62,13 @@ from stargazer_core.errors import (
 )
 from stargazer_core.handler import Handler
 from stargazer_core.info import Entry, Finding, GroupInfo, PendingInfo, StreamInfo
+from stargazer_core.lock import Lease, LeaseSettings, Lock, LockSettings
 from stargazer_core.notice import Notice, NoticeKind
 from stargazer_core.outcome import Outcome, Reject
 from stargazer_core.platform import Gateway, IncomingMessage, PlatformAdapter, ProxyAdapter
 from stargazer_core.publisher import Publisher
 from stargazer_core.settings import BusSettings, ConsumerSettings
+from stargazer_core.singleton import Singleton, SingletonSettings, SingletonState
 from stargazer_core.store import Store
 from stargazer_core.values import Ext
 
@@ -98,7 +100,11 @@ __all__ = [
     "IncomingMessage",
     "InternalError",
     "InvalidError",
+    "Lease",
+    "LeaseSettings",
     "LetterFilter",
+    "Lock",
+    "LockSettings",
     "MalformedError",
     "NoWorkerError",
     "NotFoundError",
@@ -118,6 +124,9 @@ __all__ = [
     "ReplayReport",
     "Replayed",
     "Role",
+    "Singleton",
+    "SingletonSettings",
+    "SingletonState",
     "StaleError",
     "StargazerError",
     "Store",

@@ -5,17 +5,22 @@ from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias, final
 
 __all__ = [
+    "Asking",
     "Bridge",
     "Bus",
     "Consumer",
     "Delivery",
     "EventBus",
     "EventReader",
+    "Lease",
+    "Lock",
     "Notices",
     "Part",
     "Publisher",
     "Receipt",
+    "Singleton",
     "Topology",
+    "Turn",
     "buttons",
     "channel_key",
     "connect",
@@ -30,17 +35,21 @@ __all__ = [
     "forked",
     "inbound",
     "inbound_defaults",
+    "lease",
+    "lock",
     "message",
     "notice_kinds",
     "presence",
     "reaction",
     "rpc",
     "shared_gateway_group",
+    "singleton",
     "typing",
     "url_from_env",
     "version",
 ]
 
+_Loss: TypeAlias = tuple[str, str, dict[str, str]]
 _Came: TypeAlias = Literal["arrived", "cancelled", "idle", "ended", "woken"]
 
 @final
@@ -287,6 +296,70 @@ class Delivery:
     def release(self) -> None: ...
     def give_up(self) -> None: ...
 
+@final
+class Asking:
+    """One request to take something, to be given up by whoever stops waiting."""
+
+    def __init__(self) -> None: ...
+    def give_up(self) -> None: ...
+
+@final
+class Lock:
+    """A lock of the fleet."""
+
+    @property
+    def key(self) -> str: ...
+    @property
+    def held(self) -> bool: ...
+    @property
+    def token(self) -> str | None: ...
+    @property
+    def abort_on_loss(self) -> bool: ...
+    def acquire(self, bridge: Bridge, future: Future[None], asking: Asking, wait: float | None) -> None: ...
+    def try_acquire(self, bridge: Bridge, future: Future[bool], asking: Asking) -> None: ...
+    def renew(self, bridge: Bridge, future: Future[bool]) -> None: ...
+    def release(self, bridge: Bridge, future: Future[bool]) -> None: ...
+    def leave(self, bridge: Bridge, future: Future[None]) -> None: ...
+    def lost(self, bridge: Bridge, future: Future[_Loss | None]) -> None: ...
+
+@final
+class Lease:
+    """Leadership under a name."""
+
+    @property
+    def fence(self) -> int | None: ...
+    def acquire(self, bridge: Bridge, future: Future[int], asking: Asking, wait: float | None) -> None: ...
+    def try_acquire(self, bridge: Bridge, future: Future[int | None], asking: Asking) -> None: ...
+    def resign(self, bridge: Bridge, future: Future[bool]) -> None: ...
+    def leave(self, bridge: Bridge, future: Future[None]) -> None: ...
+    def lost(self, bridge: Bridge, future: Future[_Loss | None]) -> None: ...
+
+@final
+class Singleton:
+    """A job that runs on one process at a time."""
+
+    @property
+    def state(
+        self,
+    ) -> tuple[Literal["waiting", "running", "pausing", "finished", "failed", "stopped"], int | None, int, str | None]:
+        """Phase, number, restarts and the last error."""
+    def stop(self) -> None: ...
+    def next(self, bridge: Bridge, future: Future[Turn | None]) -> None: ...
+
+@final
+class Turn:
+    """A turn of a singleton job."""
+
+    @property
+    def fence(self) -> int: ...
+    def lost(self, bridge: Bridge, future: Future[_Loss | None]) -> None: ...
+    def done(self) -> None: ...
+    def failed(self, error: str) -> None: ...
+    def cancelled(self) -> None: ...
+
+def lock(bus: Bus, name: str, of_channel: bool, settings: dict[str, Any]) -> Lock: ...
+def lease(bus: Bus, name: str, settings: dict[str, Any]) -> Lease: ...
+def singleton(bus: Bus, name: str, settings: dict[str, Any]) -> Singleton: ...
 def connect(
     bridge: Bridge,
     future: Future[Bus],

@@ -16,6 +16,7 @@ from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.envelope import Inbound, Outbound
 from stargazer_core.events import EventBus, EventBusReader
 from stargazer_core.info import Entry, Finding, PendingInfo, StreamInfo, stream_info
+from stargazer_core.locks import Locks
 from stargazer_core.loop import ask
 from stargazer_core.publisher import Publisher
 
@@ -84,19 +85,20 @@ class Connecting:
             await self._bus.close()
 
 
-class Bus(Publisher):
+class Bus(Locks, Publisher):
     """A connected bus. May be used from several event loops and threads of the process that connected it.
 
     After a fork the child gets ``ForkedError`` and connects anew.
     """
 
-    __slots__ = ("_consumers", "_native")
+    __slots__ = ("_consumers", "_locks", "_native")
 
     def __init__(self, native: _native.Bus) -> None:
         """For :func:`connect` only."""
         super().__init__(native.publisher)
         self._native = native
         self._consumers: WeakSet[Consumer[Any]] = WeakSet()
+        self._locks = WeakSet()
 
     @property
     def url(self) -> str:
@@ -180,6 +182,7 @@ class Bus(Publisher):
         """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""
         # What is in hand without a handler would be waited for, though nobody may ever come back to it.
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
+        await self._give_up_own()
         await ask(self._native.close)
 
     async def __aenter__(self) -> Bus:

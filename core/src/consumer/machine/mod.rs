@@ -14,7 +14,7 @@
 //! leaves the crate.
 #![cfg_attr(not(feature = "proving"), allow(unreachable_pub))]
 
-pub(crate) mod backoff;
+pub(crate) use crate::policy::backoff;
 mod dead;
 mod ending;
 mod intake;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::consumer::machine::backoff::mix;
 use crate::error::{Error, Result, Stored};
+use crate::policy::backoff::mix;
 use crate::topology::Name;
 use crate::transport::*;
 

@@ -1,0 +1,375 @@
+//! A job that runs on one process of the fleet at a time.
+//!
+//! Whoever leads runs it. Leadership that is lost ends the job before it can start elsewhere, and is waited for again; that counts
+//! as no restart. A job that ends is started again as its policy says, with growing pauses in which the process goes on
+//! leading; one that is done, or failed too often, resigns, so that the next process that waits gets its chance.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::keeper::on;
+use super::lease::{Lease, LeaseOptions};
+use super::restart::{Next, Restart, Restarts};
+use crate::error::{Error, ErrorKind, Result};
+use crate::publish::Publisher;
+
+/// How a job is led and restarted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SingletonOptions {
+    /// How long another process waits after the one that ran the job died; 100 ms to 1 day. 15 s.
+    pub ttl: Duration,
+    /// Which ends are followed by another start. `on_error`.
+    pub restart: Restart,
+    /// Restarts within `window` before it is given up here. 5.
+    pub max_restarts: u32,
+    /// How long a restart counts. 60 s.
+    pub window: Duration,
+    /// The first pause before a restart, doubled by every restart that counts. 1 s.
+    pub backoff: Duration,
+    /// The longest pause. 30 s.
+    pub max_backoff: Duration,
+}
+
+impl Default for SingletonOptions {
+    fn default() -> Self {
+        Self {
+            ttl: Duration::from_secs(15),
+            restart: Restart::default(),
+            max_restarts: 5,
+            window: Duration::from_secs(60),
+            backoff: Duration::from_secs(1),
+            max_backoff: Duration::from_secs(30),
+        }
+    }
+}
+
+impl SingletonOptions {
+    /// How long it takes to notice that the leader died.
+    #[must_use]
+    pub fn with_ttl(mut self, ttl: Duration) -> Self {
+        self.ttl = ttl;
+        self
+    }
+
+    /// Which ends are followed by another start.
+    #[must_use]
+    pub fn with_restart(mut self, restart: Restart) -> Self {
+        self.restart = restart;
+        self
+    }
+
+    /// How many restarts in which time are too many.
+    #[must_use]
+    pub fn with_max_restarts(mut self, most: u32, window: Duration) -> Self {
+        (self.max_restarts, self.window) = (most, window);
+        self
+    }
+
+    /// The first pause and the longest one.
+    #[must_use]
+    pub fn with_backoff(mut self, first: Duration, most: Duration) -> Self {
+        (self.backoff, self.max_backoff) = (first, most);
+        self
+    }
+}
+
+/// What a singleton does at the moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SingletonPhase {
+    /// Another process leads, or it was not started yet.
+    Waiting,
+    /// The job runs here.
+    Running,
+    /// It leads, and the job starts again after a pause.
+    Pausing,
+    /// The job is done.
+    Finished,
+    /// The job failed, or was restarted too often.
+    Failed,
+    /// It was stopped, or the bus was closed.
+    Stopped,
+}
+
+impl SingletonPhase {
+    /// The word for people and bindings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Running => "running",
+            Self::Pausing => "pausing",
+            Self::Finished => "finished",
+            Self::Failed => "failed",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// How a singleton stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SingletonState {
+    /// What it does.
+    pub phase: SingletonPhase,
+    /// The number it leads under.
+    pub fence: Option<i64>,
+    /// Restarts so far.
+    pub restarts: u64,
+    /// How the job failed last.
+    pub error: Option<String>,
+}
+
+/// How a turn of the job ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Ending {
+    Done,
+    Failed(String),
+    Cancelled,
+}
+
+/// A job's place in the fleet. Cheap to clone; clones are the same one. Dropping the last one resigns.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")] async fn main() -> stargazer_core::Result<()> {
+/// use stargazer_core::lock::SingletonOptions;
+/// let bus = stargazer_core::Bus::connect("memory://").await?;
+/// let upkeep = bus.singleton("upkeep", &SingletonOptions::default())?;
+/// upkeep.run(async |fence| {
+///     println!("no other process runs this; my number is {fence}");
+///     Ok(())
+/// }).await?;
+/// # bus.close().await }
+/// ```
+#[derive(Debug, Clone)]
+pub struct Singleton {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    publisher: Publisher,
+    name: String,
+    lease: Lease,
+    restarts: Mutex<Restarts>,
+    /// What follows the last turn; `None` while one runs, and at first.
+    next: Mutex<Option<Next>>,
+    state: watch::Sender<SingletonState>,
+    stopped: watch::Sender<bool>,
+}
+
+impl Singleton {
+    pub(crate) fn new(publisher: &Publisher, name: &str, options: &SingletonOptions) -> Result<Self> {
+        let lease = Lease::new(publisher, name, &LeaseOptions::default().with_ttl(options.ttl))?;
+        if options.backoff > options.max_backoff {
+            let text = format!("backoff is at most max_backoff ({:?}), not {:?}", options.max_backoff, options.backoff);
+            return Err(Error::invalid(text).with_context("setting", "backoff"));
+        }
+        let dice = uuid::Uuid::new_v4().as_u64_pair().0;
+        let (restart, most, window) = (options.restart, options.max_restarts, options.window);
+        let restarts = Restarts::new(restart, most, window, options.backoff, options.max_backoff, dice);
+        let state = SingletonState { phase: SingletonPhase::Waiting, fence: None, restarts: 0, error: None };
+        let inner = Inner {
+            publisher: publisher.clone(),
+            name: name.into(),
+            lease,
+            restarts: Mutex::new(restarts),
+            next: Mutex::default(),
+            state: watch::Sender::new(state),
+            stopped: watch::Sender::new(false),
+        };
+        Ok(Self { inner: Arc::new(inner) })
+    }
+
+    /// How it stands.
+    pub fn state(&self) -> SingletonState {
+        self.inner.state.borrow().clone()
+    }
+
+    /// Ends it: a job that runs is told ([`Turn::lost`]), then it resigns. May be called twice.
+    pub fn stop(&self) {
+        self.inner.stopped.send_replace(true);
+    }
+
+    /// Runs the job whenever it leads, with the fencing number, until it is done or stopped; the job is dropped where it
+    /// stands when leadership is lost. The job's last error when it failed for good.
+    pub async fn run<F>(&self, mut job: impl FnMut(i64) -> F) -> Result<()>
+    where
+        F: Future<Output = Result<()>>,
+    {
+        let mut last = None;
+        while let Some(turn) = self.next().await? {
+            let result = tokio::select! {
+                biased;
+                _ = turn.lost() => None,
+                result = job(turn.fence()) => Some(result),
+            };
+            match result {
+                None => turn.cancelled(),
+                Some(Ok(())) => turn.done(),
+                Some(Err(error)) => {
+                    turn.failed(error.to_string());
+                    last = Some(error);
+                }
+            }
+        }
+        match last {
+            Some(error) if self.state().phase == SingletonPhase::Failed => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Waits until the job is to run here: while another process leads, and through the pause before a restart. `None`
+    /// once it is done, was given up or stopped ([`Singleton::state`] says which). One turn at a time. Dropped, it goes on leading
+    /// if it led.
+    pub async fn next(&self) -> Result<Option<Turn>> {
+        let inner = &self.inner;
+        let mut stopped = inner.stopped.subscribe();
+        let next = tokio::select! {
+            biased;
+            () = on(&mut stopped) => None,
+            next = inner.next() => next?,
+        };
+        let stops = *inner.stopped.borrow();
+        let Some(fence) = next.filter(|_| !stops) else {
+            if stops {
+                inner.show(SingletonPhase::Stopped, None);
+            }
+            inner.lease.leave().await;
+            return Ok(None);
+        };
+        *locked(&inner.next) = None;
+        inner.show(SingletonPhase::Running, Some(fence));
+        Ok(Some(Turn { inner: inner.clone(), fence, over: watch::Sender::new(false) }))
+    }
+}
+
+impl Inner {
+    /// The number to run under; `None` when nothing follows.
+    async fn next(&self) -> Result<Option<i64>> {
+        if self.state.borrow().phase == SingletonPhase::Running {
+            return Err(Error::invalid("the job runs; say how it ended before you ask for its next turn"));
+        }
+        let next = *locked(&self.next);
+        match next {
+            Some(Next::Finish) => {
+                self.show(SingletonPhase::Finished, None);
+                return Ok(None);
+            }
+            Some(Next::GiveUp) => {
+                self.show(SingletonPhase::Failed, None);
+                return Ok(None);
+            }
+            Some(Next::Start(pause)) if self.lease.is_leader() => {
+                self.show(SingletonPhase::Pausing, self.lease.fence());
+                tokio::select! {
+                    () = self.publisher.clock().sleep(pause) => {}
+                    _ = self.lease.lost() => {}
+                }
+            }
+            Some(Next::Start(_)) | None => {}
+        }
+        if let Some(fence) = self.lease.fence() {
+            return Ok(Some(fence));
+        }
+        self.show(SingletonPhase::Waiting, None);
+        match self.lease.acquire().await {
+            Ok(fence) => Ok(Some(fence)),
+            Err(error) if error.kind() == ErrorKind::Closed => {
+                self.show(SingletonPhase::Stopped, None);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn show(&self, phase: SingletonPhase, fence: Option<i64>) {
+        self.state.send_modify(|state| {
+            if state.phase != phase {
+                tracing::info!(job = self.name, phase = phase.as_str(), fence, "a singleton job changes its phase");
+            }
+            (state.phase, state.fence) = (phase, fence);
+        });
+    }
+
+    fn ended(&self, ending: Ending) {
+        let now = self.publisher.clock().now();
+        let next = match (&ending, self.lease.is_leader()) {
+            (Ending::Done, _) => locked(&self.restarts).ended(true, now),
+            (Ending::Failed(_), true) => locked(&self.restarts).ended(false, now),
+            // What fails because it was told to end has not failed.
+            _ => Next::Start(Duration::ZERO),
+        };
+        *locked(&self.next) = Some(next);
+        let restarts = locked(&self.restarts).total;
+        self.state.send_modify(|state| {
+            state.restarts = restarts;
+            if let Ending::Failed(error) = ending {
+                tracing::warn!(job = self.name, error, "a singleton job failed");
+                state.error = Some(error);
+            }
+        });
+        self.show(SingletonPhase::Waiting, self.lease.fence());
+    }
+}
+
+/// The job's turn on this process. Say how it ended; dropped, it counts as cancelled.
+#[derive(Debug)]
+pub struct Turn {
+    inner: Arc<Inner>,
+    fence: i64,
+    over: watch::Sender<bool>,
+}
+
+impl Turn {
+    /// The number it leads under: larger than those of all turns before on any process.
+    pub fn fence(&self) -> i64 {
+        self.fence
+    }
+
+    /// Waits until the job must end: why (`Stale`: leadership is lost, `Cancelled`: stopped).
+    pub fn lost(&self) -> impl Future<Output = Error> + Send + use<> {
+        let inner = self.inner.clone();
+        let (mut stopped, mut over) = (inner.stopped.subscribe(), self.over.subscribe());
+        async move {
+            tokio::select! {
+                biased;
+                () = on(&mut over) => Error::new(ErrorKind::Cancelled, "the turn has ended"),
+                () = on(&mut stopped) => Error::new(ErrorKind::Cancelled, "the job was stopped"),
+                lost = inner.lease.lost() => lost.unwrap_or_else(|| Error::new(ErrorKind::Stale, "it leads no more")),
+            }
+        }
+    }
+
+    /// The job is done.
+    pub fn done(self) {
+        self.end(Ending::Done);
+    }
+
+    /// The job failed.
+    pub fn failed(self, error: impl Into<String>) {
+        self.end(Ending::Failed(error.into()));
+    }
+
+    /// The job was ended because it had to.
+    pub fn cancelled(self) {
+        self.end(Ending::Cancelled);
+    }
+
+    fn end(&self, ending: Ending) {
+        if !self.over.send_replace(true) {
+            self.inner.ended(ending);
+        }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.end(Ending::Cancelled);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
