@@ -36,10 +36,19 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
 
 /// What a foreign consumer has handled and acknowledged is done, unless it held it so long that it was taken over.
 fn after_others(facts: &Facts<'_>, findings: &mut Findings<'_>, message: &Message) {
-    for (read, done) in message.handled_elsewhere() {
+    for (entry, read, done) in message.handled_elsewhere() {
         findings.judged(Check::C4);
-        let Some(run) = facts.runs_of(message).find(|run| run.start > done) else { continue };
-        let forgot = |fault: &&Fault| fault.begin < run.start && fault.end > done;
+        // Another entry of the same message is the business of C3.
+        let Some(run) = facts.runs_of(message).find(|run| run.entry == entry && run.start > done) else { continue };
+        // Who acknowledges what the server does not know of as handed out has finished nothing there.
+        let undone = |fault: &Fault| fault.undoes(facts.time(done)) || fault.undoes(facts.time(read));
+        // And who held it before the server forgot may start it until it learns of that, as it may beside ours.
+        let since = first_of_session(facts, run);
+        let grace = facts.rules.lease().saturating_add(facts.rules.wake());
+        let unlearned = |fault: &Fault| {
+            since < fault.begin && facts.time(run.start) <= fault.until.saturating_add(grace) && fault.end < read
+        };
+        let forgot = |fault: &&Fault| fault.begin < run.start && (undone(fault) || unlearned(fault));
         if facts.time(done).saturating_sub(facts.time(read)) >= facts.rules.stray() {
             findings.excuse(Check::C4, "a foreign consumer held it for long");
         } else if let Some(fault) = facts.faults.forgetting().find(forgot) {
@@ -53,13 +62,15 @@ fn after_others(facts: &Facts<'_>, findings: &mut Findings<'_>, message: &Messag
 
 fn judge(facts: &Facts<'_>, findings: &mut Findings<'_>, before: &Run, run: &Run) {
     let reason = own_reason(facts, before, run.start).or_else(|| fault_between(facts, before, run.start));
+    let reason = reason.or_else(|| learned_late(facts, before, run));
     let Some(reason) = reason else {
         let text = format!("message {} started again and nothing explains it", run.message);
         return findings.found(Check::C4, run.start, text);
     };
     findings.excuse(Check::C4, reason);
     let given_back = matches!(before.outcome, Some(Outcome::Release | Outcome::None));
-    if !run.redelivered && !given_back && !server_forgot(facts, before, run.start) {
+    let forgotten = server_forgot(facts, before, run.start) || learned_late(facts, before, run).is_some();
+    if !run.redelivered && !given_back && !forgotten {
         let text = format!("message {} started again and did not say so", run.message);
         findings.found(Check::C4, run.start, text);
     }
@@ -111,6 +122,22 @@ pub(super) fn fault_between(facts: &Facts<'_>, before: &Run, start: At) -> Optio
     let recorded = done && before.settled.is_some_and(|at| at < start);
     let mut faults = facts.faults.between(before.actor, from, until).filter(|fault| fault.kind.moves_work());
     faults.find(|fault| fault.begin < start && (!recorded || fault.forgets_group())).map(|fault| fault.kind.name())
+}
+
+/// A server forgot, and the session of the run before is older than that: it had not learned of it (a lost request may
+/// keep it waiting for long), its outcome was not recorded, and another session took its place.
+fn learned_late(facts: &Facts<'_>, before: &Run, run: &Run) -> Option<&'static str> {
+    if before.settled.is_some() || before.same_session(run) {
+        return None;
+    }
+    let since = first_of_session(facts, before);
+    let forgot = |fault: &&Fault| since < fault.begin && fault.begin < before.start;
+    facts.faults.forgetting().find(forgot).map(|fault| fault.kind.name())
+}
+
+/// When the session of a run started something first.
+fn first_of_session(facts: &Facts<'_>, run: &Run) -> At {
+    facts.runs.all.iter().find(|other| other.same_session(run)).map_or(run.start, |first| first.start)
 }
 
 /// Whether a fault or a death explains it.

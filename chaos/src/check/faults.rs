@@ -32,6 +32,16 @@ impl Fault {
         self.forgets != Forgets::Nothing
     }
 
+    /// Whether the server may have forgotten what was done in its group at this time.
+    pub(super) fn undoes(&self, time: u64) -> bool {
+        let from = match self.forgets {
+            Forgets::Nothing => return false,
+            Forgets::Group => 0,
+            Forgets::Entries(reach) => self.from.saturating_sub(reach),
+        };
+        from <= time && time <= self.until
+    }
+
     /// Whether the server may have forgotten an entry that was called for and stored at these times.
     pub(super) fn forgets_entry(&self, called: u64, stored: u64, level: u8) -> bool {
         match self.forgets {

@@ -33,14 +33,23 @@ pub(super) struct Message {
     pub vanished: Vec<At>,
     pub replayed: Vec<At>,
     pub deleted: Vec<At>,
-    /// When foreign consumers were handed it, and had handled it.
-    pub foreign: Vec<(At, Option<At>)>,
+    /// What foreign consumers were handed of it.
+    pub foreign: Vec<Elsewhere>,
+}
+
+/// An entry in the hands of a foreign consumer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Elsewhere {
+    pub entry: Entry,
+    pub read: At,
+    /// It had handled it.
+    pub done: Option<At>,
 }
 
 impl Message {
-    /// When a foreign consumer had handled it, and how long it had held it before, in place of `time`.
-    pub(super) fn handled_elsewhere(&self) -> impl Iterator<Item = (At, At)> {
-        self.foreign.iter().filter_map(|(read, done)| Some((*read, (*done)?)))
+    /// The entries that foreign consumers had handled: each, when it was read, and when it was done.
+    pub(super) fn handled_elsewhere(&self) -> impl Iterator<Item = (Entry, At, At)> {
+        self.foreign.iter().filter_map(|Elsewhere { entry, read, done }| Some((*entry, *read, (*done)?)))
     }
 
     fn seen(&mut self, entry: Entry, at: At) {
@@ -133,11 +142,12 @@ impl Messages {
             Kind::Deleted => message.deleted.push(at),
             Kind::ForeignRead => {
                 message.seen(record.entry, at);
-                message.foreign.push((at, None));
+                message.foreign.push(Elsewhere { entry: record.entry, read: at, done: None });
             }
             Kind::ForeignDone => {
-                if let Some((_, done)) = message.foreign.iter_mut().rfind(|(_, done)| done.is_none()) {
-                    *done = Some(at);
+                let open = |other: &&mut Elsewhere| other.entry == record.entry && other.done.is_none();
+                if let Some(held) = message.foreign.iter_mut().rfind(open) {
+                    held.done = Some(at);
                 }
             }
             _ => {}

@@ -79,7 +79,9 @@ impl<'a> Lane<'a> {
             } else if let Some(before) = before.filter(|before| run.entry < before.entry)
                 && self.newest.contains_key(&run.entry)
                 && !work_moved(self.facts, before, at)
-                && self.entries.get(&run.entry).is_none_or(|message| !self.stranded(message, run.entry, at))
+                && self.entries.get(&run.entry).is_none_or(|message| {
+                    !self.stranded(message, run.entry, at) && !self.was_elsewhere(message, run.entry, at)
+                })
             {
                 let text = format!("entry {} started again after {}", name(run.entry), name(before.entry));
                 findings.found(Check::C5, at, text);
@@ -115,7 +117,8 @@ impl<'a> Lane<'a> {
         let later = |other: &&Run| other.entry == run.entry && other.start > run.start;
         let again = self.facts.runs_of(message).find(later).map_or(NEVER, |other| other.start);
         let forgot = |fault: &Fault| run.closed < fault.begin && fault.begin < again;
-        run.ended(Outcome::Retry)
+        let died = run.end.is_none() && self.facts.actors.death(run.actor) < NEVER;
+        (died || run.ended(Outcome::Retry))
             && attempt >= self.facts.rules.max_attempts
             && self.facts.faults.forgetting().any(forgot)
     }
@@ -142,12 +145,28 @@ impl<'a> Lane<'a> {
             };
             let again = self.facts.runs_of(message).any(comes);
             let lost = !again && forgotten_entry(self.facts, message, *entry, at).is_some();
-            // What a foreign consumer was handed comes when it is brought back, or never.
-            let started = self.newest.get(entry).map_or(0, |newest| self.facts.run(*newest).start);
-            let elsewhere = message.foreign.iter().any(|(read, _)| started <= *read && *read < at);
+            let elsewhere = self.was_elsewhere(message, *entry, at);
             let stranded = self.stranded(message, *entry, at);
-            !(published_later || gone_by_then || (gone && !again) || lost || elsewhere || stranded)
+            let done = self.is_done_again(message, *entry, at);
+            !(published_later || gone_by_then || (gone && !again) || lost || elsewhere || stranded || done)
         })
+    }
+
+    /// Whether a foreign consumer was handed it since it started last: it comes when it is brought back, or never.
+    fn was_elsewhere(&self, message: &Message, entry: Entry, at: At) -> bool {
+        let started = self.newest.get(&entry).map_or(0, |newest| self.facts.run(*newest).start);
+        message.foreign.iter().any(|held| held.entry == entry && started <= held.read && held.read < at)
+    }
+
+    /// Whether it had been finished before it came again, and a server has since gone back to when it was: then it has no
+    /// more to do.
+    fn is_done_again(&self, message: &Message, entry: Entry, at: At) -> bool {
+        let Some(newest) = self.newest.get(&entry).map(|newest| self.facts.run(*newest)) else { return false };
+        let finished = |run: &Run| run.entry == entry && run.settled.is_some_and(|settled| settled < newest.start);
+        let goes_back = |fault: &Fault| {
+            newest.start < fault.begin && fault.begin < at && fault.undoes(self.facts.time(newest.start))
+        };
+        self.facts.runs_of(message).any(finished) && self.facts.faults.forgetting().any(goes_back)
     }
 
     /// Whether it was there when the registrations were lost, and has not started since: with whoever held it, it is a

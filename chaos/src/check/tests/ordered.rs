@@ -113,6 +113,67 @@ fn a_recorded_outcome_is_forgotten_by_a_server_that_forgets_only() {
     }
 }
 
+/// Nobody told the session: its renewals were lost, or went unanswered for long.
+#[test]
+fn who_learns_late_that_the_server_forgot_may_start_an_entry_before_it_does() {
+    let learned = |session: u32| {
+        let mut story = Story::default();
+        story.publish([1, 2]);
+        story.handle(1, 1);
+        story.fault(FaultKind::DestroyGroup, 0, 0);
+        story.wait(10_000);
+        let run = story.start(1, 2);
+        story.end(run, ACK);
+        let run = story.start_with(1, 2, |record| record.extra = session);
+        story.end(run, ACK);
+        story.settle(run);
+        story
+    };
+    assert_good(&judge(&learned(7)));
+    assert_caught(&judge(&learned(0)), Check::C4);
+}
+
+/// It was done, came again since the group was destroyed, and is done again since the server went back to before that.
+#[test]
+fn what_the_server_went_back_to_have_finished_may_be_passed_over() {
+    let gone_back = |reach: u64| {
+        let mut story = Story::default();
+        story.publish([1, 2]);
+        story.handle(1, 1);
+        story.fault(FaultKind::DestroyGroup, 0, 0);
+        story.wait(3_000);
+        let run = story.start(1, 1);
+        story.end(run, RETRY);
+        let fault = story.begin_with(FaultKind::RollBack, |record| record.message = reach * 1_000_000);
+        story.over(fault);
+        story.wait(3_000);
+        story.handle(1, 2);
+        judge(&story).findings.iter().any(|finding| finding.check == Check::C5)
+    };
+    assert!(!gone_back(3_000));
+    assert!(gone_back(0));
+}
+
+#[test]
+fn a_poison_whose_letter_was_forgotten_may_be_passed_over() {
+    let forgotten = |kind| {
+        let mut story = Story::default();
+        story.publish_as(1, 1, Nature::Poison);
+        story.publish([2]);
+        for actor in 1..=3 {
+            story.start(actor, 1);
+            story.die(actor);
+        }
+        story.wait(10_000);
+        story.handle(4, 2);
+        story.wait(10_000);
+        story.fault(kind, 0, 0);
+        judge(&story).findings.iter().any(|finding| finding.check == Check::C5)
+    };
+    assert!(!forgotten(FaultKind::Flush));
+    assert!(forgotten(FaultKind::ServerFreeze));
+}
+
 #[test]
 fn a_redelivery_says_so() {
     let mut story = Story::default();

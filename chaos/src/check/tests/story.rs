@@ -169,9 +169,16 @@ impl Story {
     }
 
     pub(super) fn begin(&mut self, kind: FaultKind, target: u32) -> u64 {
+        self.begin_with(kind, |record| record.extra = target)
+    }
+
+    pub(super) fn begin_with(&mut self, kind: FaultKind, fill: impl FnOnce(&mut Record)) -> u64 {
         self.token += 1;
         let token = self.token;
-        self.add(Kind::FaultBegin, 0, |r| (r.detail, r.extra, r.token) = (kind as u8, target, token));
+        self.add(Kind::FaultBegin, 0, |record| {
+            (record.detail, record.token) = (kind as u8, token);
+            fill(record);
+        });
         token
     }
 
