@@ -145,7 +145,13 @@ impl Rules {
         let same = |other: &Action| discriminant(other) == discriminant(action) && key_of(other) == key_of(action);
         let several = matches!(
             action,
-            Action::Start(_) | Action::Tell(_) | Action::Cancel { .. } | Action::Stop { .. } | Action::LookAtServer
+            Action::Start(_)
+                | Action::Tell(_)
+                | Action::Cancel { .. }
+                | Action::Stop { .. }
+                | Action::LookAtServer
+                | Action::Renew { .. }
+                | Action::RenewLocks { .. }
         );
         assert!(several || !open.any(same), "a second one is under way: {action:?}");
         if !matches!(action, Action::Stop { .. }) {

@@ -28,7 +28,6 @@ pub(super) struct Lookout {
     wanted: u64,
     seen: HashMap<Name, Seen>,
     renew_at: Duration,
-    renewing: bool,
 }
 
 /// How somebody went whose work is taken over.
@@ -60,7 +59,6 @@ impl Lookout {
             wanted: 0,
             seen: HashMap::new(),
             renew_at: Duration::ZERO,
-            renewing: false,
         }
     }
 }
@@ -92,7 +90,7 @@ const IDLE_LOOK: Duration = Duration::from_millis(500);
 
 impl Machine {
     pub(super) fn lease_deadlines(&self, earliest: &mut impl FnMut(Duration)) {
-        if !self.sessions.is_empty() && !self.lookout.renewing {
+        if !self.sessions.is_empty() {
             earliest(self.lookout.renew_at);
         }
         if self.phase == Phase::Working
@@ -132,14 +130,16 @@ impl Machine {
         }
     }
 
+    /// Every third of a lease, whether the last one was answered or not: an answer that is lost, or long in coming, must not
+    /// cost the lease while others get through.
     pub(super) fn pump_leases(&mut self, now: Now) {
-        if self.lookout.renewing || self.sessions.is_empty() || now.mono < self.lookout.renew_at {
+        if self.sessions.is_empty() || now.mono < self.lookout.renew_at {
             return;
         }
         if Mutant::RenewedByHandlers.is_on() && self.busy > 0 {
             return;
         }
-        self.lookout.renewing = true;
+        self.lookout.renew_at = now.mono + self.policy.lease / 3;
         let sessions = self.sessions.iter().map(|(key, held)| (*key, held.session.clone())).collect();
         // A connection that broke and is there again need not have cost anybody a request.
         self.out.push(Action::LookAtServer);
@@ -158,16 +158,15 @@ impl Machine {
     }
 
     pub(super) fn renewed(&mut self, sent: Duration, answer: Result<Vec<Renewal>, Error>, now: Now) {
-        self.lookout.renewing = false;
         let answers = match answer {
             Ok(answers) => answers,
             Err(error) => {
-                self.lookout.renew_at = self.failed(Call::Renew, error, now);
+                let again = self.failed(Call::Renew, error, now);
+                self.lookout.renew_at = self.lookout.renew_at.min(again);
                 return;
             }
         };
         self.succeeded(Call::Renew);
-        self.lookout.renew_at = now.mono + self.policy.lease / 3;
         self.refresh();
         let lease = self.lease_of_holder();
         for (key, answer) in answers {

@@ -29,8 +29,7 @@ const TURN_OF_OTHERS: Duration = Duration::from_millis(500);
 pub(super) struct Locks {
     all: BTreeMap<LockNumber, Lock>,
     next: LockNumber,
-    renewing: bool,
-    /// Not before this time (back-off).
+    /// Not before this time: a request is under way, or failed. One that is not answered for long does not count.
     renew_at: Duration,
 }
 
@@ -157,8 +156,8 @@ impl Machine {
         for number in lost {
             self.lose_lock(number);
         }
-        if renew && !self.locks.renewing && now.mono >= self.locks.renew_at {
-            self.locks.renewing = true;
+        if renew && now.mono >= self.locks.renew_at {
+            self.locks.renew_at = now.mono + ttl / 5;
             let held = self.locks.all.iter().filter(|(_, lock)| lock.state == State::Held);
             let locks = held.map(|(number, lock)| (*number, lock.names.clone(), lock.token.clone())).collect();
             self.out.push(Action::RenewLocks { locks });
@@ -209,7 +208,6 @@ impl Machine {
     }
 
     pub(super) fn locks_renewed(&mut self, sent: Duration, answers: Vec<(LockNumber, Result<bool, Error>)>, now: Now) {
-        self.locks.renewing = false;
         let mut trouble = None;
         for (number, answer) in answers {
             let Some(lock) = self.locks.all.get_mut(&number).filter(|lock| lock.state == State::Held) else { continue };
@@ -219,10 +217,12 @@ impl Machine {
                 Err(error) => trouble = Some(error),
             }
         }
-        match trouble {
-            Some(error) => self.locks.renew_at = self.failed(Call::Locks, error, now),
-            None => self.succeeded(Call::Locks),
-        }
+        self.locks.renew_at = if let Some(error) = trouble {
+            self.failed(Call::Locks, error, now)
+        } else {
+            self.succeeded(Call::Locks);
+            now.mono
+        };
     }
 
     /// A lock that could not be given up lapses by itself.
@@ -234,9 +234,7 @@ impl Machine {
         let Some(ttl) = self.policy.lock_ttl else { return };
         for lock in self.locks.all.values().filter(|lock| lock.state == State::Held) {
             earliest(lock.confirmed + ttl * 4 / 5);
-            if !self.locks.renewing {
-                earliest((lock.confirmed + ttl / 3).max(self.locks.renew_at));
-            }
+            earliest((lock.confirmed + ttl / 3).max(self.locks.renew_at));
         }
     }
 }

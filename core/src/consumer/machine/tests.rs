@@ -123,6 +123,21 @@ fn a_later_page_of_an_adopted_pending_list_holds_no_first_entries_of_lanes_met_b
     assert_eq!(started(&actions), [(2, 1)], "the second was behind it and was not");
 }
 
+#[test]
+fn a_renewal_that_nobody_answers_does_not_keep_back_the_next() {
+    let mut machine = registered();
+    let renews = |actions: Vec<Action>| actions.iter().any(|action| matches!(action, Action::Renew { .. }));
+    let lease = ConsumerConfig::default().lease.as_secs();
+    assert!(!renews(machine.step(Event::Tick, at(lease / 3 - 1))));
+    assert_eq!(machine.next_deadline(at(lease / 3 - 1)), Some(at(lease / 3).mono));
+    assert!(renews(machine.step(Event::Tick, at(lease / 3))));
+    assert!(!renews(machine.step(Event::Tick, at(lease / 3 + 1))));
+    assert!(renews(machine.step(Event::Tick, at(2 * lease / 3))), "the one before has no answer yet");
+    machine.step(Event::Renewed { sent: at(2 * lease / 3).mono, answer: Ok(vec![(0, Ok(1))]) }, at(2 * lease / 3));
+    let actions = machine.step(Event::Fetched { key: 0, answer: Ok(Ok((vec![arrived(1)], None))) }, at(lease + 1));
+    assert_eq!(started(&actions), [(1, 1)], "one of them got through");
+}
+
 /// An entry that died with a session, started so often.
 fn left_behind(seq: u64, starts: u32) -> Arrived {
     Arrived {
