@@ -1,5 +1,6 @@
 //! Strays: what foreign and forgotten consumers left, and what is pending for nobody.
 
+use std::collections::BTreeSet;
 use std::ops::Bound::{Excluded, Included};
 use std::time::Duration;
 
@@ -32,9 +33,17 @@ pub(super) fn gather(
     let Some(page) = page else { return Ok(Gathered::default()) };
     let (told, restores) = (state.tells_lost_from_done(group), state.restores(group));
     let mut place = state.admit(group, session)?;
+    let waits = group.ordering.has_holder() && place.routing.holder() != Some(&session.identity);
+    if page.of.is_none() && group.notices_deletions() && !waits {
+        // Who stands still, or waits, does not notice that its consumer was deleted.
+        let registered: BTreeSet<_> = place.routing.consumers.keys().cloned().collect();
+        for identity in &registered {
+            place.tend(group, identity, restores, now);
+        }
+    }
     let walk = place.routing.torn.clone().filter(|_| page.of.is_none() && group.notices_deletions());
     let found = match &page.of {
-        _ if group.ordering.has_holder() && place.routing.holder() != Some(&session.identity) => None,
+        _ if waits => None,
         Some(name) if place.routing.consumers.contains_key(name) => None,
         Some(name) => Some(left_with(&mut place, group, name, page.after, request.min_idle, now)?),
         None if walk.is_some() && !restores => {
@@ -152,8 +161,9 @@ fn held_by_nobody(
     Ok(Some(found))
 }
 
-/// Gives each to the owner of its lane, and those whose lane is free to the session; ids that are pending again, and those
-/// of entries that are gone.
+/// Gives each to the owner of its lane, and those whose lane is free to the session. What has no lane and is pending for
+/// nobody goes back to whoever lost its consumer, if there is one such only: it may be at work on it. Gives the ids that
+/// are pending again, and those of entries that are gone.
 fn bring_back(
     place: &mut Place<'_>,
     group: &Group,
@@ -164,6 +174,10 @@ fn bring_back(
     now: Now,
 ) -> Result<(Vec<EntryId>, Vec<EntryId>), Refusal> {
     let (mut taken, mut vanished) = (Vec::new(), Vec::new());
+    let loser =
+        place.routing.torn.as_ref().filter(|torn| nobodys && torn.of.len() == 1).and_then(|torn| torn.of.first());
+    let registered = |identity: &&Name| place.routing.consumers.contains_key(*identity);
+    let loser = loser.filter(registered).filter(|_| group.ordering.routes()).cloned();
     for id in &found.ids {
         let Some(fields) = place.stream.entries.get(id) else {
             place.stream.group(&group.name)?.ack(*id);
@@ -172,7 +186,9 @@ fn bring_back(
             continue;
         };
         let lane = lane_of(group, fields).filter(|_| group.ordering.routes());
-        let owner = lane.as_ref().and_then(|lane| place.routing.owner(lane)).unwrap_or(&session.identity).clone();
+        let owner = lane.as_ref().and_then(|lane| place.routing.owner(lane)).cloned();
+        let owner =
+            owner.or_else(|| loser.clone().filter(|_| lane.is_none())).unwrap_or_else(|| session.identity.clone());
         place.tend(group, &owner, restores, now);
         // Its lane counts what was taken from its owner already.
         if let Some(lane) = lane.filter(|_| !(nobodys && place.is_torn(&owner))) {

@@ -222,7 +222,7 @@ impl Transport for Engine {
         look::held(&state, group, identity, after, count)
     }
 
-    /// Lanes take one page, since they are looked at only when an owner is gone; trimming may take more.
+    /// Lanes and records take one page; trimming may take more.
     async fn sweep(&self, group: &Group, cursor: u64) -> Result<Option<u64>> {
         let (mut state, now) = self.at()?;
         state.has_both(group)?;

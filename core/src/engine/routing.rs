@@ -178,6 +178,11 @@ impl Routing {
         self.tries.clear();
     }
 
+    /// Drops the records of all other entries.
+    pub(super) fn keep_records(&mut self, keeps: impl Fn(EntryId) -> bool) {
+        self.tries.retain(|id, _| keeps(*id));
+    }
+
     /// Drops a record.
     pub(super) fn drop_record(&mut self, id: EntryId) {
         self.tries.remove(&id);

@@ -39,12 +39,13 @@ pub(super) fn recreate(state: &mut State, group: &Group, now: Now) -> Recreated 
     Recreated::Created { from }
 }
 
-/// Removes the lanes of unregistered identities and, under `acked`, what all groups have finished; whether there
-/// may be more to trim.
+/// Removes the lanes of unregistered identities, the records of what is finished and, under `acked`, what all groups have
+/// finished; whether there may be more to trim.
 pub(super) fn sweep(state: &mut State, group: &Group, now: Now) -> bool {
     if let Some(routing) = state.routings.get_mut(&group.keys.consumers) {
         routing.sweep_lanes();
     }
+    sweep_records(state, group);
     if !matches!(group.retention, Retention::Acked { .. }) {
         return false;
     }
@@ -71,6 +72,18 @@ pub(super) fn sweep(state: &mut State, group: &Group, now: Now) -> bool {
     let trimmed = before - stream.len();
     state.drop_bodies(bodies);
     trimmed == TRIM as u64
+}
+
+/// Records of entries that somebody else acknowledged, or deleted: what is not pending and will not be brought back has no
+/// use for one.
+fn sweep_records(state: &mut State, group: &Group) {
+    let told = state.tells_lost_from_done(group);
+    let Some(stream) = state.streams.get(&group.stream) else { return };
+    let Some(found) = stream.groups.get(&group.name) else { return };
+    let Some(routing) = state.routings.get_mut(&group.keys.consumers) else { return };
+    let clean = routing.clean;
+    let comes_back = |id| told && clean.is_some_and(|clean| clean < id) && stream.entries.contains_key(&id);
+    routing.keep_records(|id| found.pending(id).is_some() || comes_back(id));
 }
 
 /// The first id that some group which counts has not finished; `None` when one of them is lost, since what it had

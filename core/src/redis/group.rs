@@ -20,6 +20,9 @@ const SILENT: Duration = Duration::from_secs(24 * 60 * 60);
 /// The cursor of a sweep that has only trimming left to do. No cursor of the server is that large.
 const TRIM_ONLY: u64 = u64::MAX;
 
+/// Set in the cursor of a page of records. No cursor of the server is that large.
+const OF_RECORDS: u64 = 1 << 63;
+
 /// Creates a session.
 pub(super) async fn register(
     link: &Link,
@@ -196,10 +199,14 @@ pub(super) async fn recreate(link: &Link, group: &Group) -> Result<Recreated> {
 
 /// One page of the janitor.
 pub(super) async fn sweep(link: &Link, group: &Group, cursor: u64) -> Result<Option<u64>> {
-    let groups = groups_key(&group.stream);
+    let (groups, keys) = (groups_key(&group.stream), &group.keys);
     let mut cmd =
-        call(&SCRIPTS.sweep, &[&group.stream, &group.keys.consumers, &group.keys.lanes, &groups, &group.keys.beats]);
-    let page = if cursor == TRIM_ONLY { "-".to_owned() } else { cursor.to_string() };
+        call(&SCRIPTS.sweep, &[&group.stream, &keys.consumers, &keys.lanes, &groups, &keys.beats, &keys.tries]);
+    let page = match cursor {
+        TRIM_ONLY => "-".to_owned(),
+        OF_RECORDS.. => format!("r{}", cursor ^ OF_RECORDS),
+        _ => format!("l{cursor}"),
+    };
     cmd.arg(&*group.name).arg(page).arg(flag(is_acked(group))).arg(millis(SILENT));
     let mut answer = Answer::new(link.script(&SCRIPTS.sweep, &cmd).await?)?;
     if answer.word != "ok" {
@@ -211,10 +218,12 @@ pub(super) async fn sweep(link: &Link, group: &Group, cursor: u64) -> Result<Opt
     // What is not text names no body of ours.
     let bodies: Vec<Name> = bodies.into_iter().filter_map(|body| parse::text(body).ok().map(Name::from)).collect();
     unlink_bodies(link, &bodies).await?;
-    match page.parse() {
-        Ok(next) => Ok(Some(next)),
-        Err(_) if more_to_trim => Ok(Some(TRIM_ONLY)),
-        Err(_) => Ok(None),
+    let (what, next) = page.split_at(1.min(page.len()));
+    match (what, next.parse::<u64>()) {
+        ("l", Ok(next)) => Ok(Some(next)),
+        ("r", Ok(next)) => Ok(Some(next | OF_RECORDS)),
+        _ if more_to_trim => Ok(Some(TRIM_ONLY)),
+        _ => Ok(None),
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     retire: Script::new("retire", &[LIB, TORN, BELL, include_str!("scripts/retire.lua")]),
     stop: Script::new("stop", &[LIB, BELL, include_str!("scripts/stop.lua")]),
     recreate: Script::new("recreate", &[LIB, IDS, include_str!("scripts/recreate.lua")]),
-    sweep: Script::new("sweep", &[LIB, IDS, include_str!("scripts/sweep.lua")]),
+    sweep: Script::new("sweep", &[LIB, IDS, TORN, include_str!("scripts/sweep.lua")]),
     gather: Script::new("gather", &[LIB, IDS, TORN, LANE, include_str!("scripts/gather.lua")]),
     survey: Script::new("survey", &[LIB, IDS, include_str!("scripts/survey.lua")]),
     refresh: Script::new("refresh", &[LIB, include_str!("scripts/refresh.lua")]),

@@ -99,8 +99,8 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
     /// Ids that are pending for this identity after `after`, in order, at most `count`. Raises no count.
     async fn held(&self, group: &Group, identity: &Name, after: EntryId, count: usize) -> Result<Vec<EntryId>>;
 
-    /// Removes the lanes of unregistered identities, a page at a time; gives the cursor of the next page, `None`
-    /// at the end.
+    /// Removes the lanes of unregistered identities, and records of starts of what others have finished, a page at a time;
+    /// gives the cursor of the next page, `None` at the end.
     async fn sweep(&self, group: &Group, cursor: u64) -> Result<Option<u64>>;
 
     /// Takes a lock for as long as `ttl` if nobody holds it; whether it is held under this token afterwards. Taken

@@ -147,6 +147,22 @@ impl Lab {
         }
     }
 
+    /// Acknowledges entries as somebody does who knows nothing of registrations.
+    pub(super) fn ack_as(&self, group: &Group, ids: &[EntryId]) {
+        match &self.world {
+            World::Engine { engine, .. } => assert_eq!(engine.ack_as(group, ids).unwrap(), ids.len()),
+            World::Server(server) => {
+                let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+                let mut words = vec!["XACK", &group.stream, &group.name];
+                words.extend(ids.iter().map(String::as_str));
+                match server.command(&words).unwrap() {
+                    Reply::Int(n) => assert_eq!(usize::try_from(n).unwrap(), ids.len()),
+                    other => panic!("not a number: {other:?}"),
+                }
+            }
+        }
+    }
+
     /// Deletes a consumer with what it holds.
     pub(super) fn delete_consumer(&self, group: &Group, consumer: &str) {
         match &self.world {

@@ -144,6 +144,8 @@ cases! {
         a_walk_goes_page_by_page_over_all_strange_consumers,
         what_a_foreign_consumer_left_may_have_been_deleted,
         what_a_deleted_consumer_held_comes_back_before_anything_else,
+        what_a_deleted_consumer_held_without_lane_goes_back_to_it,
+        a_record_of_what_somebody_else_finished_goes,
         a_walk_starts_again_when_another_consumer_is_deleted,
         what_somebody_else_may_have_finished_is_left_alone,
         only_a_session_in_force_gathers,

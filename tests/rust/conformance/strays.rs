@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use stargazer_core::topology::Name;
 use stargazer_core::transport::{
-    EntryId, Fetch, Gather, Group, Hint, Ordering, Record, Refusal, Retention, Settle, SettleResult, StrayPage, Verdict,
+    Append, EntryId, Fetch, Gather, Group, Hint, Ordering, Record, Refusal, Retention, Settle, SettleResult, StrayPage,
+    Verdict,
 };
 
-use super::lab::{ACKED, Lab};
+use super::lab::{ACKED, Lab, fields};
 use super::player::{Player, ack};
 
 const OLD: Duration = Duration::from_millis(30);
@@ -170,6 +171,56 @@ pub(super) async fn what_a_deleted_consumer_held_comes_back_before_anything_else
     assert_eq!(lab.kept(&group), (0, 0));
     for player in [&a, &b] {
         assert_eq!(lab.transport.retire(&group, &player.session).await.unwrap(), Ok(true));
+    }
+}
+
+/// Nobody has met the one that lost its consumer: it stands still, or waits.
+pub(super) async fn what_a_deleted_consumer_held_without_lane_goes_back_to_it(lab: Lab) {
+    let group = lab.group().await;
+    let (mut a, b) = (Player::join(&lab, &group, "a").await, Player::join(&lab, &group, "b").await);
+    let loose = async || lab.append(Append::new("s".into(), fields(&[("data", "1")]))).await;
+    let ids = [loose().await, loose().await];
+    assert_eq!(a.ids(9).await, ids);
+    lab.delete_consumer(&group, "a");
+    assert_eq!(taken(&b).await, ids);
+    assert_eq!((a.holds().await, b.holds().await), (2, 0), "it may be at work on them");
+    let acks = ids.map(|id| Settle { lane: None, ..ack(id, "") });
+    assert_eq!(a.settle(&acks).await.unwrap().results, [SettleResult::Done; 2]);
+    assert_eq!(lab.kept(&group), (0, 0));
+}
+
+pub(super) async fn a_record_of_what_somebody_else_finished_goes(lab: Lab) {
+    let group = lab.group().await;
+    let mut a = Player::join(&lab, &group, "a").await;
+    let mut ids = Vec::new();
+    for n in 0..200 {
+        ids.push(lab.publish(&n.to_string(), "").await);
+    }
+    while a.fetch(64).await.len() == 64 {}
+    let record = Record { starts: 1, running: true, ..Record::default() };
+    for page in ids.chunks(50) {
+        let starts: Vec<_> = page.iter().map(|id| (*id, record)).collect();
+        lab.transport.begin(&group, &a.session, &starts).await.unwrap().unwrap();
+    }
+    assert_eq!(lab.kept(&group).1, 200);
+    // Whoever had an entry before it was taken away acknowledges it late, and may delete it.
+    lab.ack_as(&group, &ids[..150]);
+    for id in &ids[50..150] {
+        assert!(lab.delete(&group.stream, *id));
+    }
+    swept(&lab, &group).await;
+    assert_eq!(lab.kept(&group).1, 100, "what stands there and is pending for nobody may come back");
+    lab.publish("x", "").await;
+    assert_eq!(lab.read_as(&group, "python", 1).len(), 1);
+    lab.transport.survey(&group).await.unwrap();
+    swept(&lab, &group).await;
+    assert_eq!(lab.kept(&group).1, 50, "with somebody else about it does not");
+}
+
+async fn swept(lab: &Lab, group: &Group) {
+    let mut cursor = Some(0);
+    while let Some(at) = cursor {
+        cursor = lab.transport.sweep(group, at).await.unwrap();
     }
 }
 

@@ -22,7 +22,21 @@ if from ~= '' and redis.call('HEXISTS', consumers, from) == 1 then return nothin
 if exclusive and redis.call('HGET', consumers, HOLDER) ~= identity then return nothing end
 
 local note = guarded and redis.call('HGET', beats, TORN)
+if guarded and from == '' then
+  -- Who stands still, or waits, does not notice that its consumer was deleted.
+  for _, name in ipairs(redis.call('HKEYS', consumers)) do
+    if string.sub(name, 1, 1) ~= '#' then
+      note, bad = tend(stream, group, consumers, beats, groups, name, note)
+      if bad then return bad end
+    end
+  end
+end
 local walk = from == '' and note
+
+-- What has no lane and is pending for nobody goes back to whoever lost its consumer, if there is one such only: it may be
+-- at work on it.
+local loser = walk and ordered and string.match(walk, '^[^|]*|([^|]+)$')
+if not loser or redis.call('HEXISTS', consumers, loser) == 0 then loser = identity end
 
 -- The page: ids, and their entries where they had to be read to find them.
 local ids, entries, at_end, bytes = {}, {}, true, 0
@@ -90,7 +104,7 @@ for _, id in ipairs(ids) do
     vanished[#vanished + 1] = id
   else
     if lane and not owner[lane] then look_up(lane) end
-    local to = lane and owner[lane] or identity
+    local to = lane and owner[lane] or loser
     if not claims[to] then
       claims[to], lowest[to] = { 'XCLAIM', stream, group, to, 0 }, id
       if guarded and not bad then note, bad = tend(stream, group, consumers, beats, groups, to, note) end

@@ -1,11 +1,13 @@
--- One page of the janitor: removes lanes whose owner is not registered and, under `acked`, entries that every group
--- that counts has finished. While one of those is missing nothing is trimmed: what it had left is not known.
--- KEYS: 1 stream, 2 consumers, 3 lanes, 4 groups, 5 beats
--- ARGV: 1 group, 2 cursor of the lanes or -, 3 acked (1), 4 milliseconds after which a silent group no longer counts
+-- One page of the janitor: removes lanes whose owner is not registered, then records of starts of what somebody else has
+-- finished, and, under `acked`, entries that every group that counts has finished. While one of those is missing nothing
+-- is trimmed: what it had left is not known.
+-- KEYS: 1 stream, 2 consumers, 3 lanes, 4 groups, 5 beats, 6 tries
+-- ARGV: 1 group, 2 cursor (l and a number: lanes, r and a number: records) or -, 3 acked (1), 4 milliseconds after which a
+--       silent group no longer counts
 -- Answer: ok cursor (- at the end), more to trim (1), names of the big bodies of trimmed entries
-local LANES, PAGE, MOST, MAX_BYTES = 400, 100, 1000, 1048576
-local stream, consumers, lanes, groups, beats = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', groups, 'hash', beats, 'hash')
+local LANES, RECORDS, PAGE, MOST, MAX_BYTES = 400, 100, 100, 1000, 1048576
+local stream, consumers, lanes, groups, beats, tries = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local bad = wrong(stream, 'stream', consumers, 'hash', lanes, 'hash', groups, 'hash', beats, 'hash', tries, 'hash')
 if bad then return bad end
 
 local time, silence = now_ms(), tonumber(ARGV[4])
@@ -75,21 +77,40 @@ while more and examined < MOST and bytes < MAX_BYTES do
   examined, more = examined + #page, #page == ask
 end
 
-local cursor, orphans = '-', {}
-if ARGV[2] ~= '-' then
-  local page = redis.call('HSCAN', lanes, ARGV[2], 'COUNT', LANES)
-  cursor = page[1] == '0' and '-' or page[1]
+local cursor, orphans, finished = '-', {}, {}
+local what, from = string.match(ARGV[2], '^([lr])(%d+)$')
+if what == 'l' then
+  local page = redis.call('HSCAN', lanes, from, 'COUNT', LANES)
+  cursor = page[1] ~= '0' and 'l' .. page[1] or redis.call('HLEN', tries) > 0 and 'r0' or '-'
   local registered = {}
   for i = 1, #page[2], 2 do
     local owner = string.match(page[2][i + 1], '^(.*)|') or ''
     if registered[owner] == nil then registered[owner] = redis.call('HEXISTS', consumers, owner) == 1 end
     if not registered[owner] then orphans[#orphans + 1] = page[2][i] end
   end
+elseif what == 'r' then
+  -- What is not pending, and will not be brought back, has no use for a record.
+  local told = restores(stream, ARGV[1], consumers, beats, groups)
+  local up_to = redis.call('HGET', beats, CLEAN)
+  local page = redis.call('HSCAN', tries, from, 'COUNT', RECORDS)
+  cursor = page[1] ~= '0' and 'r' .. page[1] or '-'
+  for i = 1, #page[2], 2 do
+    local id = page[2][i]
+    local found = redis.pcall('XPENDING', stream, ARGV[1], id, id, 1)
+    if not found.err and #found == 0
+        and not (told and up_to and before(up_to, id) and #redis.call('XRANGE', stream, id, id) == 1) then
+      finished[#finished + 1] = id
+    end
+  end
 end
 -- A small hash comes in one page whatever COUNT says, hence the slices.
-for from = 1, #orphans, 500 do
-  bad = failed(redis.pcall('HDEL', lanes, unpack(orphans, from, math.min(#orphans, from + 499)))) or bad
+local function remove(key, fields)
+  for first = 1, #fields, 500 do
+    bad = failed(redis.pcall('HDEL', key, unpack(fields, first, math.min(#fields, first + 499)))) or bad
+  end
 end
+remove(lanes, orphans)
+remove(tries, finished)
 if last then bad = failed(redis.pcall('XTRIM', stream, 'MINID', above(last))) or bad end
 if #noted > 2 then bad = failed(redis.pcall(unpack(noted))) or bad end
 if #silent > 2 then
