@@ -1,5 +1,9 @@
-"""The gateway examples beside the worker examples, each in each language: a line goes in, its answer comes out."""
+"""The gateway examples beside the worker examples, each in each language: a line goes in, its answer comes out.
 
+And a gateway in Python that is killed in the middle of a send, followed by one in each language.
+"""
+
+import asyncio
 import os
 import signal
 import subprocess
@@ -8,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+import stargazer_core as sg
 from harness.server import ROOT, Server, built
 
 LANGUAGES = ["python", "node", "rust"]
@@ -57,3 +62,25 @@ def test_a_line_is_answered(server: Server, gateway_in: str, worker_in: str) -> 
         assert gateway.wait(20) == 0
         worker.send_signal(signal.SIGTERM)
         assert worker.wait(30) == 0
+
+
+async def publish(url: str, *texts: str) -> None:
+    async with sg.connect(url, role="gateway", platforms=["terminal"]) as bus:
+        for text in texts:
+            await bus.publish_outbound("terminal", sg.message("here", text))
+
+
+@pytest.mark.parametrize("language", ["node", "rust"])
+def test_a_killed_gateway_is_followed_by_one_that_is_told(language: str) -> None:
+    """Killed between the mark ``started`` and the mark ``done``, with the text out."""
+    with Server() as server:
+        asyncio.run(publish(server.url, "first", "hold this", "last"))
+        doomed = [sys.executable, "tests/python/gateway_process.py", server.url, "{}", "resend", "terminal"]
+        with subprocess.Popen(doomed, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+            assert process.stdout is not None
+            said = [process.stdout.readline() for _ in range(3)]
+            process.kill()
+        assert said == ["sent here first False\n", "sent here hold this False\n", "holding hold this\n"]
+        with running(program("gateway", language), server.url) as gateway:
+            assert gateway.stdout is not None
+            assert [gateway.stdout.readline() for _ in range(2)] == ["(again?) hold this\n", "last\n"]

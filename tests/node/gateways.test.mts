@@ -5,6 +5,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import test from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { Worker } from 'node:worker_threads';
 import {
   AdapterKinds,
   AuthError,
@@ -201,6 +202,26 @@ test('a_send_that_a_gateway_died_in_can_be_left_to_people', async (t) => {
   assert.deepEqual(board.of('c1'), [
     ['b', false],
     ['hold', true],
+  ]);
+});
+
+test('a thread that is ended in the middle of a send leaves it to others', async (t) => {
+  const { url } = await theServer();
+  const own = names();
+  const { bus, outbound } = await bench(t, url, own);
+  await speak(bus, 'c1', 'a', 'hold', 'b');
+  const argv = [url, JSON.stringify(own), 'resend'];
+  const worker = new Worker(new URL('gateway-process.mjs', import.meta.url), { argv, stdout: true });
+  for await (const line of createInterface(worker.stdout)) {
+    if (line === 'holding hold') break;
+  }
+  await worker.terminate();
+  const board = new Board();
+  await using _gateway = await running(bus, board);
+  await finished(bus, outbound);
+  assert.deepEqual(board.of('c1'), [
+    ['hold', true],
+    ['b', false],
   ]);
 });
 

@@ -1,7 +1,7 @@
 """Not a test: a gateway as a process of its own, to be killed while it sends.
 
-Usage: ``gateway_process.py URL SETTINGS ON_UNKNOWN``. What stands on a line of its output was sent, whatever becomes of
-it.
+Usage: ``gateway_process.py URL SETTINGS ON_UNKNOWN [PLATFORM]``. What stands on a line of its output was sent, whatever
+becomes of it.
 """
 
 import asyncio
@@ -15,9 +15,12 @@ from stargazer_core.platform import Intake, SendContext
 class Output(sg.PlatformAdapter):
     """A platform that is the output of this process. A text ``hold…`` is sent and then held, ``lost…`` held before."""
 
+    def __init__(self, platform: str) -> None:
+        self.platform = platform
+
     @property
     def name(self) -> str:
-        return "web"
+        return self.platform
 
     async def is_running(self) -> bool:
         return True
@@ -44,10 +47,10 @@ class Output(sg.PlatformAdapter):
         await asyncio.Event().wait()
 
 
-async def main(url: str, settings: str, on_unknown: str) -> None:
+async def main(url: str, settings: str, on_unknown: str, platform: str = "web") -> None:
     async with sg.connect(url, **json.loads(settings)) as bus:
         consumer: sg.ConsumerSettings = {"lease": 2.0, "sweep": 0.5}
-        gateway = sg.Gateway(bus, [Output()], on_unknown=on_unknown, consumer=consumer)  # type: ignore[arg-type]
+        gateway = sg.Gateway(bus, [Output(platform)], on_unknown=on_unknown, consumer=consumer)  # type: ignore[arg-type]
         await gateway.run()
 
 

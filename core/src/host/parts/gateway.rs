@@ -10,14 +10,16 @@ use crate::config::ConsumerConfig;
 use crate::envelope::arguments::{Arguments, map, wrong};
 use crate::envelope::{Map, Value};
 use crate::error::{Error, Result};
-use crate::host::{Errands, Host, HostHandler};
+use crate::host::{Errands, Host, HostAuthority, HostHandler};
 use crate::platform::{AdapterHealth, AdapterState, Gateway, GatewayConfig};
 use crate::publish::Publisher;
+use crate::tools::{Authority, EXECUTE_TOOL, GatewayTools, Grants, Tool, ToolDefinition};
 
 impl Part {
     /// A gateway with these adapters. Its methods are functions of the host's: names, and the numbers they are known by. Of the
-    /// settings, those of the consumers are given as they are; the others by their names, times in milliseconds. It closes when
-    /// the host goes.
+    /// settings, those of the consumers are given as they are; the others by their names, times in milliseconds; `tools` that it
+    /// runs are maps of a `definition` and the `function` that does it, their `authority` a `function`, or `grants` by user. It
+    /// closes when the host goes.
     pub fn gateway(
         bus: &Publisher,
         errands: &Errands,
@@ -27,11 +29,16 @@ impl Part {
         settings: &[u8],
     ) -> Result<Self> {
         let settings = super::plain(settings)?;
-        let config = config(consumer, super::as_map(&settings)?)?;
+        let mut take = Arguments::new(super::as_map(&settings)?);
+        let tools = tools(errands, &mut take)?;
+        let config = config(consumer, take)?;
         let adapters = adapters.iter().map(Self::adapter).collect::<Result<Vec<_>>>()?;
         let mut gateway = Gateway::new(bus.clone(), adapters).with_config(config);
         for (name, function) in methods {
             gateway = gateway.with_method(name, Arc::new(HostHandler::new(errands.clone(), function)));
+        }
+        if let Some(tools) = tools {
+            gateway = gateway.with_method(EXECUTE_TOOL, Arc::new(tools));
         }
         let gateway = Arc::new(gateway);
         // Not held: one that the host drops stops in the background.
@@ -89,12 +96,44 @@ impl Calls for Run {
     }
 }
 
-fn config(consumer: Option<ConsumerConfig>, settings: &Map) -> Result<GatewayConfig> {
+/// The tools that it runs, if it runs any.
+fn tools(errands: &Errands, take: &mut Arguments<'_>) -> Result<Option<GatewayTools>> {
+    let rows = take.maps("tools")?;
+    let mut authority: Option<Arc<dyn Authority>> = None;
+    if let Some(row) = take.maybe_map("authority")? {
+        let mut take = Arguments::new(row);
+        authority = Some(match take.number("function")? {
+            Some(function) => Arc::new(HostAuthority::new(errands.clone(), function)),
+            None => Arc::new(grants(take.need_map("grants")?)?),
+        });
+    }
+    if rows.is_empty() {
+        return Ok(None);
+    }
+    let tool = |row: &Map| {
+        let mut take = Arguments::new(row);
+        let definition = ToolDefinition::from_map(take.need_map("definition")?)?;
+        let function = take.number("function")?.ok_or_else(|| wrong("function", "a number"))?;
+        Ok(Tool::new(definition, Arc::new(HostHandler::new(errands.clone(), function))))
+    };
+    let tools = rows.into_iter().map(tool).collect::<Result<Vec<_>>>()?;
+    GatewayTools::new(tools, authority).map(Some)
+}
+
+fn grants(users: &Map) -> Result<Grants> {
+    let permission = |value: &Value| value.as_str().map(str::to_owned);
+    users.iter().try_fold(Grants::new(), |grants, (user, permissions)| {
+        let permissions: Option<Vec<String>> =
+            permissions.as_list().and_then(|list| list.iter().map(permission).collect());
+        Ok(grants.with(user, permissions.ok_or_else(|| wrong("authority", "users with lists of permissions"))?))
+    })
+}
+
+fn config(consumer: Option<ConsumerConfig>, mut take: Arguments<'_>) -> Result<GatewayConfig> {
     let mut config = GatewayConfig::default();
     if let Some(consumer) = consumer {
         config.consumer = consumer;
     }
-    let mut take = Arguments::new(settings);
     if let Some(on_unknown) = take.parsed("on_unknown")? {
         config.on_unknown = on_unknown;
     }

@@ -12,6 +12,8 @@ mod platform;
 mod proxy;
 mod sends;
 mod store;
+#[cfg(test)]
+mod tests;
 
 pub use gateway::gateway_consumer;
 
