@@ -133,6 +133,7 @@ impl ProxyAdapter {
     }
 
     async fn publish(&self, mut action: Outbound) -> Result<Receipt> {
+        action.platform.clone_from(&self.platform);
         if action.trace_id.is_empty() {
             action.trace_id.clone_from(&self.trace_id);
         }
