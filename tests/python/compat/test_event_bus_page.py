@@ -304,6 +304,19 @@ async def test_eviction_risk_is_told_once_per_streak_from_80_percent_on(
     assert told() == 2
 
 
+@pytest.mark.parametrize("group", ["sg:gateway:web", "stargazer_gateways"])
+async def test_the_backlog_of_a_gateway_is_seen_in_either_of_its_groups(
+    url: str, witness: Any, caplog: pytest.LogCaptureFixture, group: str
+) -> None:
+    bus = RedisEventBus(url, "gateway", "n", stream_maxlen=1000)
+    witness.xgroup_create(f"{OUTBOUND}:web", group, id="0", mkstream=True)
+    for _ in range(850):
+        await bus.publish_outbound("web", {})
+    witness.xreadgroup(group, "c", {f"{OUTBOUND}:web": ">"}, count=800)
+    await bus.publish_outbound("web", {})
+    assert f"are pending in {group}" in caplog.text
+
+
 async def test_what_a_client_of_redis_py_wrote_is_read_back_from_our_bytes(bus: RedisEventBus, witness: Any) -> None:
     await bus.publish_inbound(MESSAGE)
     assert deserialize_stream_payload(only_entry(witness, INBOUND)[1][b"data"]) == MESSAGE

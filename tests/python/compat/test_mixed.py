@@ -4,6 +4,7 @@ package, and the package's own API. All of them write, and all of them read in t
 import asyncio
 import uuid
 from collections import Counter
+from collections.abc import AsyncIterator
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
@@ -25,6 +26,7 @@ class Fleet:
         self.sent: dict[str, list[int]] = {}
         self.running: Counter[str] = Counter()
         self.collisions: list[str] = []
+        self.over = False
 
     async def handle(self, who: str, payload: dict[str, Any]) -> dict[str, Any]:
         channel = payload["channel_id"]
@@ -63,28 +65,35 @@ async def add(client: Any, stream: str, body: dict[str, Any]) -> None:
     await client.xadd(stream, fields, maxlen=100_000, approximate=True)
 
 
-async def original_worker(client: Any, fleet: Fleet) -> None:
-    """As the original consumes: reads, takes the lock of the channel, handles, publishes, acknowledges."""
-    while True:
-        for _, entries in await client.xreadgroup(WORKERS, "worker-original", {INBOUND: ">"}, count=5, block=50) or []:
+async def read(client: Any, fleet: Fleet, stream: str, group: str) -> AsyncIterator[tuple[bytes, dict[str, Any]]]:
+    """As the original reads, but without blocking: whom the server has waiting it serves before all others."""
+    while not fleet.over:
+        for _, entries in await client.xreadgroup(group, "original", {stream: ">"}, count=5) or []:
             for entry, fields in entries:
-                payload = msgpack.unpackb(fields[b"data"])
-                key, token = f"sg:lock:channel:{payload['channel_id']}", uuid.uuid4().hex
-                while not await client.set(key, token, nx=True, ex=30):  # noqa: ASYNC110
-                    await asyncio.sleep(0.005)
-                await add(client, OUTBOUND, await fleet.handle("original", payload))
-                await client.xack(INBOUND, WORKERS, entry)
-                await client.eval(RELEASE, 1, key, token)
+                yield entry, msgpack.unpackb(fields[b"data"])
+        await asyncio.sleep(0.005)
+
+
+async def original_worker(client: Any, fleet: Fleet) -> None:
+    """As the original consumes: each message in a task of its own, under the lock of its channel."""
+
+    async def work(entry: bytes, payload: dict[str, Any]) -> None:
+        key, token = f"sg:lock:channel:{payload['channel_id']}", uuid.uuid4().hex
+        while not await client.set(key, token, nx=True, ex=30):  # noqa: ASYNC110
+            await asyncio.sleep(0.005)
+        await add(client, OUTBOUND, await fleet.handle("original", payload))
+        await client.xack(INBOUND, WORKERS, entry)
+        await client.eval(RELEASE, 1, key, token)
+
+    async with asyncio.TaskGroup() as tasks:
+        async for entry, payload in read(client, fleet, INBOUND, WORKERS):
+            tasks.create_task(work(entry, payload))
 
 
 async def original_gateway(client: Any, fleet: Fleet) -> None:
-    while True:
-        for _, entries in (
-            await client.xreadgroup(GATEWAYS, "gateway-original", {OUTBOUND: ">"}, count=5, block=50) or []
-        ):
-            for entry, fields in entries:
-                fleet.send("original", msgpack.unpackb(fields[b"data"]))
-                await client.xack(OUTBOUND, GATEWAYS, entry)
+    async for entry, payload in read(client, fleet, OUTBOUND, GATEWAYS):
+        fleet.send("original", payload)
+        await client.xack(OUTBOUND, GATEWAYS, entry)
 
 
 async def test_original_compat_and_own_api_share_streams_and_groups(
@@ -120,32 +129,33 @@ async def test_original_compat_and_own_api_share_streams_and_groups(
         own = [asyncio.create_task(inbox.run(own_handler)), asyncio.create_task(outbox.run(own_sender))]
         await compat_inbox.start()
         await compat_outbox.start()
-        for n in range(MESSAGES):
-            if n % 3 == 0:
-                await add(client, INBOUND, message(n))
-            elif n % 3 == 1:
-                await old.publish_inbound(message(n))
-            else:
-                await bus.publish_inbound(message(n))
+        count = 0
         async with asyncio.timeout(50):
-            while sum(map(len, fleet.sent.values())) < MESSAGES:  # noqa: ASYNC110
+            # Until every kind of worker and gateway has had its share, which is for chance to say.
+            while count < MESSAGES or len(fleet.handled) < 3 or len(fleet.sent) < 3:
+                if count % 3 == 0:
+                    await add(client, INBOUND, message(count))
+                elif count % 3 == 1:
+                    await old.publish_inbound(message(count))
+                else:
+                    await bus.publish_inbound(message(count))
+                count += 1
+                await asyncio.sleep(0.001)
+            while sum(map(len, fleet.sent.values())) < count:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        for task in others:
-            task.cancel()
-        await asyncio.gather(*others, return_exceptions=True)
-        await compat_inbox.stop()
-        await compat_outbox.stop()
-        await asyncio.gather(inbox.close(), outbox.close())
+        fleet.over = True
+        await asyncio.gather(*others)
+        await asyncio.gather(compat_inbox.stop(), compat_outbox.stop(), inbox.close(), outbox.close())
         await asyncio.gather(*own)
 
-    assert sorted(n for part in fleet.handled.values() for n in part) == list(range(MESSAGES)), "each of them once"
-    assert sorted(n for part in fleet.sent.values() for n in part) == list(range(MESSAGES))
-    assert set(fleet.handled) == {"original", "compat", "own"}, "every kind has worked"
+    assert sorted(n for part in fleet.handled.values() for n in part) == list(range(count)), "each of them once"
+    assert sorted(n for part in fleet.sent.values() for n in part) == list(range(count))
+    assert set(fleet.handled) == set(fleet.sent) == {"original", "compat", "own"}
     assert fleet.collisions == [], "never two of one channel at a time"
     for stream in (INBOUND, OUTBOUND):
         pending = {row["name"]: row["pending"] for row in witness.xinfo_groups(stream)}
         assert set(pending.values()) == {0}, pending
-        assert witness.xlen(stream) == MESSAGES, "nothing is deleted under the original's retention"
+        assert witness.xlen(stream) == count, "nothing is deleted under the original's retention"
     assert not witness.keys("sg:lock:*")
     assert not witness.exists("sg:stream:dlq")
 

@@ -15,7 +15,7 @@ import pytest_asyncio
 import redis.asyncio
 import stargazer_core as sg
 from harness.server import Server
-from stargazer_core.compat import InboundStreamConsumer, OutboundStreamConsumer
+from stargazer_core.compat import InboundStreamConsumer, OutboundStreamConsumer, RedisEventBus
 
 INBOUND, OUTBOUND, DEAD = "sg:stream:inbound", "sg:stream:outbound", "sg:stream:dlq"
 WORKERS, GATEWAYS = "sg:workers", "stargazer_gateways"
@@ -464,3 +464,40 @@ async def test_stop_of_the_outbound_consumer_lets_sends_underway_complete_and_ac
     await stopping
     [group] = witness.xinfo_groups(f"{OUTBOUND}:web")
     assert (group["pending"], len(seen.payloads)) == (0, 1)
+
+
+async def test_a_message_that_takes_long_is_not_claimed_from_a_worker_that_lives(
+    start: Start, witness: Any, seen: Seen
+) -> None:
+    seen.gate.clear()
+    witness.xgroup_create(INBOUND, WORKERS, id="0", mkstream=True)
+    # One of the original's workers is about; ours renews what it holds while that is so.
+    witness.xgroup_createconsumer(INBOUND, WORKERS, "worker-original")
+    put(witness)
+    await start(InboundStreamConsumer, "worker-1", seen, autoclaim_interval=0.2, autoclaim_min_idle=600)
+    await until(lambda: seen.running == 1)
+    for _ in range(20):
+        await asyncio.sleep(0.1)
+        claimed = witness.xautoclaim(INBOUND, WORKERS, "worker-original", min_idle_time=1000)
+        assert claimed[1] == []
+    seen.gate.set()
+    await until(settled(witness, INBOUND, WORKERS))
+    assert len(seen.payloads) == 1
+
+
+async def test_consumers_run_in_one_process_without_a_server() -> None:
+    seen: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+    url = "memory://compat-consumers"
+    bus = RedisEventBus(url, "standalone", "n")
+    consumers: list[Any] = [
+        InboundStreamConsumer(url, "w", seen.put),
+        OutboundStreamConsumer(url, "g", seen.put, ["web"]),
+    ]
+    for consumer in consumers:
+        await consumer.start()
+    await bus.publish_inbound({"n": 1})
+    await bus.publish_outbound("web", {"n": 2})
+    assert {(await asyncio.wait_for(seen.get(), 20))["n"] for _ in consumers} == {1, 2}
+    for consumer in consumers:
+        await consumer.stop()
+    await bus.aclose()

@@ -222,6 +222,23 @@ async def test_a_failing_streak_is_told_again_with_every_hundredth(caplog: pytes
     assert warnings(caplog) == 3, "the 1st, the 100th and the 200th"
 
 
+async def test_publishing_never_raises_whatever_is_said(bus: EventBus, witness: Any) -> None:
+    class Hostile:
+        def __str__(self) -> str:
+            raise ValueError
+
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+    cycle: dict[str, Any] = {}
+    cycle["self"] = cycle
+    for payload in (cycle, {"x": Hostile()}, {("a", 1): "tuple"}, Hostile(), [1], "text", {"x": "y" * 20_000_000}):
+        await bus.publish("agent.signal", payload=payload)  # type: ignore[arg-type]
+    await bus.publish(5, arena=None, phase=b"\xff")  # type: ignore[arg-type]
+    assert await bus.publish("agent.complete"), "and goes on"
+    assert written(witness)[-1]["kind"] == "agent.complete"
+
+
 async def test_the_client_is_lazy_created_on_first_publish(url: str, witness: Any) -> None:
     def connections() -> int:
         return sum(row["db"] == "9" for row in witness.client_list())

@@ -18,17 +18,23 @@ from stargazer_core.compat.events import (
 )
 from stargazer_core.compat.inbound import InboundStreamConsumer
 from stargazer_core.compat.link import aclose
+from stargazer_core.compat.lock import DistributedLock
 from stargazer_core.compat.outbound import OutboundStreamConsumer
+from stargazer_core.compat.proxy import ProxyPlatformAdapter
+from stargazer_core.compat.redis_platform import RedisPlatformAdapter
 from stargazer_core.compat.serialization import deserialize_stream_payload, serialize_stream_payload
 
 __all__ = [
     "EVENT_KINDS",
+    "DistributedLock",
     "EventBus",
     "EventBusReader",
     "InboundStreamConsumer",
     "NullEventBus",
     "OutboundStreamConsumer",
+    "ProxyPlatformAdapter",
     "RedisEventBus",
+    "RedisPlatformAdapter",
     "aclose",
     "deserialize_stream_payload",
     "get_event_bus",

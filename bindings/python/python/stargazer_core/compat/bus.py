@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from stargazer_core import _native
 from stargazer_core.compat.link import MAXLEN, Link
 
 if TYPE_CHECKING:
@@ -76,14 +77,15 @@ class RedisEventBus:
         """
         bus = await self.bus()
         receipt = await bus.publish_inbound(envelope)
-        await self._watch(bus, receipt.stream, bus.topology.worker_group)
+        await self._watch(receipt.stream, bus.topology.worker_group)
         return receipt.id
 
     async def publish_outbound(self, platform: str, envelope: Mapping[str, Any]) -> str:
         """Something for a platform's gateway to do. Gives the entry's id; raises like :meth:`publish_inbound`."""
         bus = await self.bus()
         receipt = await bus.publish_outbound(platform, envelope)
-        await self._watch(bus, receipt.stream, bus.topology.gateway_group(platform))
+        # Either of the original's consumers of a gateway may be the one that reads.
+        await self._watch(receipt.stream, bus.topology.gateway_group(platform), _native.shared_gateway_group())
         return receipt.id
 
     async def publish_tools_request(self, envelope: Mapping[str, Any]) -> str:
@@ -93,7 +95,7 @@ class RedisEventBus:
         """
         bus = await self.bus()
         receipt = await bus.publish_tools_request(envelope)
-        await self._watch(bus, receipt.stream, bus.topology.tools_group)
+        await self._watch(receipt.stream, bus.topology.tools_group)
         return receipt.id
 
     async def publish_tools_reply(self, reply_stream: str, envelope: Mapping[str, Any]) -> str:
@@ -147,12 +149,13 @@ class RedisEventBus:
         """Gives its connection up, which ends with the last object that uses it. Not in the original."""
         await self._link.close()
 
-    async def _watch(self, bus: Bus, stream: str, group: str) -> None:
+    async def _watch(self, stream: str, *groups: str) -> None:
         """Warns when so much is pending that trimming will soon take what nobody has finished."""
         backlog = self._backlogs.setdefault(stream, _Backlog(max(1, self.stream_maxlen // _LEAST)))
         if not backlog.is_due():
             return
-        pending = await self.get_pending_count(stream, group)
+        counts = {group: await self.get_pending_count(stream, group) for group in groups}
+        group, pending = max(counts.items(), key=lambda count: count[1])
         if backlog.is_news(risky=pending >= _RISKY * self.stream_maxlen):
             _log.warning(
                 "%d entries of %s are pending in %s, of about %d that are kept: the oldest will be lost",
