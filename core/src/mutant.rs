@@ -63,6 +63,8 @@ mutants! {
     LeaseNeverExpires = 21;
     /// What is published through a delivery is stored, whoever holds the delivery now.
     UnfencedEffect = 22;
+    /// Whoever ran beside a poison is given up with it: a death in company counts as one alone.
+    CompanyIsProof = 23;
 }
 
 #[cfg(feature = "proving")]

@@ -32,8 +32,6 @@ export function names(): Required<Pick<BusSettings, 'inboundStream' | 'toolsStre
     toolsReplyPrefix: `${own}:reply`,
     deadLetterStream: `${own}:dlq`,
     streamPrefix: own,
-    toolsCatalogPrefix: `${own}:catalog`,
-    toolsCatalogChannel: `${own}:catalog:channel`,
   };
 }
 

@@ -71,8 +71,8 @@ impl Gathered {
 pub struct Deliveries {
     /// `[id, lane, trace id, message id, replays]` and body of each, in turn.
     pub bytes: Buffer,
-    /// For each: its number; four times its attempt, plus one when it was redelivered, plus two when it should end
-    /// already; where its head ends; where its body ends.
+    /// For each: its number; eight times its attempt, plus one when it was redelivered, plus two when it should end
+    /// already, plus four when it has to be begun; where its head ends; where its body ends.
     pub marks: Uint32Array,
 }
 
@@ -105,8 +105,10 @@ pub(crate) fn pack<'a>(deliveries: impl Iterator<Item = (u32, &'a Delivery)>) ->
         bytes.extend_from_slice(&head.finish()?);
         let end = offset(bytes.len())?;
         bytes.extend_from_slice(&delivery.raw());
-        let flags = u32::from(delivery.redelivered()) + 2 * u32::from(delivery.is_cancelled());
-        let attempt = delivery.attempt().saturating_mul(4) | flags;
+        let flags = u32::from(delivery.redelivered())
+            + 2 * u32::from(delivery.is_cancelled())
+            + 4 * u32::from(delivery.is_suspect());
+        let attempt = delivery.attempt().saturating_mul(8) | flags;
         marks.extend([number, attempt, end, offset(bytes.len())?]);
     }
     Ok(Packed { bytes, marks })

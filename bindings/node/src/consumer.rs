@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
@@ -21,6 +22,10 @@ use crate::error::Failure;
 use crate::port::{Answer, Queue, Said, ask, lock};
 use crate::settings::{ConsumerSettings, millis};
 
+/// Yes and no in msgpack.
+const YES: &[u8] = &[0xc3];
+const NO: &[u8] = &[0xc2];
+
 /// A consumer of any kind of body.
 trait Source: Send + Sync {
     fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<Delivery>>>;
@@ -30,7 +35,7 @@ trait Source: Send + Sync {
 
 impl<T: Envelope> Source for sg::Consumer<T> {
     fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<Delivery>>> {
-        Box::pin(async move { Ok(self.next_batch(max).await?.into_iter().map(Delivery::untyped).collect()) })
+        Box::pin(async move { Ok(self.take_batch(max).await?.into_iter().map(Delivery::untyped).collect()) })
     }
 
     fn idle(&self) -> BoxFuture<'_, sg::Result<()>> {
@@ -48,7 +53,7 @@ impl<T: Envelope> Source for sg::Consumer<T> {
 struct Open {
     source: Box<dyn Source>,
     /// Handed out and not settled.
-    held: Mutex<HashMap<u32, Delivery>>,
+    held: Mutex<HashMap<u32, Arc<Delivery>>>,
     next: AtomicU32,
     /// Ends a wait for the next batch.
     enough: Notify,
@@ -68,8 +73,8 @@ impl Open {
         let numbers = (first..=u32::MAX).chain(0..).take(batch.len());
         // From here on `watch` finds them; what was cancelled before is marked as such.
         let mut held = lock(&self.held);
-        held.extend(numbers.clone().zip(batch));
-        let packed = batch::pack(numbers.filter_map(|number| held.get(&number).map(|delivery| (number, delivery))))?;
+        held.extend(numbers.clone().zip(batch.into_iter().map(Arc::new)));
+        let packed = batch::pack(numbers.filter_map(|number| held.get(&number).map(|delivery| (number, &**delivery))))?;
         Ok(Answer::Deliveries(packed))
     }
 
@@ -189,6 +194,19 @@ impl Consumer {
             }
         }
         failure
+    }
+
+    /// Says that a delivery is about to be run; the answer is plain: whether it may be. Only those that are suspects have to ask.
+    #[napi]
+    pub fn begin(&self, token: u32, number: u32) {
+        let delivery = lock(&self.open.held).get(&number).cloned();
+        ask(&self.queue, token, async move {
+            let go = match delivery {
+                Some(delivery) => delivery.begin().await,
+                None => false,
+            };
+            Ok(Answer::Plain(Bytes::from_static(if go { YES } else { NO })))
+        });
     }
 
     /// What publishes under the fence of a delivery; nothing once it is settled.

@@ -144,7 +144,12 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
     // A closed one has nothing more to give, and says so as often as it is asked.
     if (this.#closing !== undefined && this.#intake === undefined) return [];
     const intake = await (this.#intake ?? this.#open());
-    return intake.take(n, limit);
+    while (true) {
+      const taken = await intake.take(n, limit);
+      const begun = await Promise.all(taken.map((delivery) => delivery.begin() ?? true));
+      const given = taken.filter((_, at) => begun[at]);
+      if (given.length > 0 || taken.length === 0) return given;
+    }
   }
 
   #open(): Promise<Intake<T>> {

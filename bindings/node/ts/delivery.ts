@@ -11,6 +11,7 @@ import { needText } from './settings.js';
 export interface Holder {
   readonly stream: string;
   settle(number: number, outcome: Outcome): void;
+  begin(number: number): Promise<boolean>;
   fenced(number: number): Publisher | undefined;
   field(number: number, name: string): Buffer | undefined;
 }
@@ -37,6 +38,7 @@ export class Delivery<T = unknown> {
   #head: Head | undefined;
   #data: { readonly value: T } | undefined;
   #abort: AbortController | undefined;
+  readonly #suspect: boolean;
   #cancelled: boolean;
   #settled = false;
   #bus: Publisher | undefined;
@@ -49,9 +51,10 @@ export class Delivery<T = unknown> {
     this.#bytes = bytes;
     this.#start = start;
     this.#number = marks[at] as number;
-    this.attempt = flags >>> 2;
+    this.attempt = flags >>> 3;
     this.redelivered = (flags & 1) === 1;
     this.#cancelled = (flags & 2) === 2;
+    this.#suspect = (flags & 4) === 4;
     this.#body = marks[at + 2] as number;
     this.#end = marks[at + 3] as number;
   }
@@ -167,6 +170,22 @@ export class Delivery<T = unknown> {
   /** @internal */
   get number(): number {
     return this.#number;
+  }
+
+  /**
+   * Said when it is about to be run; `false`: it must not be, and was given back. Nothing (no promise) for all but those
+   * that may have killed their process: the start of these is written down first.
+   *
+   * @internal
+   */
+  begin(): Promise<boolean> | undefined {
+    return this.#suspect ? this.#begun() : undefined;
+  }
+
+  async #begun(): Promise<boolean> {
+    const go = await this.#holder.begin(this.#number);
+    if (!go) await this.release();
+    return go;
   }
 
   /** @internal */

@@ -7,6 +7,7 @@
  */
 
 import type { ConsumerSettings, Deliveries, Consumer as Native, Reply, Settle } from '../native.cjs';
+import { decode } from './codec/decode.js';
 import { Delivery, type Holder } from './delivery.js';
 import type { Reading } from './envelope/read.js';
 import { ClosedError, errorOf, TimeoutError } from './errors.js';
@@ -126,6 +127,12 @@ export class Intake<T> implements Holder {
       this.#takers.push(taker);
       this.#pull();
     });
+  }
+
+  /** Says that a delivery is about to be run; whether it may be. */
+  async begin(number: number): Promise<boolean> {
+    const { plain } = await ask((token) => this.#native.begin(token, number));
+    return plain !== undefined && decode(plain) === true;
   }
 
   /** Gathers an outcome. */

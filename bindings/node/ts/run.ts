@@ -119,6 +119,8 @@ async function taken<T>(source: Source<T>, max: number, enough: AbortSignal): Pr
 }
 
 async function handle<T>(handler: Handler<T>, delivery: Delivery<T>): Promise<void> {
+  const begun = delivery.begin();
+  if (begun !== undefined && !(await begun)) return;
   let returned: unknown;
   try {
     returned = await handler(delivery.data, delivery);

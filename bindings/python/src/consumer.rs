@@ -190,7 +190,7 @@ impl Consumer {
         }
         // Cancelled before anybody saw it: dropping gives it back.
         taken.retain(|delivery| !delivery.is_cancelled());
-        Ok(taken.into_iter().map(|delivery| Delivery::new(Owned::new(self.0.host(), delivery))).collect())
+        Ok(taken.into_iter().map(|delivery| Delivery::new(Owned::new(self.0.host(), Arc::new(delivery)))).collect())
     }
 
     /// The next of what has come, like `take`.
@@ -205,7 +205,7 @@ impl Consumer {
         }
         while let Some(delivery) = ready.pop_front() {
             if !delivery.is_cancelled() {
-                return Ok(Some(Delivery::new(Owned::new(self.0.host(), delivery))));
+                return Ok(Some(Delivery::new(Owned::new(self.0.host(), Arc::new(delivery)))));
             }
         }
         Ok(None)

@@ -1,11 +1,14 @@
 //! A delivery: an entry in the hands of a handler.
 
+use std::sync::Arc;
+
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict};
+use pyo3::types::{PyBool, PyBytes, PyDict};
 use sg::Outcome;
 use stargazer_core as sg;
 
 use crate::argument::Text;
+use crate::bridge::Bridge;
 use crate::codec;
 use crate::error::raise;
 use crate::fork::Owned;
@@ -14,10 +17,10 @@ use crate::settings::seconds;
 
 /// An entry handed out. Dropped without an outcome, it is released.
 #[pyclass(frozen, module = "stargazer_core._native")]
-pub(crate) struct Delivery(Owned<sg::Delivery>);
+pub(crate) struct Delivery(Owned<Arc<sg::Delivery>>);
 
 impl Delivery {
-    pub(crate) fn new(delivery: Owned<sg::Delivery>) -> Self {
+    pub(crate) fn new(delivery: Owned<Arc<sg::Delivery>>) -> Self {
         Self(delivery)
     }
 }
@@ -62,6 +65,19 @@ impl Delivery {
     #[getter]
     fn message_id(&self) -> PyResult<Option<String>> {
         Ok(self.0.get()?.message_id().map(str::to_owned))
+    }
+
+    /// Whether `begin` has to be asked before it is run.
+    #[getter]
+    fn suspect(&self) -> PyResult<bool> {
+        Ok(self.0.get()?.is_suspect())
+    }
+
+    /// Says that it is about to be run; the future gives whether it may be.
+    fn begin(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
+        let delivery = self.0.get()?.clone();
+        let work = async move { Ok(delivery.begin().await) };
+        bridge.call(future, work, |py, go| Ok(PyBool::new(py, go).to_owned().into_any().unbind()))
     }
 
     #[getter]

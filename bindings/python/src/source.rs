@@ -12,7 +12,7 @@ use tokio::sync::broadcast::Receiver;
 
 /// A running reader.
 pub(crate) trait Source: Send + Sync {
-    /// Waits for deliveries; at most `max`, none once it is closed.
+    /// Waits for deliveries, each of which is to be begun; at most `max`, none once it is closed.
     fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>>;
     /// What is there already.
     fn ready(&self, max: usize) -> sg::Result<Vec<sg::Delivery>>;
@@ -28,7 +28,7 @@ pub(crate) trait Source: Send + Sync {
 
 impl<T: Envelope> Source for sg::Consumer<T> {
     fn batch(&self, max: usize) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>> {
-        async move { Ok(self.next_batch(max).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
+        async move { Ok(self.take_batch(max).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
     }
 
     fn ready(&self, max: usize) -> sg::Result<Vec<sg::Delivery>> {
@@ -36,7 +36,7 @@ impl<T: Envelope> Source for sg::Consumer<T> {
     }
 
     fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>> {
-        async move { Ok(self.next_timeout(limit).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
+        async move { Ok(self.take_timeout(limit).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
     }
 
     fn idle(&self) -> BoxFuture<'_, sg::Result<()>> {

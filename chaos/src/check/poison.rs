@@ -1,9 +1,9 @@
 //! C8: a message that kills its process does so a few times and then stands in the dead letters; no sound message goes
 //! there for it.
 //!
-//! A sound message belongs there when a handler rejected it, or when its own starts are used up: by retries it asked for
-//! and by deaths of the processes it ran in. Which of the deaths were its own fault a consumer can only prove for the last, lone
-//! start, so deaths by the run count as well, but are named.
+//! A sound message belongs there when a handler rejected it, or when it failed by itself as often as it may. Deaths of the processes it ran
+//! in are no reason. One case cannot be told from a poison by anybody, and is counted by name: it had died with its process
+//! before, and somebody outside ended, or froze, its process once more while nothing else ran there.
 
 use std::collections::BTreeMap;
 
@@ -32,24 +32,24 @@ pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
         if rejected || own >= most {
             continue;
         }
-        // For deaths alone it takes as many as prove something.
-        let most = if own == 0 { most.max(PROOF) } else { most };
-        if died > 0 && own + died >= most {
-            findings.excuse(Check::C8, "sound, but its process died every time");
-            continue;
-        }
-        // Whoever takes it over cannot tell a lost lease from a death.
+        // Whoever takes it over cannot tell a lost lease from a death, nor what a dead process had started.
         let interrupted = facts.runs_of(message).filter(|run| lost_its_lease(facts, run)).count();
-        if own + died + interrupted >= most {
-            findings.excuse(Check::C8, "sound, but its last starts were cut short");
-            continue;
-        }
-        if own + died + interrupted + hidden(facts, message) >= most {
-            findings.excuse(Check::C8, "sound, and a death hid whether a start that was marked took place");
-            continue;
+        let ended = died + interrupted + hidden(facts, message);
+        let last = facts.runs_of(message).max_by_key(|run| run.start);
+        if let Some(last) = last.filter(|last| ended >= most.max(PROOF) && ran_alone(facts, last)) {
+            if died_with(facts, last) {
+                findings.excuse(Check::C8, "sound, but somebody killed its process again while it ran alone there");
+                continue;
+            }
+            if lost_its_lease(facts, last) {
+                findings
+                    .excuse(Check::C8, "sound, but its process was cut off or frozen again while it ran alone there");
+                continue;
+            }
         }
         let text = format!(
-            "message {} is sound and stands in the dead letters after {own} failures of its own and {died} deaths",
+            "message {} is sound and stands in the dead letters after {own} failures of its own and {died} deaths \
+             ({interrupted} interruptions)",
             message.number
         );
         findings.found(Check::C8, message.letters[0], text);
@@ -65,13 +65,19 @@ fn lost_its_lease(facts: &Facts<'_>, run: &Run) -> bool {
     run.cancelled.is_some() && !run.outcome.is_some_and(Outcome::finishes) && !timed_out(facts, run)
 }
 
-/// A start is marked before it takes place, and what a dead process held may have been started: one more start may be
-/// counted than was seen, if somebody died meanwhile.
+/// What a dead process held first in its lane may have been started: one more start may be counted than was seen, if
+/// somebody died meanwhile.
 fn hidden(facts: &Facts<'_>, message: &Message) -> usize {
     let from = message.stored.or(message.called).unwrap_or_default();
     let until = message.letters.first().copied().unwrap_or_default();
     let died = |(_, at, death): &(u32, u32, Death)| *at > from && *at < until && *death != Death::Ended;
     usize::from(facts.actors.all().iter().any(died))
+}
+
+/// Whether no other handler ran in its process before it ended.
+fn ran_alone(facts: &Facts<'_>, run: &Run) -> bool {
+    let beside = |other: &&Run| other.actor == run.actor && other.start != run.start;
+    !facts.runs.all.iter().filter(beside).any(|other| other.start < run.closed && other.closed > run.start)
 }
 
 fn died_with(facts: &Facts<'_>, run: &Run) -> bool {

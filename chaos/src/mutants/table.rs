@@ -36,4 +36,5 @@ pub const TABLE: &[Subject] = &[
     must(Mutant::AdoptedWhileAlive, Check::C4, plans::calm),
     must(Mutant::LeaseNeverExpires, Check::C7, plans::cuts),
     must(Mutant::UnfencedEffect, Check::C6, plans::freezes_with_effects),
+    must(Mutant::CompanyIsProof, Check::C8, plans::poison),
 ];

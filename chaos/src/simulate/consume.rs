@@ -73,8 +73,15 @@ impl World<'_> {
                     self.feed(life, Event::Woken);
                 }
             }
+            Happens::Ready(ticket) => self.feed(life, Event::Begin(ticket)),
             Happens::Done(ticket) => self.done(life, ticket),
             Happens::Effect(ticket, stored) => self.effect(life, ticket, stored),
+            Happens::GaveUp(ticket) if self.process(life).offered.remove(&ticket).is_some() => {
+                let now = moment(self.now);
+                let actions = self.process(life).machine.hand_back(ticket, Ended::Release, now);
+                self.apply(life, actions);
+                self.tick_at(life, self.now);
+            }
             Happens::GaveUp(ticket) => {
                 if let Some(handler) = self.process(life).handlers.get_mut(&ticket) {
                     handler.how = match handler.cancelled {
@@ -118,7 +125,21 @@ impl World<'_> {
     fn apply(&mut self, life: Life, actions: Vec<Action>) {
         for action in actions {
             match action {
+                Action::Start(started) if started.suspect => {
+                    let ticket = started.ticket;
+                    let nanos = self.dice.of(&[56, life.into(), ticket]).below(3 * MS);
+                    self.process(life).offered.insert(ticket, started);
+                    self.after(nanos, Due::To(life, Happens::Ready(ticket)));
+                }
                 Action::Start(started) => self.begin(life, started),
+                Action::Go(ticket) => {
+                    if let Some(started) = self.process(life).offered.remove(&ticket) {
+                        self.begin(life, started);
+                    }
+                }
+                // There is one consumer in a process.
+                Action::Seclude => self.feed(life, Event::Secluded),
+                Action::Mingle => {}
                 Action::Cancel { ticket, reason } => self.cancel(life, ticket, reason),
                 Action::Tell(notice) => self.told(life, &notice),
                 Action::Ended(result) => {
@@ -224,6 +245,10 @@ impl World<'_> {
 
     /// A handler is told to end; it does at its next await.
     fn cancel(&mut self, life: Life, ticket: Ticket, reason: CancelReason) {
+        if self.process(life).offered.contains_key(&ticket) {
+            self.after(0, Due::To(life, Happens::GaveUp(ticket)));
+            return;
+        }
         let Some(handler) = self.process(life).handlers.get_mut(&ticket) else { return };
         handler.cancelled = Some(reason);
         let handler = handler.clone();
@@ -296,7 +321,7 @@ impl World<'_> {
             Ended::Ack => 0,
             Ended::Retry { .. } => 1,
             Ended::Reject { .. } => 2,
-            Ended::Release => 3,
+            Ended::Release | Ended::Unstarted => 3,
         };
         self.record_of(Kind::HandlerEnd, life, &handler, detail);
         let now = moment(self.now);

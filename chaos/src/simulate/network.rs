@@ -251,9 +251,14 @@ fn failure(action: &Action, now: Duration, error: Error) -> Option<Event> {
             Event::LocksRenewed { sent: now, answers }
         }
         Action::Unlock { number, .. } => Event::Unlocked { number: *number },
-        Action::Start(_) | Action::Cancel { .. } | Action::Tell(_) | Action::Ended(_) | Action::LookAtServer => {
-            return None;
-        }
+        Action::Start(_)
+        | Action::Go(_)
+        | Action::Seclude
+        | Action::Mingle
+        | Action::Cancel { .. }
+        | Action::Tell(_)
+        | Action::Ended(_)
+        | Action::LookAtServer => return None,
     })
 }
 
@@ -360,6 +365,9 @@ fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
         }
         Action::Wait { .. }
         | Action::Start(_)
+        | Action::Go(_)
+        | Action::Seclude
+        | Action::Mingle
         | Action::Cancel { .. }
         | Action::Tell(_)
         | Action::Ended(_)

@@ -8,7 +8,7 @@ use std::task::Wake;
 use std::time::Duration;
 
 use stargazer_core::config::ConsumerConfig;
-use stargazer_core::consumer::machine::{CancelReason, Ended, Event, Machine, Policy, Ticket};
+use stargazer_core::consumer::machine::{CancelReason, Ended, Event, Machine, Policy, Started, Ticket};
 use stargazer_core::transport::{EntryId, Group, Session};
 
 use super::plan::{LEASE_MS, Plan, STRAY_MS, SWEEP_MS};
@@ -35,6 +35,8 @@ pub(super) struct Process {
     pub(super) state: State,
     pub(super) machine: Machine,
     pub(super) handlers: BTreeMap<Ticket, Handler>,
+    /// Suspects that were handed out and do not run yet.
+    pub(super) offered: BTreeMap<Ticket, Started>,
     /// What happened to it while it was frozen.
     pub(super) inbox: Vec<Happens>,
     /// When it was told to look at the time next.
@@ -110,6 +112,8 @@ pub(super) enum Happens {
     Tick(u64),
     /// A wait at the server is over by its time.
     WaitOver(u64),
+    /// The host has got as far as a suspect that it was handed.
+    Ready(Ticket),
     /// A handler has done its work.
     Done(Ticket),
     /// What a handler published was stored (`Some(true)`), refused (`Some(false)`), or nobody knows.
@@ -143,6 +147,7 @@ impl Process {
             state: State::Runs,
             machine: Machine::new(policy, super::world::moment(now)),
             handlers: BTreeMap::new(),
+            offered: BTreeMap::new(),
             inbox: Vec::new(),
             tick_at: None,
             requests: 0,

@@ -34,8 +34,7 @@ pub fn rules(plan: &Plan) -> Rules {
 impl World<'_> {
     /// What the checker finds in each group, in words.
     pub(super) fn verdict(&self) -> Vec<String> {
-        // What a dead consumer had without a lane, or first in a lane, counts as started once, since nobody can know.
-        let rules = Rules { max_attempts: self.plan.max_attempts.saturating_sub(1), ..rules(self.plan) };
+        let rules = rules(self.plan);
         let mut findings = Vec::new();
         for group in 0..self.groups.len() {
             let of_group = |record: &&Record| match record.kind {

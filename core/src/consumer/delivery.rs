@@ -137,6 +137,31 @@ impl<T> Delivery<T> {
         origin
     }
 
+    /// Says that its handler is about to run; `false`: it must not, and was given back: it was cancelled, or its lease ended,
+    /// before it could.
+    ///
+    /// Whoever took it by [`Consumer::take`](super::Consumer::take) calls this first. Nearly always it answers at once. A
+    /// delivery whose process may have died of it runs alone in its process, and its start is written down before
+    /// (one round trip), so that a death is held against it only if it was running.
+    pub async fn begin(&self) -> bool {
+        self.inner.shared.look_at_lease();
+        let go = if self.is_suspect() {
+            self.inner.shared.begin(self.inner.started.ticket, &self.inner.cancel).await
+        } else {
+            !self.is_cancelled()
+        };
+        if !go {
+            // Giving back what has gone already is no news.
+            let _ = self.inner.give_up();
+        }
+        go
+    }
+
+    /// Whether [`Delivery::begin`] waits for its start to be written down.
+    pub fn is_suspect(&self) -> bool {
+        self.inner.started.suspect
+    }
+
     /// Whether the handler should end: the work has, or may have, gone to another consumer, it ran too long, or the
     /// consumer closes.
     pub fn is_cancelled(&self) -> bool {

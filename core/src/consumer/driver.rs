@@ -10,6 +10,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use uuid::Uuid;
 
+use super::company::Member;
 use super::content::Judge;
 use super::locking;
 use super::machine::{Action, Event, Notice};
@@ -61,6 +62,7 @@ impl Driver {
         if !open {
             self.shared.drain(self.shared.drain_timeout);
         }
+        let mut company = Member::changes();
         let mut connections = self.transport.connections();
         ops.push(self.look_at_server());
         loop {
@@ -99,6 +101,7 @@ impl Driver {
                     Some(at) => clock.sleep_until(at).await,
                     None => std::future::pending().await,
                 }} => {}
+                Ok(()) = company.changed() => self.shared.step(Event::Hold(self.shared.member.must_hold())),
                 _ = closing.changed(), if open => {
                     open = false;
                     self.shared.drain(self.shared.drain_timeout);
@@ -127,6 +130,7 @@ impl Driver {
         })
     }
 
+    #[allow(clippy::too_many_lines)] // one arm for each request
     fn carry_out(&self, action: Action) -> Op {
         let (transport, group) = (self.transport.clone(), self.shared.group.clone());
         let judge = self.judge;
@@ -220,10 +224,17 @@ impl Driver {
             Action::Refresh { sessions } => {
                 Box::pin(async move { Some(Event::Refreshed(paged::refresh(&*transport, &group, &sessions).await)) })
             }
-            // Dealt with where they come out of the machine.
-            Action::Start(_) | Action::Cancel { .. } | Action::Tell(_) | Action::Ended(_) => {
-                Box::pin(std::future::ready(None))
+            Action::Seclude => {
+                let number = self.shared.member.number();
+                Box::pin(async move { Member::secluded(number).await.then_some(Event::Secluded) })
             }
+            // Dealt with where they come out of the machine.
+            Action::Mingle
+            | Action::Go(_)
+            | Action::Start(_)
+            | Action::Cancel { .. }
+            | Action::Tell(_)
+            | Action::Ended(_) => Box::pin(std::future::ready(None)),
         }
     }
 }

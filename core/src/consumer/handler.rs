@@ -48,7 +48,7 @@ impl<T: Envelope> Consumer<T> {
         let result = loop {
             tokio::select! {
                 biased;
-                next = self.next() => match next {
+                next = self.take() => match next {
                     Ok(Some(delivery)) => {
                         tasks.spawn(handle(handler.clone(), delivery));
                     }
@@ -70,6 +70,9 @@ where
     F: Future<Output = HandlerResult<O>>,
     O: Into<Outcome>,
 {
+    if !delivery.begin().await {
+        return;
+    }
     let inner = delivery.inner.clone();
     let run = AssertUnwindSafe(async { outcome_of(handler(delivery).await) }).catch_unwind();
     let settled = tokio::select! {

@@ -5,6 +5,7 @@
 //! reported, or with the process, in which case others take over what was in hand once the lease is over.
 
 mod builder;
+mod company;
 mod content;
 mod delivery;
 mod driver;
@@ -62,6 +63,17 @@ impl<T: Envelope> Consumer<T> {
     /// gone to another consumer. Safe to drop while waiting: nothing is lost.
     pub async fn next(&self) -> Result<Option<Delivery<T>>> {
         loop {
+            let Some(delivery) = self.take().await? else { return Ok(None) };
+            if delivery.begin().await {
+                return Ok(Some(delivery));
+            }
+        }
+    }
+
+    /// [`Consumer::next`] for those who build a handler form of their own: they call [`Delivery::begin`] when the handler is
+    /// about to run.
+    pub async fn take(&self) -> Result<Option<Delivery<T>>> {
+        loop {
             let notified = self.shared.arrival();
             if let Some(started) = self.shared.take_one()? {
                 return Ok(Some(Delivery::new(self.shared.clone(), started)));
@@ -75,9 +87,22 @@ impl<T: Envelope> Consumer<T> {
 
     /// [`Consumer::next`] with a time limit; `Timeout` when nothing came.
     pub async fn next_timeout(&self, limit: Duration) -> Result<Option<Delivery<T>>> {
+        self.within(limit, self.next()).await
+    }
+
+    /// [`Consumer::take`] with a time limit; `Timeout` when nothing came.
+    pub async fn take_timeout(&self, limit: Duration) -> Result<Option<Delivery<T>>> {
+        self.within(limit, self.take()).await
+    }
+
+    async fn within(
+        &self,
+        limit: Duration,
+        next: impl Future<Output = Result<Option<Delivery<T>>>>,
+    ) -> Result<Option<Delivery<T>>> {
         tokio::select! {
             biased;
-            next = self.next() => next,
+            next = next => next,
             () = self.shared.clock.sleep(limit) => Err(Error::new(
                 ErrorKind::Timeout,
                 format!("no entry came within {} s", limit.as_secs_f64()),
@@ -87,14 +112,31 @@ impl<T: Envelope> Consumer<T> {
 
     /// Waits for at least one delivery and gives what is there, at most `max`; empty once the consumer is closed.
     pub async fn next_batch(&self, max: usize) -> Result<Vec<Delivery<T>>> {
-        let Some(first) = self.next().await? else { return Ok(Vec::new()) };
+        loop {
+            let taken = self.take_batch(max).await?;
+            let (ended, mut batch) = (taken.is_empty(), Vec::with_capacity(taken.len()));
+            for delivery in taken {
+                if delivery.begin().await {
+                    batch.push(delivery);
+                }
+            }
+            if ended || !batch.is_empty() {
+                return Ok(batch);
+            }
+        }
+    }
+
+    /// [`Consumer::next_batch`] for those who build a handler form of their own, see [`Consumer::take`].
+    pub async fn take_batch(&self, max: usize) -> Result<Vec<Delivery<T>>> {
+        let Some(first) = self.take().await? else { return Ok(Vec::new()) };
         let mut batch = vec![first];
         let rest = self.shared.take_many(max.saturating_sub(1));
         batch.extend(rest.into_iter().map(|started| Delivery::new(self.shared.clone(), started)));
         Ok(batch)
     }
 
-    /// What is there already, at most `max`, without waiting and without a runtime.
+    /// What is there already, at most `max`, without waiting and without a runtime; each is to be begun, see
+    /// [`Consumer::take`].
     pub fn try_next_batch(&self, max: usize) -> Result<Vec<Delivery<T>>> {
         if max == 0 {
             return Ok(Vec::new());

@@ -4,13 +4,14 @@
 //! reports it, on its own thread, so that the next entry of the lane starts without a hop to the driver.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, broadcast};
 
+use super::company::Member;
 use super::machine::{Action, CancelReason, Ended, Event, Machine, Notice, Now, Started, Ticket};
 use super::outcome::Outcome;
 use crate::clock::Clock;
@@ -21,6 +22,8 @@ use crate::transport::Group;
 #[derive(Debug, Default)]
 pub(crate) struct Cancel {
     set: AtomicBool,
+    /// A suspect may run.
+    go: AtomicBool,
     woken: Arc<Notify>,
 }
 
@@ -28,6 +31,23 @@ impl Cancel {
     fn cancel(&self) {
         self.set.store(true, Ordering::Release);
         self.woken.notify_waiters();
+    }
+
+    fn go(&self) {
+        self.go.store(true, Ordering::Release);
+        self.woken.notify_waiters();
+    }
+
+    /// Whether its handler may run, once that is known.
+    async fn may_run(&self) -> bool {
+        loop {
+            let mut notified = std::pin::pin!(self.woken.clone().notified_owned());
+            notified.as_mut().enable();
+            if self.is_set() || self.go.load(Ordering::Acquire) {
+                return !self.is_set();
+            }
+            notified.await;
+        }
     }
 
     pub(crate) fn is_set(&self) -> bool {
@@ -74,6 +94,9 @@ pub(crate) struct Shared {
     arrivals: Arc<Notify>,
     changes: Arc<Notify>,
     pub(super) driver: Notify,
+    pub(super) member: Member,
+    /// When a lease ends unless it is renewed, in nanoseconds of the clock.
+    trusted_until: AtomicU64,
 }
 
 /// Errors that wait to be told; more are dropped, the oldest first.
@@ -106,6 +129,8 @@ impl Shared {
             arrivals: Arc::new(Notify::new()),
             changes: Arc::new(Notify::new()),
             driver: Notify::new(),
+            member: Member::new(),
+            trusted_until: AtomicU64::new(u64::MAX),
         }
     }
 
@@ -125,6 +150,7 @@ impl Shared {
         let actions = state.machine.step(event, now);
         state.opened |= opened;
         self.apply(&mut state, actions, now);
+        self.trust(&state);
         drop(state);
         self.changes.notify_waiters();
     }
@@ -136,14 +162,26 @@ impl Shared {
         let actions = state.machine.step(Event::Tick, now);
         self.apply(&mut state, actions, now);
         let deadline = state.machine.next_deadline(now);
+        self.trust(&state);
         (std::mem::take(&mut state.io), deadline, state.ended.is_some())
     }
 
     fn apply(&self, state: &mut State, actions: Vec<Action>, now: Now) {
         let (mut arrived, mut cancelled) = (false, false);
-        let mut unstarted = Vec::new();
+        let (mut unstarted, mut untaken) = (Vec::new(), Vec::new());
         for action in actions {
             match action {
+                Action::Start(started) if !self.member.enter() => untaken.push(started.ticket),
+                Action::Go(ticket) => {
+                    if let Some(cancel) = state.cancels.get(&ticket) {
+                        cancel.go();
+                    }
+                }
+                Action::Mingle => self.member.mingle(),
+                Action::Seclude => {
+                    self.member.seclude();
+                    state.io.push(Action::Seclude);
+                }
                 Action::Start(started) => {
                     state.cancels.insert(started.ticket, Arc::default());
                     state.ready.push_back(started);
@@ -152,7 +190,13 @@ impl Shared {
                 Action::Cancel { ticket, reason } => {
                     if let Some(at) = state.ready.iter().position(|started| started.ticket == ticket) {
                         state.ready.remove(at);
-                        unstarted.push(ticket);
+                        state.cancels.remove(&ticket);
+                        self.member.leave();
+                        // One that ran out of its time before anybody took it has not had its start.
+                        match reason {
+                            CancelReason::TimedOut => untaken.push(ticket),
+                            _ => unstarted.push(ticket),
+                        }
                     } else if let Some(cancel) = state.cancels.get(&ticket) {
                         cancel.cancel();
                         cancelled = true;
@@ -165,6 +209,7 @@ impl Shared {
                 Action::Tell(notice) => self.tell(state, notice),
                 Action::Ended(result) => {
                     state.ended = Some(result);
+                    self.member.mingle();
                     self.tell(state, Notice::Closed);
                     self.changes.notify_waiters();
                     arrived = true;
@@ -172,9 +217,16 @@ impl Shared {
                 other => state.io.push(other),
             }
         }
-        for ticket in unstarted {
-            state.cancels.remove(&ticket);
-            let actions = state.machine.hand_back(ticket, Ended::Release, now);
+        if !untaken.is_empty() && self.member.must_hold() {
+            let actions = state.machine.step(Event::Hold(true), now);
+            self.apply(state, actions, now);
+        }
+        let untaken = untaken.into_iter().map(|ticket| (ticket, Ended::Unstarted));
+        for (ticket, how) in unstarted.into_iter().map(|ticket| (ticket, Ended::Release)).chain(untaken) {
+            if state.cancels.remove(&ticket).is_some() {
+                self.member.leave();
+            }
+            let actions = state.machine.hand_back(ticket, how, now);
             self.apply(state, actions, now);
             self.driver.notify_one();
         }
@@ -266,6 +318,9 @@ impl Shared {
         let now = self.now();
         let mut state = self.lock();
         let known = state.cancels.remove(&ticket).is_some();
+        if known {
+            self.member.leave();
+        }
         let release = how == Ended::Release;
         if state.ended.is_some() || !known {
             return if release { Ok(()) } else { Err(Error::closed("consumer")) };
@@ -275,6 +330,25 @@ impl Shared {
         drop(state);
         self.driver.notify_one();
         Ok(())
+    }
+
+    fn trust(&self, state: &State) {
+        self.trusted_until.store(nanos(state.machine.trusted_until()), Ordering::Release);
+    }
+
+    /// Whoever stood still since a delivery was handed out learns here that its lease is over.
+    pub(super) fn look_at_lease(&self) {
+        if nanos(self.clock.now()) >= self.trusted_until.load(Ordering::Acquire) {
+            self.step(Event::Tick);
+            self.driver.notify_one();
+        }
+    }
+
+    /// Says that a delivery is about to be run; whether it may be.
+    pub(super) async fn begin(&self, ticket: Ticket, cancel: &Cancel) -> bool {
+        self.step(Event::Begin(ticket));
+        self.driver.notify_one();
+        cancel.may_run().await
     }
 
     /// The next error to tell, or the next delivery.
@@ -340,6 +414,7 @@ impl Shared {
         // What nobody has taken goes back at once.
         for started in std::mem::take(&mut state.ready) {
             state.cancels.remove(&started.ticket);
+            self.member.leave();
             let actions = state.machine.hand_back(started.ticket, Ended::Release, now);
             self.apply(&mut state, actions, now);
         }
@@ -352,6 +427,7 @@ impl Shared {
     #[cfg(test)]
     pub(super) fn kill(&self) {
         self.lock().ended = Some(Ok(()));
+        self.member.quit();
         self.driver.notify_one();
     }
 
@@ -367,7 +443,11 @@ impl Shared {
                 .with_context("stream", &self.group.stream);
         state.ended = Some(Err(error));
         self.tell(&mut state, Notice::Closed);
-        state.ready.clear();
+        self.member.mingle();
+        for started in std::mem::take(&mut state.ready) {
+            state.cancels.remove(&started.ticket);
+            self.member.leave();
+        }
         for cancel in state.cancels.values() {
             cancel.cancel();
         }
@@ -385,6 +465,11 @@ impl Shared {
     pub(super) fn change(&self) -> std::pin::Pin<Box<OwnedNotified>> {
         enabled(&self.changes)
     }
+}
+
+/// Nanoseconds of a time that is shorter than centuries.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }
 
 fn enabled(notify: &Arc<Notify>) -> std::pin::Pin<Box<OwnedNotified>> {

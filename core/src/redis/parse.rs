@@ -208,9 +208,9 @@ mod tests {
 
     #[test]
     fn records_come_with_what_is_left_of_their_pause() {
-        let parsed = record(bulk("2:rc:1500")).unwrap().unwrap();
-        assert_eq!((parsed.starts, parsed.due_in), (2, Duration::from_millis(1500)));
-        assert!(parsed.running && parsed.crashed && !parsed.alone);
+        let parsed = record(bulk("3:rccl:1500")).unwrap().unwrap();
+        assert_eq!((parsed.starts, parsed.due_in), (3, Duration::from_millis(1500)));
+        assert!(parsed.running && (parsed.deaths, parsed.lone_deaths) == (2, 1) && !parsed.alone);
         assert_eq!(record(Value::Int(0)).unwrap(), None);
         assert_eq!(record(bulk("x")).unwrap_err().kind(), ErrorKind::Internal);
     }

@@ -250,11 +250,10 @@ impl ToolService {
     }
 
     async fn close_by(&self, drain_timeout: Option<Duration>) -> Result<()> {
-        if !self.stop.send_replace(true) {
-            self.life.leave().await;
-        } else if drain_timeout.is_none() {
+        if self.stop.send_replace(true) {
             return Ok(());
         }
+        self.life.leave().await;
         self.life.end(drain_timeout).await
     }
 }

@@ -33,26 +33,43 @@ pub struct Record {
     pub starts: u32,
     /// The last start has no outcome yet.
     pub running: bool,
-    /// Some start ended without an outcome: its process died.
-    pub crashed: bool,
-    /// The last start ran with no other handler beside it.
+    /// How many starts ended without an outcome: their processes died.
+    pub deaths: u32,
+    /// How many of those deaths came while it ran alone in its process.
+    pub lone_deaths: u32,
+    /// The last start runs with no other handler beside it in its process.
     pub alone: bool,
     /// Not to be started again before this much time has passed (in an answer: what is left of it).
     pub due_in: Duration,
 }
 
+/// Deaths that are told apart in a record; more say nothing new.
+const MOST_DEATHS: u32 = 99;
+
 impl Record {
-    /// The flags as text: `r` running, `c` crashed, `a` alone.
+    /// Starts that its handler ended itself, without success.
+    pub fn failures(&self) -> u32 {
+        self.starts.saturating_sub(self.deaths)
+    }
+
+    /// The flags as text: `r` running, `c` for each death, `l` for each lone one, `a` alone.
     pub fn flags(&self) -> String {
-        [(self.running, 'r'), (self.crashed, 'c'), (self.alone, 'a')]
-            .into_iter()
-            .filter_map(|(on, c)| on.then_some(c))
-            .collect()
+        let flags = [(u32::from(self.running), 'r'), (self.deaths, 'c'), (self.lone_deaths, 'l')];
+        let last = (u32::from(self.alone), 'a');
+        flags.into_iter().chain([last]).flat_map(|(n, c)| std::iter::repeat_n(c, n.min(MOST_DEATHS) as usize)).collect()
     }
 
     /// `starts:flags` back into a record.
     pub fn parse(starts: u32, flags: &str, due_in: Duration) -> Self {
-        Self { starts, running: flags.contains('r'), crashed: flags.contains('c'), alone: flags.contains('a'), due_in }
+        let count = |flag| u32::try_from(flags.matches(flag).count()).unwrap_or(MOST_DEATHS);
+        Self {
+            starts,
+            running: count('r') > 0,
+            deaths: count('c'),
+            lone_deaths: count('l'),
+            alone: count('a') > 0,
+            due_in,
+        }
     }
 }
 

@@ -117,7 +117,8 @@ pub(super) async fn a_dead_letter_keeps_its_fields_and_bytes(lab: Lab) {
 
 pub(super) async fn a_retry_keeps_lane_and_due_time(lab: Lab) {
     let (mut a, id) = one(&lab).await;
-    let record = Record { starts: 2, running: true, crashed: true, alone: true, due_in: Duration::from_millis(500) };
+    let record =
+        Record { starts: 4, running: true, deaths: 3, lone_deaths: 1, alone: true, due_in: Duration::from_millis(500) };
     let settled = a.settle(&[retry(id, "x", record)]).await.unwrap();
     assert_eq!(settled.results, [SettleResult::Done]);
     assert_eq!(settled.lanes, [(Lane::from_static(b"x"), 1)]);

@@ -33,6 +33,11 @@ Came = Literal["arrived", "cancelled", "idle", "ended", "woken"]
 BATCH = 64
 
 
+async def _may_run(native: _native.Delivery) -> bool:
+    """Whoever takes a delivery begins it; only one that may have killed its process has to wait for that."""
+    return not native.suspect or await ask(native.begin)
+
+
 class Consumer(Generic[T]):
     """A reader of a group: iterate it, ask it for the ``next``, or let it ``run`` a handler.
 
@@ -74,7 +79,7 @@ class Consumer(Generic[T]):
         need_count("n", n, least=1)
         need_seconds("timeout", timeout)
         while True:
-            taken = self._native.take(n)
+            taken = [native for native in self._native.take(n) if await _may_run(native)]
             if taken:
                 return [Delivery(native, self._body) for native in taken]
             if await self._wait(max(n, BATCH), timeout, until_idle=False) == "ended":
@@ -95,7 +100,9 @@ class Consumer(Generic[T]):
         while True:
             native = self._native.pop()
             if native is not None:
-                return Delivery(native, self._body)
+                if await _may_run(native):
+                    return Delivery(native, self._body)
+                continue
             if await self._wait(BATCH, timeout, until_idle=False) == "ended":
                 return None
 

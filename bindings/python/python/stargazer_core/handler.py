@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from stargazer_core import _native
 from stargazer_core.delivery import Delivery
 from stargazer_core.errors import InvalidError, StargazerError
+from stargazer_core.loop import ask
 from stargazer_core.outcome import Outcome, Reject
 
 __all__ = ["Handler", "Run"]
@@ -108,6 +109,8 @@ class Run(Generic[T]):
         """One handler, from start to outcome. Whatever happens, the delivery is settled."""
         delivery = Delivery(native, self._body)
         try:
+            if native.suspect and not await ask(native.begin):
+                return
             arguments = (delivery.data, delivery) if self._with_delivery else (delivery.data,)
             answer = self._handler(*arguments)
             if not inspect.isawaitable(answer):

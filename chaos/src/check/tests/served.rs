@@ -48,8 +48,8 @@ fn no_sound_message_lies_in_the_dead_letters() {
 }
 
 #[test]
-fn retries_and_deaths_use_starts_up() {
-    for deaths in 0..=3 {
+fn failures_use_starts_up_and_deaths_do_not() {
+    for deaths in 0..=2 {
         let mut story = Story::default();
         story.publish([1]);
         for actor in 1..=3 {
@@ -62,7 +62,36 @@ fn retries_and_deaths_use_starts_up() {
             }
         }
         story.tell(Kind::DeadLetter, 1);
-        assert_good(&judge(&story));
+        if deaths == 0 {
+            assert_good(&judge(&story));
+        } else {
+            assert_caught(&judge(&story), Check::C8);
+        }
+    }
+}
+
+#[test]
+fn only_who_was_killed_alone_again_looks_like_a_poison() {
+    for company in [false, true] {
+        let mut story = Story::default();
+        story.publish([1]);
+        story.publish_as(2, 2, Nature::Sound);
+        for actor in 1..=2 {
+            story.start(actor, 1);
+            story.kill(actor);
+        }
+        story.start(3, 1);
+        if company {
+            story.start(3, 2);
+        }
+        story.kill(3);
+        story.handle(4, 2);
+        story.tell(Kind::DeadLetter, 1);
+        if company {
+            assert_caught(&judge(&story), Check::C8);
+        } else {
+            assert_good(&judge(&story));
+        }
     }
 }
 

@@ -59,6 +59,8 @@ struct Play {
     now: Duration,
     open: Vec<Request>,
     running: BTreeMap<Ticket, Started>,
+    /// Suspects that were handed out and do not run yet.
+    offered: BTreeMap<Ticket, Started>,
     server: Server,
     rules: Rules,
     ended: bool,
@@ -74,6 +76,7 @@ impl Play {
             now: Duration::ZERO,
             open: Vec::new(),
             running: BTreeMap::new(),
+            offered: BTreeMap::new(),
             server: Server::default(),
             rules,
             ended: false,
@@ -99,12 +102,29 @@ impl Play {
             assert!(!self.ended, "an action after the end: {action:?}");
             self.rules.wants(&action, self.open.iter().map(|request| &request.action), self.now);
             match action {
+                Action::Start(started) if started.suspect => {
+                    let ticket = started.ticket;
+                    self.offered.insert(ticket, started);
+                    self.step(Event::Begin(ticket));
+                }
+                Action::Go(ticket) => {
+                    let Some(started) = self.offered.remove(&ticket) else { continue };
+                    assert!(self.running.is_empty(), "a suspect has company: {started:?}");
+                    self.rules.starts(&started, self.now);
+                    self.running.insert(ticket, started);
+                }
+                Action::Seclude => self.step(Event::Secluded),
+                Action::Cancel { ticket, .. } if self.offered.remove(&ticket).is_some() => {
+                    let actions = self.machine.hand_back(ticket, Ended::Release, self.moment());
+                    self.carry_out(actions);
+                }
                 Action::Start(started) => {
+                    assert!(self.offered.is_empty(), "a suspect gets company: {started:?}");
                     self.running.insert(started.ticket, started);
                     assert!(self.running.len() <= self.rules.concurrency, "more handlers than there may be");
                 }
                 Action::Ended(_) => self.ended = true,
-                Action::Cancel { .. } | Action::Tell(_) | Action::LookAtServer => {}
+                Action::Cancel { .. } | Action::Tell(_) | Action::LookAtServer | Action::Mingle => {}
                 action => self.open.push(Request { action, sent: self.now }),
             }
         }

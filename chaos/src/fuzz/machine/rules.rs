@@ -146,6 +146,7 @@ impl Rules {
         let several = matches!(
             action,
             Action::Start(_)
+                | Action::Go(_)
                 | Action::Tell(_)
                 | Action::Cancel { .. }
                 | Action::Stop { .. }
@@ -180,7 +181,8 @@ impl Rules {
             Action::Tell(Notice::DeadLettered { id, .. } | Notice::Vanished { id }) => {
                 self.sessions.values_mut().for_each(|known| known.finish(*id));
             }
-            Action::Start(started) => self.starts(started, now),
+            // A suspect is only offered.
+            Action::Start(started) if !started.suspect => self.starts(started, now),
             _ => {}
         }
     }
@@ -205,7 +207,7 @@ impl Rules {
         self.sessions.insert(key, known);
     }
 
-    fn starts(&mut self, started: &Started, now: Duration) {
+    pub(super) fn starts(&mut self, started: &Started, now: Duration) {
         assert!(!self.gone.contains(&started.session), "a start under a session that is gone: {started:?}");
         for (session, id, lane) in self.running.values() {
             let shares = lane.is_some() && *lane == started.lane;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::lane::{BODIES_PER_LANE, Item, LaneState, Slot};
+use super::lane::{BODIES_PER_LANE, Doubt, Item, LaneState, Slot};
 use super::session::Held;
 use super::trouble::Call;
 use super::types::{Action, Answer, Arrived, Content, Now, SessionKey};
@@ -30,7 +30,7 @@ const ADOPTED_PAGE: usize = 64;
 
 impl Machine {
     /// How many entries there is room for.
-    fn room(&self) -> usize {
+    pub(super) fn room(&self) -> usize {
         if self.bytes >= self.policy.prefetch_bytes {
             return 0;
         }
@@ -177,6 +177,7 @@ impl Machine {
             fresh: !suspect && entry.record.is_none(),
             handed: false,
             record,
+            doubt: Doubt::default(),
             error: None,
             locks: entry.locks,
         };
@@ -251,15 +252,16 @@ pub(super) fn met(record: Option<Record>, suspect: bool, first_of_lane: bool) ->
         _ if Mutant::AttemptsInMemory.is_on() => Record::default(),
         Some(mut record) => {
             if record.running && suspect {
-                record.crashed = true;
+                record.deaths += 1;
+                record.lone_deaths += u32::from(record.alone);
             } else if record.running {
                 // Cut short by one who left in order: given back, which does not count.
                 record.starts = record.starts.saturating_sub(1);
             }
-            record.running = false;
+            (record.running, record.alone) = (false, false);
             record
         }
-        None if suspect && first_of_lane => Record { starts: 1, crashed: true, ..Record::default() },
+        None if suspect && first_of_lane => Record { starts: 1, deaths: 1, ..Record::default() },
         None => Record::default(),
     }
 }

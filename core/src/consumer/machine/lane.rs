@@ -51,6 +51,20 @@ pub(super) enum LaneState {
     Reporting,
     /// Waits for its time.
     Waiting,
+    /// Its front is to be given up, unless another is found that is to blame.
+    Judged,
+}
+
+/// What is made of a front whose process died while it ran alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Doubt {
+    /// It is to blame, unless others are found to be suspects.
+    #[default]
+    None,
+    /// One of several of which somebody else may have killed the process: to blame if all others live through a start.
+    OneOfSeveral,
+    /// Another was to blame: only a second death alone is proof.
+    Cleared,
 }
 
 /// An entry that waits for its turn.
@@ -69,6 +83,7 @@ pub(super) struct Item {
     pub fresh: bool,
     /// A handler here has had it, and gave it back.
     pub handed: bool,
+    pub doubt: Doubt,
     /// Text of the last error, for the dead letter.
     pub error: Option<String>,
     /// Locks that it needs to run.

@@ -110,6 +110,13 @@ impl Machine {
         self.policy.lease.saturating_sub(self.policy.grace)
     }
 
+    /// Until when everything that was handed out may begin: past it a look at the time comes first.
+    pub fn trusted_until(&self) -> Duration {
+        let lease = self.lease_of_holder();
+        let held = self.sessions.values().filter(|held| !held.expired).map(|held| held.confirmed + lease);
+        held.min().unwrap_or(Duration::MAX)
+    }
+
     /// Leases that are over. Comes before anything that an event may start: whoever stood still learns it here.
     pub(super) fn expire(&mut self, now: Now) {
         let lease = self.lease_of_holder();

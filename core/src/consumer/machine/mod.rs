@@ -7,7 +7,7 @@
 //! refused or whose lease is not confirmed; every start that a crash could hide is marked before it.
 //!
 //! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out;
-//! `outcome` settles; `locks` asks for those of channels; `lease` renews, watches others and adopts; `strays` brings back
+//! `alone` tries suspects and judges them; `outcome` settles; `locks` asks for those of channels; `lease` renews, watches others and adopts; `strays` brings back
 //! what others left; `trouble` knows which calls fail; `ending` drains.
 //!
 //! Its words are `pub` for the simulation, which drives it under the feature `proving`; without that feature none of them
@@ -15,6 +15,7 @@
 #![cfg_attr(not(feature = "proving"), allow(unreachable_pub))]
 
 pub(crate) use crate::policy::backoff;
+mod alone;
 mod dead;
 mod ending;
 mod intake;
@@ -43,6 +44,7 @@ pub use types::{
 
 use crate::error::Error;
 use crate::transport::{Refusal, Session};
+use alone::Alone;
 use lane::Slot;
 use lease::Lookout;
 use locks::Locks;
@@ -78,12 +80,9 @@ pub struct Machine {
     next_ticket: Ticket,
     /// Handler slots taken: running or about to be marked.
     busy: usize,
-    /// The only one of these is a start that must have none beside it.
-    alone: bool,
+    alone: Alone,
     /// Lanes whose front may start, oldest first.
     runnable: VecDeque<(SessionKey, Slot)>,
-    /// Fronts that must run with no other handler beside them.
-    lonely: VecDeque<(SessionKey, Slot)>,
     /// Lanes that wait for their time.
     waiting: BTreeSet<(Duration, SessionKey, u64)>,
     waiting_slots: HashMap<u64, Slot>,
@@ -129,9 +128,8 @@ impl Machine {
             tickets: HashMap::new(),
             next_ticket: 0,
             busy: 0,
-            alone: false,
+            alone: Alone::default(),
             runnable: VecDeque::new(),
-            lonely: VecDeque::new(),
             waiting: BTreeSet::new(),
             waiting_slots: HashMap::new(),
             next_wait: 0,
@@ -188,6 +186,9 @@ impl Machine {
             Event::Recreated(answer) => self.recreated(answer, now),
             Event::Fetched { key, answer } => self.fetched(key, answer, now),
             Event::Woken => self.woken(now),
+            Event::Begin(ticket) => self.confirm(ticket),
+            Event::Hold(on) => self.alone.held = on,
+            Event::Secluded => self.secluded(),
             Event::Begun { key, answer } => self.begun(key, answer, now),
             Event::Settled { key, answer } => self.settled(key, answer, now),
             Event::BodiesRead { key, answer } => self.bodies_read(key, answer, now),
@@ -254,6 +255,9 @@ impl Machine {
         }
         if let Some((at, _)) = self.limits.first() {
             earliest(*at);
+        }
+        if let Some(at) = self.alone_deadline() {
+            earliest(at);
         }
         if let Phase::Draining { deadline } = self.phase
             && deadline > now.mono
@@ -345,7 +349,7 @@ impl Machine {
             }
         }
         self.runnable.retain(|(owner, _)| *owner != key);
-        self.lonely.retain(|(owner, _)| *owner != key);
+        self.alone.forget(key);
         let gone: Vec<_> = self.waiting.iter().filter(|(_, owner, _)| *owner == key).copied().collect();
         for wait in gone {
             self.waiting.remove(&wait);

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::{LaneState, Slot};
+use super::session::{Stage, Why};
 use super::trouble::Call;
 use super::types::{Action, Answer, CancelReason, Content, Ended, Notice, Now, SessionKey, Ticket};
 use super::{Machine, Phase, backoff, dead};
@@ -34,13 +35,14 @@ impl Machine {
         if running.orphan {
             self.part();
             // Giving back what is gone already is no news.
-            if how != Ended::Release {
+            if !matches!(how, Ended::Release | Ended::Unstarted) {
                 self.out.push(Action::Tell(Notice::StaleOutcome { id: running.id }));
             }
             return;
         }
         // Who had its time has had its start, even if it gives the entry back: else one that hangs would hang for ever.
         let how = match how {
+            Ended::Unstarted if self.phase != Phase::Working || running.stage != Stage::Runs => Ended::Release,
             Ended::Release if running.timed_out => Ended::Retry { after: None, error: Some(dead::LATE_TEXT.into()) },
             how => how,
         };
@@ -50,10 +52,17 @@ impl Machine {
         let Some(lane) = held.lanes.get_mut(&slot) else { return };
         let Some(item) = lane.queue.front_mut() else { return };
         item.record.running = false;
+        let was_alone = std::mem::take(&mut item.record.alone);
+        match running.stage {
+            // Who lives through a start alone is not what its process died of.
+            Stage::Runs if was_alone && how != Ended::Release => item.record.lone_deaths = 0,
+            Stage::Confirming => held.begins.retain(|mark| mark.why != Why::Confirm(ticket)),
+            _ => {}
+        }
         match how {
             Ended::Ack => self.finish_front(key, &slot, Verdict::Ack),
             Ended::Reject { reason } => self.bury(key, &slot, Some((dead::REJECTED, reason)), now),
-            Ended::Retry { error, .. } if item.record.starts >= self.policy.max_attempts => {
+            Ended::Retry { error, .. } if item.record.failures() >= self.policy.max_attempts => {
                 let text = error.unwrap_or_else(|| dead::SPENT_TEXT.into());
                 self.bury(key, &slot, Some((dead::SPENT, text)), now);
             }
@@ -69,6 +78,12 @@ impl Machine {
                 item.fresh = false;
                 let verdict = Verdict::Retry(item.record);
                 self.report(key, &slot, verdict);
+            }
+            Ended::Unstarted => {
+                item.record.starts = item.record.starts.saturating_sub(1);
+                item.handed = running.handed;
+                lane.state = LaneState::Runnable;
+                self.runnable.push_front((key, slot));
             }
             Ended::Release => {
                 item.record.starts = item.record.starts.saturating_sub(1);
@@ -163,7 +178,7 @@ impl Machine {
 
     pub(super) fn pump_settles(&mut self, now: Now) {
         for (key, held) in &mut self.sessions {
-            if held.settling || held.settle_at > now.mono {
+            if held.settling || held.settle_at > now.mono || held.confirms() {
                 continue;
             }
             if held.batch.is_none() && !held.outbox.is_empty() {
@@ -268,9 +283,9 @@ impl Machine {
             }
         }
         // A mark that is under way gives its slot back when it is answered.
-        let queued = held.begins.len();
-        held.begins.retain(|(_, _, other)| other != slot);
-        self.busy -= queued - held.begins.len() + usize::from(lane.state == LaneState::Locking);
+        let starts = held.begins.iter().filter(|mark| mark.slot == *slot && mark.why == Why::Start).count();
+        held.begins.retain(|mark| mark.slot != *slot);
+        self.busy -= starts + usize::from(lane.state == LaneState::Locking);
         if let LaneState::Running(ticket) = lane.state {
             held.tickets.remove(&ticket);
             if let Some(running) = self.tickets.get_mut(&ticket) {

@@ -42,8 +42,8 @@ pub(super) struct Held {
     pub batch: Option<Arc<[Settle]>>,
     pub settling: bool,
     pub settle_at: Duration,
-    pub begins: Vec<(EntryId, Record, Slot)>,
-    pub begun: Option<Vec<(EntryId, Record, Slot)>>,
+    pub begins: Vec<Mark>,
+    pub begun: Option<Vec<Mark>>,
     pub beginning: bool,
     pub begin_at: Duration,
     /// Entries of which only the id is kept and whose turn is near.
@@ -119,18 +119,58 @@ impl Held {
         self.cursor = self.cursor.min(low.before());
     }
 
+    /// Whether the start of a suspect is being marked: nothing is reported that the mark could overtake.
+    pub(super) fn confirms(&self) -> bool {
+        self.begun.iter().flatten().any(|mark| matches!(mark.why, Why::Confirm(_)))
+    }
+
     /// Nothing in hand and nothing to report.
     pub(super) fn is_empty(&self) -> bool {
         self.ids.is_empty() && self.lanes.is_empty() && self.outbox.is_empty() && self.batch.is_none()
     }
 }
 
+/// A record of starts on its way to the server.
+#[derive(Debug)]
+pub(super) struct Mark {
+    pub id: EntryId,
+    pub record: Record,
+    pub slot: Slot,
+    pub why: Why,
+}
+
+/// What a record is written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// A start follows; its slot is taken already.
+    Start,
+    /// The handler that was handed this waits for it.
+    Confirm(Ticket),
+    /// What is known of its deaths must not go with us.
+    Note,
+}
+
+/// How far a delivery is that was handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// It may run, or does.
+    Runs,
+    /// A suspect that nobody has begun.
+    Offered,
+    /// Its start is being marked.
+    Confirming,
+}
+
 /// Where a running delivery belongs.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent facts
 pub(super) struct Running {
     pub key: SessionKey,
     pub slot: Slot,
     pub id: EntryId,
+    pub stage: Stage,
+    /// A handler had had it before.
+    pub handed: bool,
     /// The session was lost under it: its outcome no longer counts.
     pub orphan: bool,
     pub cancelled: bool,

@@ -1,18 +1,15 @@
-//! Handing out: which front may start, marked or not, beside others or alone.
+//! Handing out: which front may start, marked or not.
 
 use std::time::Duration;
 
-use super::lane::{BODIES_PER_LANE, LaneState, Slot};
-use super::session::Running;
+use super::alone::{is_guilty, is_suspect};
+use super::lane::{BODIES_PER_LANE, Doubt, LaneState, Slot};
+use super::session::{Mark, Running, Stage, Why};
 use super::trouble::Call;
 use super::types::{Action, Answer, Content, Notice, Now, SessionKey, Started};
 use super::{Machine, Phase, dead};
 use crate::mutant::Mutant;
 use crate::transport::{BATCH, Record, Settle, Verdict};
-
-/// Starts that must have ended in a crash before an entry is given up for them, however few are permitted: the first may
-/// be one that is only assumed, and of the second a mark may be all there ever was.
-const PROOF: u32 = 3;
 
 /// What is to become of the front of a lane.
 enum Turn {
@@ -27,6 +24,8 @@ enum Turn {
     Spent,
     /// It must run with no other handler beside it.
     Alone,
+    /// Its process died while it ran alone.
+    Judge,
 }
 
 impl Machine {
@@ -60,12 +59,12 @@ impl Machine {
     }
 
     pub(super) fn pump_starts(&mut self, now: Now) {
-        self.alone &= self.busy > 0;
-        if self.phase != Phase::Working || self.alone {
+        self.end_solitude();
+        if self.phase != Phase::Working || self.alone.held || self.somebody_is_alone() {
             return;
         }
         let mut skipped = Vec::new();
-        while self.busy < self.policy.concurrency && self.lonely.is_empty() {
+        while self.busy < self.policy.concurrency && !self.alone.is_wanted() {
             let Some((key, slot)) = self.runnable.pop_front() else { break };
             if self.sessions.get(&key).is_some_and(|held| held.expired) {
                 skipped.push((key, slot));
@@ -74,16 +73,9 @@ impl Machine {
             }
         }
         self.runnable.extend(skipped);
-        if self.busy == 0
-            && let Some((key, slot)) = self.lonely.pop_front()
-        {
-            let lane = self.sessions.get(&key).and_then(|held| held.lanes.get(&slot));
-            if lane.is_none_or(|lane| self.is_locked(lane)) {
-                self.launch(key, &slot, true, now);
-                self.alone = self.busy > 0;
-            } else {
-                self.runnable.push_front((key, slot));
-            }
+        self.pump_alone(now);
+        if self.judge(now) {
+            self.pump_starts(now);
         }
     }
 
@@ -98,23 +90,22 @@ impl Machine {
             self.leave_the_turn(key, slot, now);
             return;
         }
-        let Record { starts, crashed, alone, .. } = item.record;
+        let record = item.record;
         let turn = match &item.content {
             Some(Content::Vanished) => Turn::Vanished,
             Some(Content::Bad(..)) => Turn::Bad,
-            Some(Content::Good(_)) if crashed && alone && starts >= max.max(PROOF) => Turn::Spent,
-            Some(Content::Good(_)) if !crashed && starts >= max => Turn::Spent,
+            Some(Content::Good(_)) if is_guilty(&record, max) && item.doubt == Doubt::None => Turn::Judge,
+            Some(Content::Good(_)) if record.failures() >= max => Turn::Spent,
             _ if !self.is_locked(lane) => Turn::Lock,
             None => Turn::Read,
-            // Only a crash with no other handler beside it is proof, so the last permitted start of a suspect, or
-            // one more if it had company, is a lonely one.
-            Some(Content::Good(_)) if crashed && starts + 1 >= max => Turn::Alone,
+            Some(Content::Good(_)) if is_suspect(&record, max) => Turn::Alone,
             Some(Content::Good(_)) => Turn::Start,
         };
         match turn {
             Turn::Lock => self.ask_for_lock(key, &slot, now),
-            Turn::Start => self.launch(key, &slot, false, now),
-            Turn::Alone => self.lonely.push_back((key, slot)),
+            Turn::Start => self.launch(key, &slot, now),
+            Turn::Alone => self.alone.wants(key, slot),
+            Turn::Judge => self.accuse(key, slot),
             Turn::Read => self.want_bodies(key, &slot),
             Turn::Vanished => {
                 let id = item.id;
@@ -122,7 +113,7 @@ impl Machine {
                 self.finish_front(key, &slot, Verdict::Ack);
             }
             Turn::Bad => self.bury(key, &slot, None, now),
-            Turn::Spent => self.bury(key, &slot, Some((dead::CRASHED, dead::crash_text(starts))), now),
+            Turn::Spent => self.bury(key, &slot, Some((dead::SPENT, dead::SPENT_TEXT.into())), now),
         }
     }
 
@@ -136,25 +127,19 @@ impl Machine {
     }
 
     /// Starts the front of a lane, or first marks the start where a crash would hide it.
-    fn launch(&mut self, key: SessionKey, slot: &Slot, alone: bool, now: Now) {
+    fn launch(&mut self, key: SessionKey, slot: &Slot, now: Now) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let Some(lane) = held.lanes.get_mut(slot).filter(|lane| lane.state == LaneState::Runnable) else { return };
         let Some(item) = lane.queue.front_mut() else { return };
         self.busy += 1;
-        let record = Record {
-            starts: item.record.starts + 1,
-            running: true,
-            crashed: item.record.crashed,
-            alone,
-            due_in: Duration::ZERO,
-        };
-        if item.fresh && !alone {
+        let record = Record { starts: item.record.starts + 1, running: true, due_in: Duration::ZERO, ..item.record };
+        if item.fresh {
             item.record = record;
-            self.hand_out(key, slot, now);
+            self.hand_out(key, slot, Stage::Runs, now);
         } else {
             let id = item.id;
             lane.state = LaneState::Beginning;
-            held.begins.push((id, record, slot.clone()));
+            held.begins.push(Mark { id, record, slot: slot.clone(), why: Why::Start });
         }
     }
 
@@ -169,7 +154,7 @@ impl Machine {
             }
             let Some(begun) = &held.begun else { continue };
             held.beginning = true;
-            let starts = begun.iter().map(|(id, record, _)| (*id, *record)).collect();
+            let starts = begun.iter().map(|mark| (mark.id, mark.record)).collect();
             self.out.push(Action::Begin { key: *key, session: held.session.clone(), starts });
         }
     }
@@ -181,48 +166,56 @@ impl Machine {
             return;
         }
         let Some(begun) = self.sessions.get_mut(&key).and_then(|held| held.begun.take()) else { return };
-        for (id, record, slot) in begun {
-            let Some(held) = self.sessions.get(&key) else { return };
-            let expired = held.expired;
-            let Some(lane) = held.lanes.get(&slot).filter(|lane| lane.front_id() == Some(id)) else {
-                self.busy -= 1;
-                continue;
-            };
-            let may_start = self.phase == Phase::Working && !expired && self.is_locked(lane);
-            let Some(lane) = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(&slot)) else { return };
-            if !may_start {
-                // It did not start: the mark is taken back by the next one, which carries the same number.
-                lane.state = LaneState::Runnable;
-                self.runnable.push_back((key, slot));
-                self.busy -= 1;
-                continue;
+        for mark in begun {
+            match mark.why {
+                Why::Start => self.marked(key, mark, now),
+                Why::Confirm(ticket) => self.confirmed(key, ticket),
+                Why::Note => {}
             }
-            if let Some(item) = lane.queue.front_mut() {
-                item.record = record;
-                item.fresh = false;
-            }
-            self.hand_out(key, &slot, now);
         }
     }
 
+    /// The start of a front is marked: it starts, unless that has become impossible meanwhile.
+    fn marked(&mut self, key: SessionKey, Mark { id, record, slot, .. }: Mark, now: Now) {
+        let Some(held) = self.sessions.get(&key) else { return };
+        let expired = held.expired;
+        let Some(lane) = held.lanes.get(&slot).filter(|lane| lane.front_id() == Some(id)) else {
+            self.busy -= 1;
+            return;
+        };
+        let may_start = self.phase == Phase::Working && !expired && self.is_locked(lane);
+        let Some(lane) = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(&slot)) else { return };
+        if !may_start {
+            // It did not start: the mark is taken back by the next one, which carries the same number.
+            lane.state = LaneState::Runnable;
+            self.runnable.push_back((key, slot));
+            self.busy -= 1;
+            return;
+        }
+        if let Some(item) = lane.queue.front_mut() {
+            item.record = record;
+            item.fresh = false;
+        }
+        self.hand_out(key, &slot, Stage::Runs, now);
+    }
+
     /// Gives the front of a lane to a handler; its record and its slot are already taken care of.
-    fn hand_out(&mut self, key: SessionKey, slot: &Slot, now: Now) {
+    pub(super) fn hand_out(&mut self, key: SessionKey, slot: &Slot, stage: Stage, now: Now) {
         let ticket = self.next_ticket;
         self.next_ticket += 1;
         let Some(held) = self.sessions.get_mut(&key) else { return };
         let Some(lane) = held.lanes.get_mut(slot) else { return };
         let Some(item) = lane.queue.front_mut() else { return };
         let Some(Content::Good(fields)) = &item.content else { return };
+        let handed = std::mem::replace(&mut item.handed, true);
         let started = Started {
             ticket,
             id: item.id,
             lane: slot.lane().cloned(),
             fields: fields.clone(),
             attempt: item.record.starts,
-            redelivered: std::mem::replace(&mut item.handed, true)
-                || item.record.starts > 1
-                || item.error.is_some()
-                || !item.fresh,
+            redelivered: handed || item.record.starts > 1 || item.error.is_some() || !item.fresh,
+            suspect: stage == Stage::Offered,
             session: held.session.clone(),
         };
         if std::mem::take(&mut item.counted) {
@@ -240,10 +233,9 @@ impl Machine {
         if Mutant::AckBeforeHandle.is_on() {
             held.outbox.push_back((Settle { id, lane: slot.lane().cloned(), verdict: Verdict::Ack, body: None }, 0));
         }
-        self.tickets.insert(
-            ticket,
-            Running { key, slot: slot.clone(), id, orphan: false, cancelled: false, timed_out: false, deadline },
-        );
+        let slot = slot.clone();
+        let (orphan, cancelled, timed_out) = (false, false, false);
+        self.tickets.insert(ticket, Running { key, slot, id, stage, handed, orphan, cancelled, timed_out, deadline });
         self.out.push(Action::Start(started));
     }
 }

@@ -1,14 +1,16 @@
+mod suspects;
+
 use std::time::Duration;
 
 use super::*;
 use crate::config::ConsumerConfig;
-use crate::transport::{EntryId, FenceToken, Record, Session};
+use crate::transport::{FenceToken, Record, Session};
 
-fn at(seconds: u64) -> Now {
+pub(super) fn at(seconds: u64) -> Now {
     Now { mono: Duration::from_secs(seconds), wall_ms: seconds * 1000 }
 }
 
-fn registered() -> Machine {
+pub(super) fn registered() -> Machine {
     let policy = Policy::new(&ConsumerConfig::default(), "s".into(), "g".into(), "dead".into(), 1);
     let mut machine = Machine::new(policy, at(0));
     machine.step(Event::Tick, at(0));
@@ -18,7 +20,7 @@ fn registered() -> Machine {
 }
 
 /// A lane's entry as a fetch brings it.
-fn arrived(n: u64) -> Arrived {
+pub(super) fn arrived(n: u64) -> Arrived {
     let fields = vec![("data".into(), "x".into())];
     Arrived {
         id: crate::transport::EntryId::new(n, 0),
@@ -81,7 +83,7 @@ fn a_batch_of_outcomes_frees_little_at_once() {
     assert_eq!(outcome::batch_of([megabyte / 2; 9].into_iter()), 2);
 }
 
-fn started(actions: &[Action]) -> Vec<(u64, u32)> {
+pub(super) fn started(actions: &[Action]) -> Vec<(u64, u32)> {
     let of = |action: &Action| match action {
         Action::Start(started) => Some((started.id.ms, started.attempt)),
         _ => None,
@@ -138,55 +140,17 @@ fn a_renewal_that_nobody_answers_does_not_keep_back_the_next() {
     assert_eq!(started(&actions), [(1, 1)], "one of them got through");
 }
 
-/// An entry that died with a session, started so often.
-fn left_behind(seq: u64, starts: u32) -> Arrived {
-    Arrived {
-        id: EntryId { ms: 1, seq },
-        lane: Some(format!("lane{seq}").into_bytes().into()),
-        history: true,
-        record: Some(Record { starts, crashed: true, ..Record::default() }),
-        content: Content::Good(std::sync::Arc::default()),
-        body: None,
-        locks: std::sync::Arc::default(),
-    }
-}
-
-#[test]
-fn nothing_starts_while_the_mark_of_a_lonely_start_is_under_way() {
-    let mut machine = registered();
-    let entries = vec![left_behind(1, 2), left_behind(2, 1)];
-    let actions = machine.step(Event::Fetched { key: 0, answer: Ok(Ok((entries, None))) }, at(1));
-    let begun = |actions: &[Action]| -> Vec<u64> {
-        let starts = actions.iter().filter_map(|action| match action {
-            Action::Begin { starts, .. } => Some(starts.iter().map(|(id, _)| id.seq)),
-            _ => None,
-        });
-        starts.flatten().collect()
-    };
-    assert_eq!(begun(&actions), [1], "the last permitted start is a lonely one");
-    let more = vec![left_behind(3, 1)];
-    let actions = machine.step(Event::Fetched { key: 0, answer: Ok(Ok((more, None))) }, at(1));
-    assert!(begun(&actions).is_empty());
-    let actions = machine.step(Event::Begun { key: 0, answer: Ok(Ok(())) }, at(1));
-    assert!(begun(&actions).is_empty());
-    let Some(ticket) = actions.iter().find_map(|action| match action {
-        Action::Start(started) => Some(started.ticket),
-        _ => None,
-    }) else {
-        panic!("{actions:?}");
-    };
-    machine.hand_back(ticket, Ended::Ack, at(2));
-    let actions = machine.step(Event::Tick, at(2));
-    assert_eq!(begun(&actions), [2, 3], "the others go on");
-}
-
 #[test]
 fn a_start_that_was_cut_short_in_order_does_not_count() {
     let started = Record { starts: 3, running: true, ..Record::default() };
     let given_back = intake::met(Some(started), false, true);
     assert_eq!(given_back, Record { starts: 2, ..Record::default() });
     let died = intake::met(Some(started), true, true);
-    assert_eq!(died, Record { starts: 3, crashed: true, ..Record::default() });
+    let alone = Record { alone: true, ..started };
+    let died_alone = Record { starts: 3, deaths: 1, lone_deaths: 1, ..Record::default() };
+    assert_eq!(intake::met(Some(alone), true, true), died_alone);
+    assert_eq!(intake::met(Some(alone), false, true), given_back);
+    assert_eq!(died, Record { starts: 3, deaths: 1, ..Record::default() });
     let failed = Record { starts: 3, ..Record::default() };
     assert_eq!(intake::met(Some(failed), false, true), failed);
 }

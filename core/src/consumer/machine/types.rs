@@ -124,6 +124,8 @@ pub enum Ended {
         error: Option<String>,
     },
     Release,
+    /// It never began: nobody took it, or it was not allowed to.
+    Unstarted,
 }
 
 /// An answer of the transport: done, refused, or trouble (repeat).
@@ -144,6 +146,12 @@ pub enum Event {
         answer: Answer<(Vec<Arrived>, Option<Hint>)>,
     },
     Woken,
+    /// Whoever was handed this delivery is about to run it.
+    Begin(Ticket),
+    /// Another consumer of the process is, or wants to be, alone in it.
+    Hold(bool),
+    /// We are alone in the process: no handler of any consumer runs in it.
+    Secluded,
     Begun {
         key: SessionKey,
         answer: Answer<()>,
@@ -302,8 +310,14 @@ pub enum Action {
     Refresh {
         sessions: Vec<Session>,
     },
+    /// Ask to be alone in the process: nothing else is to start in it before [`Action::Mingle`].
+    Seclude,
+    /// Others may start again.
+    Mingle,
     /// Hand a delivery to a handler.
     Start(Started),
+    /// The handler of a suspect may run: its start is marked.
+    Go(Ticket),
     Cancel {
         ticket: Ticket,
         reason: CancelReason,
@@ -324,6 +338,8 @@ pub struct Started {
     /// Which start this is, from 1.
     pub attempt: u32,
     pub redelivered: bool,
+    /// Its process may have died of it: it runs alone, and only once its start was confirmed ([`Event::Begin`]).
+    pub suspect: bool,
     pub session: Session,
 }
 

@@ -129,7 +129,7 @@ impl Side {
                 Outcome::Ack => Verdict::Ack,
                 Outcome::Retry { starts, later } => Verdict::Retry(Record {
                     starts: *starts,
-                    crashed: *starts > 2,
+                    deaths: u32::from(*starts > 2),
                     due_in: Duration::from_secs(if *later { 3600 } else { 0 }),
                     ..Record::default()
                 }),
