@@ -45,8 +45,24 @@ export declare class Bus {
   consumeOutbound(token: number, platform: string, settings: ConsumerSettings): void
   /** Opens a consumer of any stream; its number is the request's. */
   consume(token: number, stream: string, group: string, settings: ConsumerSettings): void
+  /** Serves calls; the answer is a server. */
+  serve(token: number, handlers: Array<HandlerRow>, settings: ServeSettings): void
+  /** Serves tools; the answer is a tools service. */
+  serveTools(token: number, rows: Array<ToolRow>, authority: AuthorityRow | undefined | null, settings: ToolServiceSettings): void
+  /** Reads the catalog of tools and follows it; the answer is a registry. */
+  toolRegistry(token: number, rows: Array<ToolRow>, authority: AuthorityRow | undefined | null, settings: RegistrySettings): void
+  /** The instances of tools services that live; the answer is plain. */
+  toolWorkers(token: number): void
   /** Closes it: consumers drain, then the connections end. */
   close(token: number): void
+}
+
+/** The sign that ends a call. */
+export declare class Cancel {
+  /** Not given yet. */
+  constructor()
+  /** Gives it. */
+  cancel(): void
 }
 
 /** A running consumer. */
@@ -196,6 +212,12 @@ export declare class Port {
   connect(token: number, url: string | undefined | null, role: string | undefined | null, platforms: Array<string>, settings: BusSettings): void
   /** The bus that a request was answered with; once. */
   takeBus(token: number): Bus | null
+  /** The server of calls that a request was answered with; once. */
+  takeServing(token: number): Serving | null
+  /** The tools service that a request was answered with; once. */
+  takeToolService(token: number): ToolService | null
+  /** The registry of tools that a request was answered with; once. */
+  takeToolRegistry(token: number): ToolRegistry | null
   /** The part that a request was answered with; once. */
   takePart(token: number): Part | null
   /** The consumer that a request was answered with; once. */
@@ -215,6 +237,28 @@ export declare class Publisher {
   gateway(port: Port, adapters: Array<Part>, names: Array<string>, functions: Array<number>, consumer: ConsumerSettings, settings: Uint8Array): OpenedPart
   /** Publishes a burst, whose numbers begin with `first`. See `outgoing` for how it is packed. */
   submit(first: number, bytes: Uint8Array, ends: Uint32Array): void
+  /** Calls a name; the answer is the list of result, writeback, and whether it was remembered. */
+  call(token: number, cancel: Cancel, name: string, arguments: Uint8Array, options: Calling): void
+  /** Calls a method of a platform's gateway; the answer is that of `call`. */
+  callGateway(token: number, cancel: Cancel, platform: string, method: string, params: Uint8Array, options: Calling): void
+  /** What the calls of this bus have come to. */
+  callFigures(): CallFigures
+}
+
+/** A running server of calls. */
+export declare class Serving {
+  /** Serves a name from now on. */
+  handle(row: HandlerRow): Failure | null
+  /** Serves a name no longer; whether it was served. */
+  remove(name: string): boolean
+  /** The names that are served. */
+  names(): Array<string>
+  /** The stream that its requests come from. */
+  get stream(): string
+  /** What it has done so far; the answer is plain. */
+  figures(token: number): void
+  /** Ends it: what runs gets the drain time, or these milliseconds. */
+  close(token: number, drainTimeoutMs?: number | undefined | null): void
 }
 
 /** A job that runs on one process at a time. */
@@ -233,6 +277,50 @@ export declare class Singleton {
   failed(error: string): void
   /** The job was ended because it had to. */
   cancelled(): void
+}
+
+/** The tools that can be called from here. */
+export declare class ToolRegistry {
+  /** The version of the catalog that is in use; nothing once it is closed. */
+  get version(): string | null
+  /** Its hash; nothing once it is closed. */
+  get schemaHash(): string | null
+  /** All definitions, or as chat models take them; as msgpack, nothing once it is closed. */
+  definitions(openai: boolean): Buffer | null
+  /** The definitions of what a caller may call; the answer is plain. */
+  definitionsFor(token: number, caller: Identity, openai: boolean): void
+  /** Where a call of a tool goes. */
+  route(name: string): Routed
+  /** Calls a tool through a bus; the answer is that of `Publisher.call`. */
+  call(token: number, cancel: Cancel, through: Publisher, name: string, arguments: Uint8Array, options: Calling): void
+  /** Reads the catalog now. */
+  reload(token: number): void
+  /** Waits until another version than this one is in use. */
+  changed(token: number, version: string): void
+  /** Ends it. */
+  close(): void
+}
+
+/** A running tools service. */
+export declare class ToolService {
+  /** Its service. */
+  get service(): string
+  /** Its identity. */
+  get instance(): string
+  /** The hash of the catalog in force, as it knows it. */
+  get schemaHash(): string
+  /** What it has done so far; the answer is plain. */
+  figures(token: number): void
+  /** Ends it: what runs gets the drain time, or these milliseconds. */
+  close(token: number, drainTimeoutMs?: number | undefined | null): void
+}
+
+/** Who knows what callers are allowed: a function, or a table. */
+export interface AuthorityRow {
+  /** Which function of this thread. */
+  function?: number
+  /** Users and their permissions, where there is no function. */
+  grants: Array<Array<string>>
 }
 
 /** Settings of a bus. */
@@ -283,6 +371,54 @@ export interface BusSettings {
   deadLetterStream?: string
   /** Prefix of streams. */
   streamPrefix?: string
+  /** Prefix of keys. */
+  toolsCatalogPrefix?: string
+  /** Channel. */
+  toolsCatalogChannel?: string
+  /** `in_process` or `remote`. */
+  toolsServiceMode?: string
+  /** Names of tools. */
+  toolsForceInProcess?: Array<string>
+  /** Name. */
+  callName?: string
+  /** Milliseconds. */
+  callTimeoutMs?: number
+  /** Milliseconds. */
+  noWorkerAfterMs?: number
+  /** Milliseconds. */
+  memoTtlMs?: number
+  /** Milliseconds. */
+  replyTtlMs?: number
+}
+
+/** What the calls of a bus have come to. */
+export interface CallFigures {
+  /** Waiting. */
+  inFlight: number
+  /** Came too late. */
+  late: number
+  /** Was no answer. */
+  malformed: number
+}
+
+/** What is said about a call. */
+export interface Calling {
+  /** Milliseconds. */
+  timeoutMs?: number
+  /** Whether it may be remembered. */
+  memo?: boolean
+  /** Its turn. */
+  turn?: string
+  /** Its id in the turn. */
+  callId?: string
+  /** For whom. */
+  identity?: Identity
+  /** Hash of a catalog. */
+  schemaHash?: string
+  /** Trace id. */
+  traceId?: string
+  /** Service. */
+  service?: string
 }
 
 /** Deliveries that should end. */
@@ -363,6 +499,14 @@ export interface Defaults {
   /** An outbound envelope of each type. */
   outbound: Array<Buffer>
   /** Why there are none. */
+  failure?: Failure
+}
+
+/** A definition, or why there is none. */
+export interface Defined {
+  /** The definition with everything in it, as msgpack. */
+  definition?: Buffer
+  /** Why not. */
   failure?: Failure
 }
 
@@ -469,6 +613,8 @@ export interface Failure {
   context: Array<string>
   /** Text of what caused it. */
   cause?: string
+  /** Details and writeback of a call that failed where it ran, as msgpack. */
+  more?: Buffer
 }
 
 /** The result of one check of a server. */
@@ -499,12 +645,44 @@ export interface GroupInfo {
   timeToLossMs?: number
 }
 
+/** A handler of calls. */
+export interface HandlerRow {
+  /** What is called; nothing for every other name. */
+  name?: string
+  /** Which function of this thread. */
+  function: number
+  /** Calls at the same time. */
+  concurrency?: number
+  /** Milliseconds. */
+  timeoutMs?: number
+  /** Milliseconds. */
+  cancelGraceMs?: number
+}
+
 /** What one consumer holds. */
 export interface Holding {
   /** Its identity. */
   name: string
   /** Entries. */
   count: number
+}
+
+/** Whose message a call is made for. */
+export interface Identity {
+  /** Platform. */
+  platform?: string
+  /** Channel. */
+  channelId?: string
+  /** Who wrote it. */
+  userId?: string
+  /** Name of who wrote it. */
+  userName?: string
+  /** Server of the channel. */
+  guildId?: string
+  /** The message. */
+  messageId?: string
+  /** The original's id. */
+  observabilityRequestId?: string
 }
 
 /** How a lease is taken and kept. */
@@ -582,6 +760,14 @@ export interface Refusal {
   failure: Failure
 }
 
+/** How a registry is opened. */
+export interface RegistrySettings {
+  /** `in_process` or `remote`. */
+  mode?: string
+  /** Tools that run in this process in any case. */
+  forced: Array<string>
+}
+
 /** The answer to a request. */
 export interface Reply {
   /** The number of the request. */
@@ -602,6 +788,34 @@ export interface Reply {
   findings?: Array<Finding>
   /** What was stored; beside it stands something plain. */
   stored?: StoredReceipt
+}
+
+/** Where a call of a tool goes, or why there is no such place. */
+export interface Routed {
+  /** `in_process`, `gateway` or `service`. */
+  to?: string
+  /** The service, where it is one of its own. */
+  service?: string
+  /** Why not. */
+  failure?: Failure
+}
+
+/** How calls are served. */
+export interface ServeSettings {
+  /** Service. */
+  service?: string
+  /** Name. */
+  name?: string
+  /** Calls at the same time. */
+  concurrency?: number
+  /** Starts. */
+  maxAttempts?: number
+  /** Milliseconds. */
+  leaseMs?: number
+  /** Milliseconds. */
+  sweepMs?: number
+  /** Milliseconds. */
+  drainTimeoutMs?: number
 }
 
 /** An outcome other than ack. */
@@ -674,6 +888,31 @@ export interface Told {
   consumer: number
   /** Kind and details as msgpack; absent once the consumer has ended. */
   notice?: Buffer
+}
+
+/** A definition with everything in it, checked. */
+export declare function toolDefinition(given: Uint8Array): Defined
+
+/** A tool of this thread. */
+export interface ToolRow {
+  /** Its definition as msgpack. */
+  definition: Buffer
+  /** Which function of this thread. */
+  function: number
+}
+
+/** How tools are served. */
+export interface ToolServiceSettings {
+  /** Service. */
+  service?: string
+  /** Calls at the same time. */
+  concurrency?: number
+  /** Milliseconds. */
+  leaseMs?: number
+  /** Milliseconds. */
+  sweepMs?: number
+  /** Milliseconds. */
+  drainTimeoutMs?: number
 }
 
 /** The version that all packages of stargazer share. */

@@ -5,6 +5,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use stargazer_core::envelope::{Inbound, Outbound};
+use stargazer_core::events::{self, EventOptions};
 use stargazer_core::rpc::Failure;
 use stargazer_core::tools::Tool;
 use stargazer_core::{Bus, Role};
@@ -23,6 +24,7 @@ async fn weather(City { city }: City) -> Result<String, Failure> {
 async fn main() -> stargazer_core::Result<()> {
     let url = std::env::args().nth(1).unwrap_or_else(|| "memory://demo".into());
     let bus = Bus::connect(url).role(Role::Standalone).platforms(["web"]).await?;
+    events::install_default_bus(&bus, EventOptions::default())?;
     bus.publish_inbound(&Inbound::new("web", "c1", "u1", "Berlin")).await?;
 
     // In one process here; in a fleet the tools run wherever somebody serves them.
@@ -35,6 +37,7 @@ async fn main() -> stargazer_core::Result<()> {
             let message = delivery.data()?;
             let text: String = delivery.bus().call("weather", &City { city: message.content }).await?;
             delivery.bus().publish_outbound("web", &Outbound::message(&message.channel_id, text)).await?;
+            events::publish_nowait("agent.complete", &message.channel_id);
             Ok(())
         })
         .await?;

@@ -32,6 +32,8 @@ export function names(): Required<Pick<BusSettings, 'inboundStream' | 'toolsStre
     toolsReplyPrefix: `${own}:reply`,
     deadLetterStream: `${own}:dlq`,
     streamPrefix: own,
+    toolsCatalogPrefix: `${own}:catalog`,
+    toolsCatalogChannel: `${own}:catalog:channel`,
   };
 }
 

@@ -3,15 +3,18 @@
 use napi::bindgen_prelude::ClassInstance;
 use napi_derive::napi;
 use stargazer_core as sg;
-use stargazer_core::host;
+use stargazer_core::host::{self, Errands};
 use stargazer_core::transport::EntryId;
 
+use crate::calls::{self, Calling, Cancel};
 use crate::consumer::Consumer;
 use crate::events::{EventBus, EventReader, Opened, ReaderSettings};
 use crate::outgoing;
 use crate::part::{OpenedPart, Part};
 use crate::port::{Answer, Port, Published, Queue, Said, ask, run};
+use crate::serving::{HandlerRow, ServeSettings, Serving};
 use crate::settings::ConsumerSettings;
+use crate::tools::{self, AuthorityRow, RegistrySettings, ToolRegistry, ToolRow, ToolService, ToolServiceSettings};
 
 /// Publishes: for the whole bus, or under the fence of a delivery.
 #[napi]
@@ -23,6 +26,10 @@ pub struct Publisher {
 impl Publisher {
     pub(crate) fn new(inner: sg::Publisher, queue: Queue) -> Self {
         Self { inner, queue }
+    }
+
+    pub(crate) fn core(&self) -> &sg::Publisher {
+        &self.inner
     }
 }
 
@@ -74,16 +81,69 @@ impl Publisher {
     }
 }
 
+/// What the calls of a bus have come to.
+#[napi(object, object_from_js = false)]
+pub struct CallFigures {
+    /// Waiting.
+    pub in_flight: f64,
+    /// Came too late.
+    pub late: f64,
+    /// Was no answer.
+    pub malformed: f64,
+}
+
+#[napi]
+impl Publisher {
+    /// Calls a name; the answer is the list of result, writeback, and whether it was remembered.
+    #[napi]
+    pub fn call(&self, token: u32, cancel: &Cancel, name: String, arguments: &[u8], options: Calling) {
+        let (bus, arguments, options) = (self.inner.clone(), arguments.to_vec(), options.into_core(cancel));
+        ask(&self.queue, token, async move {
+            calls::packed(&bus.call_with(&name, calls::map(&arguments)?, options?).await?)
+        });
+    }
+
+    /// Calls a method of a platform's gateway; the answer is that of `call`.
+    #[napi]
+    pub fn call_gateway(
+        &self,
+        token: u32,
+        cancel: &Cancel,
+        platform: String,
+        method: String,
+        params: &[u8],
+        options: Calling,
+    ) {
+        let (bus, params, options) = (self.inner.clone(), params.to_vec(), options.into_core(cancel));
+        ask(&self.queue, token, async move {
+            calls::packed(&bus.call_gateway(&platform, &method, calls::map(&params)?, options?).await?)
+        });
+    }
+
+    /// What the calls of this bus have come to.
+    #[napi]
+    #[allow(clippy::cast_precision_loss)] // JavaScript counts so
+    pub fn call_figures(&self) -> CallFigures {
+        let figures = self.inner.call_figures();
+        CallFigures {
+            in_flight: figures.in_flight as f64,
+            late: figures.late as f64,
+            malformed: figures.malformed as f64,
+        }
+    }
+}
+
 /// A connected bus.
 #[napi]
 pub struct Bus {
     inner: sg::Bus,
     queue: Queue,
+    errands: Errands,
 }
 
 impl Bus {
-    pub(crate) fn new(inner: sg::Bus, queue: Queue) -> Self {
-        Self { inner, queue }
+    pub(crate) fn new(inner: sg::Bus, queue: Queue, errands: Errands) -> Self {
+        Self { inner, queue, errands }
     }
 
     /// The core's bus and the way back, for what stands in files of its own.
@@ -198,6 +258,45 @@ impl Bus {
             token,
             |bus| async move { Consumer::open(bus.consume(&stream, &group), settings, token, queue).await },
         );
+    }
+
+    /// Serves calls; the answer is a server.
+    #[napi]
+    pub fn serve(&self, token: u32, handlers: Vec<HandlerRow>, settings: ServeSettings) {
+        let (errands, queue) = (self.errands.clone(), self.queue.clone());
+        self.ask(token, |bus| Serving::open(bus, handlers, settings, errands, queue));
+    }
+
+    /// Serves tools; the answer is a tools service.
+    #[napi]
+    pub fn serve_tools(
+        &self,
+        token: u32,
+        rows: Vec<ToolRow>,
+        authority: Option<AuthorityRow>,
+        settings: ToolServiceSettings,
+    ) {
+        let (errands, queue) = (self.errands.clone(), self.queue.clone());
+        self.ask(token, |bus| ToolService::open(bus, rows, authority, settings, errands, queue));
+    }
+
+    /// Reads the catalog of tools and follows it; the answer is a registry.
+    #[napi]
+    pub fn tool_registry(
+        &self,
+        token: u32,
+        rows: Vec<ToolRow>,
+        authority: Option<AuthorityRow>,
+        settings: RegistrySettings,
+    ) {
+        let (errands, queue) = (self.errands.clone(), self.queue.clone());
+        self.ask(token, |bus| ToolRegistry::open(bus, rows, authority, settings, errands, queue));
+    }
+
+    /// The instances of tools services that live; the answer is plain.
+    #[napi]
+    pub fn tool_workers(&self, token: u32) {
+        self.ask(token, |bus| async move { tools::workers(&bus.tool_workers().await?) });
     }
 
     /// Closes it: consumers drain, then the connections end.

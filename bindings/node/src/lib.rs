@@ -9,6 +9,7 @@
 
 mod batch;
 mod bus;
+mod calls;
 mod consumer;
 pub mod envelope;
 mod error;
@@ -18,7 +19,9 @@ pub mod lock;
 mod outgoing;
 pub mod part;
 mod port;
+mod serving;
 mod settings;
+pub mod tools;
 
 use napi_derive::napi;
 use stargazer_core as sg;

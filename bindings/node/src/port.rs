@@ -5,6 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
+use napi::Env;
 use napi::bindgen_prelude::{Buffer, Function};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
@@ -20,7 +21,9 @@ use crate::consumer::Consumer;
 use crate::error::Failure;
 use crate::inspect::{Finding, PendingInfo, RawEntry, StreamInfo};
 use crate::part::{Part, StoredReceipt};
+use crate::serving::Serving;
 use crate::settings::BusSettings;
+use crate::tools::{ToolRegistry, ToolService};
 
 /// What the I/O thread says.
 pub(crate) enum Said {
@@ -53,6 +56,9 @@ pub(crate) enum Answer {
     Findings(Vec<transport::Finding>),
     Part(sg::host::Part),
     Stored(Receipt, bytes::Bytes),
+    Serving(Serving),
+    ToolService(ToolService),
+    ToolRegistry(ToolRegistry),
 }
 
 pub(crate) type Queue = Arc<Completions<Said>>;
@@ -151,13 +157,16 @@ pub struct Port {
     errands: Errands,
     /// The buses of errands, until they are fetched or answered.
     publishers: Mutex<HashMap<u64, sg::Publisher>>,
+    servings: Mutex<HashMap<u32, Serving>>,
+    tool_services: Mutex<HashMap<u32, ToolService>>,
+    registries: Mutex<HashMap<u32, ToolRegistry>>,
 }
 
 #[napi]
 impl Port {
     /// `ring` is called, once per burst, when there is something to drain. It does not keep the process alive.
     #[napi(constructor)]
-    pub fn new(ring: Function<(), ()>) -> napi::Result<Self> {
+    pub fn new(env: Env, ring: Function<(), ()>) -> napi::Result<Self> {
         let bell = ring.build_threadsafe_function::<()>().weak::<true>().build_callback(|_| Ok(()))?;
         let queue = Completions::new(move || {
             // Refused only when this JavaScript thread is gone, and then nobody waits.
@@ -166,8 +175,19 @@ impl Port {
         let queue = Arc::new(queue);
         let orders = queue.clone();
         let errands = Errands::new(move |order| orders.push(Said::Ordered(order)));
-        let (buses, consumers, parts) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { queue, buses, consumers, parts, errands, publishers: Mutex::default() })
+        // A thread that is ended in the middle does not drop what it has in any order that helps.
+        env.add_env_cleanup_hook(errands.clone(), |errands| errands.close())?;
+        Ok(Self {
+            queue,
+            errands,
+            buses: Mutex::default(),
+            consumers: Mutex::default(),
+            publishers: Mutex::default(),
+            servings: Mutex::default(),
+            tool_services: Mutex::default(),
+            registries: Mutex::default(),
+            parts: Mutex::default(),
+        })
     }
 
     /// Everything that was said since the last look.
@@ -236,6 +256,9 @@ impl Port {
             Ok(Answer::Nothing) => {}
             Ok(Answer::Bus(bus)) => drop(lock(&self.buses).insert(token, bus)),
             Ok(Answer::Consumer(consumer)) => drop(lock(&self.consumers).insert(token, consumer)),
+            Ok(Answer::Serving(serving)) => drop(lock(&self.servings).insert(token, serving)),
+            Ok(Answer::ToolService(service)) => drop(lock(&self.tool_services).insert(token, service)),
+            Ok(Answer::ToolRegistry(registry)) => drop(lock(&self.registries).insert(token, registry)),
             Ok(Answer::Deliveries(deliveries)) => reply.deliveries = Some(deliveries.into()),
             Ok(Answer::StreamInfo(info)) => reply.stream_info = Some(info.into()),
             Ok(Answer::Pending(info)) => reply.pending = Some(info.into()),
@@ -273,7 +296,25 @@ impl Port {
     /// The bus that a request was answered with; once.
     #[napi]
     pub fn take_bus(&self, token: u32) -> Option<Bus> {
-        lock(&self.buses).remove(&token).map(|bus| Bus::new(bus, self.queue.clone()))
+        lock(&self.buses).remove(&token).map(|bus| Bus::new(bus, self.queue.clone(), self.errands()))
+    }
+
+    /// The server of calls that a request was answered with; once.
+    #[napi]
+    pub fn take_serving(&self, token: u32) -> Option<Serving> {
+        lock(&self.servings).remove(&token)
+    }
+
+    /// The tools service that a request was answered with; once.
+    #[napi]
+    pub fn take_tool_service(&self, token: u32) -> Option<ToolService> {
+        lock(&self.tool_services).remove(&token)
+    }
+
+    /// The registry of tools that a request was answered with; once.
+    #[napi]
+    pub fn take_tool_registry(&self, token: u32) -> Option<ToolRegistry> {
+        lock(&self.registries).remove(&token)
     }
 
     /// The part that a request was answered with; once.
@@ -286,13 +327,6 @@ impl Port {
     #[napi]
     pub fn take_consumer(&self, token: u32) -> Option<Consumer> {
         lock(&self.consumers).remove(&token)
-    }
-}
-
-impl Drop for Port {
-    /// Its thread has gone, or the last that knew of it.
-    fn drop(&mut self) {
-        self.errands.close();
     }
 }
 

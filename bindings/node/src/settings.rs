@@ -55,7 +55,29 @@ pub struct BusSettings {
     pub dead_letter_stream: Option<String>,
     /// Prefix of streams.
     pub stream_prefix: Option<String>,
+    /// Prefix of keys.
+    pub tools_catalog_prefix: Option<String>,
+    /// Channel.
+    pub tools_catalog_channel: Option<String>,
+    /// `in_process` or `remote`.
+    pub tools_service_mode: Option<String>,
+    /// Names of tools.
+    pub tools_force_in_process: Option<Vec<String>>,
+    /// Name.
+    pub call_name: Option<String>,
+    /// Milliseconds.
+    pub call_timeout_ms: Option<f64>,
+    /// Milliseconds.
+    pub no_worker_after_ms: Option<f64>,
+    /// Milliseconds.
+    pub memo_ttl_ms: Option<f64>,
+    /// Milliseconds.
+    pub reply_ttl_ms: Option<f64>,
 }
+
+/// Where tools run, by word.
+pub(crate) const TOOLS_MODES: [(&str, sg::ToolsMode); 2] =
+    [("in_process", sg::ToolsMode::InProcess), ("remote", sg::ToolsMode::Remote)];
 
 /// Settings of a consumer.
 #[napi(object, object_to_js = false)]
@@ -130,7 +152,17 @@ impl BusSettings {
         let mut config = BusConfig::default();
         let names = &mut config.topology;
         set!(names, self: inbound_stream, outbound_stream_prefix, worker_group, gateway_group_prefix, tools_stream,
-            tools_group, tools_reply_prefix, dead_letter_stream, stream_prefix);
+            tools_group, tools_reply_prefix, dead_letter_stream, stream_prefix, tools_catalog_prefix, tools_catalog_channel);
+        let calls = &mut config.calls;
+        set_ms!(calls, self: timeout = call_timeout_ms, no_worker_after = no_worker_after_ms, memo_ttl = memo_ttl_ms,
+            reply_ttl = reply_ttl_ms);
+        if let Some(name) = self.call_name {
+            calls.name = name;
+        }
+        set!(config, self: tools_force_in_process);
+        if let Some(mode) = &self.tools_service_mode {
+            config.tools_service_mode = word("toolsServiceMode", mode, &TOOLS_MODES)?;
+        }
         set_ms!(config, self: connect_timeout = connect_timeout_ms, response_timeout = response_timeout_ms,
             publish_timeout = publish_timeout_ms, dedupe_window = dedupe_window_ms, replica_timeout = replica_timeout_ms);
         set!(config, self: wait_replicas, strict_server, strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
@@ -189,7 +221,7 @@ fn size(n: u32) -> usize {
     usize::try_from(n).unwrap_or(usize::MAX)
 }
 
-fn word<T: Copy>(field: &'static str, given: &str, known: &[(&str, T)]) -> sg::Result<T> {
+pub(crate) fn word<T: Copy>(field: &'static str, given: &str, known: &[(&str, T)]) -> sg::Result<T> {
     known.iter().find(|(name, _)| *name == given).map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<_> = known.iter().map(|(name, _)| *name).collect();
         sg::Error::invalid(format!("{field} is one of {}, not {given:?}", names.join(", ")))

@@ -1,6 +1,7 @@
 /** The front door: connect, publish, consume, look, close. */
 
 import type { Bus as Native } from '../native.cjs';
+import { decode } from './codec/decode.js';
 import { CLOSE_MS, Consumer } from './consumer.js';
 import { DeadLetters } from './dead-letter.js';
 import type { Reading } from './envelope/read.js';
@@ -20,6 +21,7 @@ import type { Opening } from './intake.js';
 import { ask, port } from './link.js';
 import { type Lease, type LeaseSettings, type Lock, type LockSettings, openLease, openLock } from './lock.js';
 import { Publisher } from './publisher.js';
+import { type CallHandler, type ServeSettings, Serving } from './serve.js';
 import {
   type BusSettings,
   busSettings,
@@ -34,6 +36,16 @@ import {
 } from './settings.js';
 import { openSingleton, type Singleton, type SingletonSettings } from './singleton.js';
 import { withDeadline } from './time.js';
+import {
+  type AnyTool,
+  openRegistry,
+  type RegistryOptions,
+  type RemoteRegistry,
+  Tool,
+  ToolService,
+  type ToolServiceSettings,
+  type Worker,
+} from './tools.js';
 
 /**
  * Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://`, `unix://`, or to the
@@ -78,6 +90,8 @@ export class Bus extends Publisher {
   readonly #native: Native;
   /** Consumers that may be open. */
   readonly #consumers = new Set<{ close(): Promise<void> }>();
+  /** What serves; held, so that what nobody keeps serves on. */
+  readonly #serving = new Set<{ close(): Promise<void> }>();
   #closing: Promise<void> | undefined;
 
   /** @internal */
@@ -190,6 +204,42 @@ export class Bus extends Publisher {
   }
 
   /**
+   * Serves calls: `await using serving = bus.serve({ weather: (request) => … })`. Servers of one service must serve the same
+   * names; `others` runs every name that no handler serves.
+   */
+  serve(
+    handlers: Readonly<Record<string, CallHandler>> = {},
+    settings: ServeSettings & { others?: CallHandler } = {},
+  ): Serving {
+    return this.#served(new Serving(this.#native, handlers, maybeOptions(settings)));
+  }
+
+  /**
+   * Serves tools, and keeps them in the catalog: `await using tools = bus.serveTools(weather)`. The last argument may say
+   * how. Opening fails with `InvalidError` for two tools of one name, and for none at all.
+   */
+  serveTools(...tools: readonly AnyTool[]): ToolService;
+  /** With how they are served. */
+  serveTools(...tools: readonly [...tools: AnyTool[], settings: ToolServiceSettings]): ToolService;
+  serveTools(...given: readonly (AnyTool | ToolServiceSettings)[]): ToolService {
+    const last = given.at(-1);
+    const settings = last instanceof Tool || last === undefined ? undefined : (last as ToolServiceSettings);
+    const tools = (settings === undefined ? given : given.slice(0, -1)) as readonly AnyTool[];
+    return this.#served(new ToolService(this.#native, tools, settings ?? {}));
+  }
+
+  /** The tools that can be called from here, wherever they run. */
+  toolRegistry(options: RegistryOptions = {}): Promise<RemoteRegistry> {
+    return openRegistry(this.#native, this, options);
+  }
+
+  /** The instances of tools services that live, as they told of themselves at their last sign of life. */
+  async toolWorkers(): Promise<Worker[]> {
+    const { plain } = await ask((token) => this.#native.toolWorkers(token));
+    return decode(plain as Buffer) as Worker[];
+  }
+
+  /**
    * Closes it: consumers drain, then the connections end. Settles within `timeoutMs` (60 s): `TimeoutError` then, while
    * closing goes on. May be called twice.
    */
@@ -209,6 +259,12 @@ export class Bus extends Publisher {
     return consumer;
   }
 
+  #served<T extends { close(): Promise<void>; onClosed(listener: () => void): void }>(serving: T): T {
+    this.#serving.add(serving);
+    serving.onClosed(() => this.#serving.delete(serving));
+    return serving;
+  }
+
   #close(): Promise<void> {
     this.#closing ??= this.#end();
     return this.#closing;
@@ -216,7 +272,7 @@ export class Bus extends Publisher {
 
   async #end(): Promise<void> {
     this.flush();
-    const closed = await Promise.allSettled([...this.#consumers].map((consumer) => consumer.close()));
+    const closed = await Promise.allSettled([...this.#consumers, ...this.#serving].map((open) => open.close()));
     await ask((token) => this.#native.close(token));
     const failed = closed.find((result) => result.status === 'rejected');
     if (failed !== undefined) throw failed.reason;

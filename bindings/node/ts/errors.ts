@@ -5,7 +5,8 @@
  * and in Python.
  */
 
-import type { Failure } from '../native.cjs';
+import type { Failure as Told } from '../native.cjs';
+import { decode } from './codec/decode.js';
 
 /** What an error was about: names and values, such as the field that was wrong or whether a publish was `stored`. */
 export type ErrorContext = Readonly<Record<string, string>>;
@@ -116,9 +117,53 @@ export class ForkedError extends StargazerError {
   static override readonly code: string = 'forked';
 }
 
+/** What a call's failure carries besides its message. */
+export interface RemoteDetails extends ErrorDetails {
+  /** What the handler told besides, by name. */
+  readonly details?: Readonly<Record<string, unknown>>;
+  /** What is merged into the caller's context all the same. */
+  readonly writeback?: Readonly<Record<string, unknown>>;
+}
+
 /** Look at the remote error: the called function failed. */
 export class RemoteError extends StargazerError {
   static override readonly code: string = 'remote';
+
+  /** What the handler told besides, by name. */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** What is merged into the caller's context all the same. */
+  readonly writeback: Readonly<Record<string, unknown>>;
+
+  /** An error as it came back. */
+  constructor(message: string, { details, writeback, ...rest }: RemoteDetails = {}) {
+    super(message, rest);
+    this.details = details ?? {};
+    this.writeback = writeback ?? {};
+  }
+
+  /** How it failed: the handler's own word, else the name of the error's class, or one of those of a server. */
+  get remoteCode(): string {
+    return this.context.remote_code ?? '';
+  }
+}
+
+/** What is thrown by what runs a call, to choose its code: the caller gets a {@link RemoteError} with it. */
+export class Failure extends Error {
+  /** A word for programs. */
+  readonly code: string;
+  /** More for programs, by name. */
+  readonly details: Readonly<Record<string, unknown>>;
+  /** What is merged into the caller's context all the same. */
+  readonly writeback: Readonly<Record<string, unknown>>;
+
+  /** A word for programs, a sentence for people, and more by name. */
+  constructor(code: string, message = '', { details, writeback, ...rest }: RemoteDetails & ErrorOptions = {}) {
+    super(message, rest);
+    this.code = code;
+    this.details = details ?? {};
+    this.writeback = writeback ?? {};
+    Object.defineProperty(this, 'name', { value: 'Failure', configurable: true, writable: true });
+  }
 }
 
 /** Call again if it is still wanted: the request's deadline passed before it ran. */
@@ -162,12 +207,16 @@ const CLASSES: readonly (typeof StargazerError)[] = [
 const BY_CODE: ReadonlyMap<string, typeof StargazerError> = new Map(CLASSES.map((kind) => [kind.code, kind]));
 
 /** The error that the native side describes. @internal */
-export function errorOf({ code, message, context: pairs, cause: text }: Failure): StargazerError {
+export function errorOf({ code, message, context: pairs, cause: text, more }: Told): StargazerError {
   const context: Record<string, string> = {};
   for (let i = 0; i + 1 < pairs.length; i += 2) context[pairs[i] as string] = pairs[i + 1] as string;
   const kind = BY_CODE.get(code);
   // A kind that core has and this table lacks: a test compares the two.
   if (kind === undefined) return new InternalError(`unknown error code ${code}: ${message}`, { context });
+  if (kind === RemoteError && more !== undefined) {
+    const [details, writeback] = decode(more) as [Record<string, unknown>, Record<string, unknown>];
+    return new RemoteError(message, { context, details, writeback });
+  }
   return new kind(message, { context, cause: text === undefined ? undefined : new Error(text) });
 }
 
@@ -187,7 +236,12 @@ export function told(thrown: unknown): Record<string, unknown> {
     if (thrown instanceof StargazerError) {
       const { code: kind, message, context } = thrown;
       const code = context.remote_code ?? kind;
-      return { kind, code: wellFormed(code), message: wellFormed(message), context: texts(context) };
+      const row = { kind, code: wellFormed(code), message: wellFormed(message), context: texts(context) };
+      return thrown instanceof RemoteError ? { ...row, details: thrown.details, writeback: thrown.writeback } : row;
+    }
+    if (thrown instanceof Failure) {
+      const { code, message, details, writeback } = thrown;
+      return { code: wellFormed(code), message: wellFormed(message), details, writeback };
     }
     if (thrown instanceof Error) return { code: wellFormed(thrown.name), message: wellFormed(thrown.message) };
     return { code: 'Error', message: wellFormed(thrown) };

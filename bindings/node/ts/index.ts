@@ -4,6 +4,7 @@ import './dispose.js';
 import * as native from '../native.cjs';
 
 export { Bus, type ConnectOptions, connect } from './bus.js';
+export type { Answer, CallFigures, CallOptions, Identity } from './calls.js';
 export { Ext } from './codec/ext.js';
 export { Consumer } from './consumer.js';
 export {
@@ -40,6 +41,7 @@ export {
   type ErrorContext,
   type ErrorDetails,
   ExpiredError,
+  Failure,
   ForkedError,
   FullError,
   InternalError,
@@ -48,6 +50,7 @@ export {
   NotFoundError,
   NoWorkerError,
   RejectedError,
+  type RemoteDetails,
   RemoteError,
   StaleError,
   StargazerError,
@@ -98,13 +101,24 @@ export {
   type RedisPlatformSettings,
   type Replies,
   type RepliesOptions,
-  type Reply,
+  type Reply as PlatformReply,
   type StoredFile,
   type User,
 } from './platform/redis.js';
 export { Publisher, type PublishOptions } from './publisher.js';
 export type { Handler, HandlerResult, RunOptions } from './run.js';
-export type { BusSettings, ConsumerSettings, LockId, Ordering, Retention, Role } from './settings.js';
+export type { Input, SchemaLike } from './schema.js';
+export {
+  type CallHandler,
+  type Figures,
+  type HandlerFigures,
+  type HandlerOptions,
+  Reply,
+  Request,
+  type ServeSettings,
+  Serving,
+} from './serve.js';
+export type { BusSettings, ConsumerSettings, LockId, Ordering, Retention, Role, ToolsMode } from './settings.js';
 export { type Job, Singleton, type SingletonSettings, type SingletonState } from './singleton.js';
 export {
   Batch,
@@ -116,6 +130,25 @@ export {
   Store,
   Subscription,
 } from './store.js';
+export {
+  type AnyTool,
+  type Authority,
+  type FunctionSchema,
+  mergeWriteback,
+  type Place,
+  type RegistryOptions,
+  RemoteRegistry,
+  type Route,
+  type SentFile,
+  Tool,
+  ToolContext,
+  type ToolDefinition,
+  type ToolOptions,
+  ToolService,
+  type ToolServiceSettings,
+  tool,
+  type Worker,
+} from './tools.js';
 
 /** The version that all packages of stargazer share. */
 export const version: string = native.version();

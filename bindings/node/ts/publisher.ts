@@ -1,9 +1,10 @@
 /**
- * Publishing. What is published is encoded at once, so that a later change of the object does not show, gathered, and
+ * Publishing, and making calls. What is published is encoded at once, so that a later change of the object does not show, gathered, and
  * handed over when this turn of the event loop ends or when enough has gathered.
  */
 
 import type { Publisher as Native, Part as NativePart } from '../native.cjs';
+import { type Answer, type CallFigures, type CallOptions, called, packed } from './calls.js';
 import { Encoder } from './codec/encode.js';
 import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
 import { InvalidError, unstored } from './errors.js';
@@ -133,6 +134,53 @@ export class Publisher {
    */
   publish<Payload = unknown>(stream: string, payload: Payload, options?: PublishOptions): Promise<Receipt> {
     return this.#publish(STREAM, stream, payload, options);
+  }
+
+  /**
+   * Calls a name, and gives the result.
+   *
+   * A call ends once: with the result, or with `RemoteError` (the handler failed; `remoteCode` says how), `TimeoutError`
+   * (nobody answered in time), `ExpiredError` (it was read after its deadline and not run), `CancelledError`, `NoWorkerError`
+   * (nobody serves the name), or the reason of its `signal`. Made through `delivery.bus`, a finished call is remembered with
+   * the delivery: when the same message comes again, the result is given without running again.
+   */
+  async call<Result = unknown>(name: string, args: object = {}, options?: CallOptions): Promise<Result> {
+    return (await this.callWith<Result>(name, args, options)).result;
+  }
+
+  /** {@link call} with the whole answer: the result, and what is to be written back. */
+  async callWith<Result = unknown>(name: string, args: object = {}, options?: CallOptions): Promise<Answer<Result>> {
+    needText(name, 'name');
+    const sent = packed(args);
+    return called(options, (token, cancel, calling) => this.#native.call(token, cancel, name, sent, calling));
+  }
+
+  /**
+   * Calls a method of a platform's gateway: `fetch_history`, `is_channel_valid`, `execute_tool`, …. Ends as {@link call}
+   * does. Nothing is remembered, and there is no `service`.
+   */
+  async callGateway<Result = unknown>(
+    platform: string,
+    method: string,
+    params: object = {},
+    options?: CallOptions,
+  ): Promise<Answer<Result>> {
+    needText(platform, 'platform');
+    needText(method, 'method');
+    const sent = packed(params);
+    return called(options, (token, cancel, calling) =>
+      this.#native.callGateway(token, cancel, platform, method, sent, calling),
+    );
+  }
+
+  /** What the calls of this bus have come to. */
+  callFigures(): CallFigures {
+    return this.#native.callFigures();
+  }
+
+  /** @internal */
+  get native(): Native {
+    return this.#native;
   }
 
   /** Hands over what has gathered. @internal */

@@ -18,6 +18,9 @@ export type Ordering = 'lanes' | 'exclusive' | 'none' | 'lock';
 /** What the locks of channels are named after, in mode `lock`. */
 export type LockId = 'both' | 'channel_id' | 'channel_key';
 
+/** Where a tool runs that a process has itself and a tools service has, too. */
+export type ToolsMode = 'in_process' | 'remote';
+
 /** What becomes of entries that were read. */
 export type Retention = 'acked' | 'capped' | 'forever';
 
@@ -75,6 +78,24 @@ export interface BusSettings {
   deadLetterStream?: string;
   /** Streams of `publish` and `consume`: this, a colon, the name; empty: the name as it is. */
   streamPrefix?: string;
+  /** Keys of the catalog of tools begin with this. */
+  toolsCatalogPrefix?: string;
+  /** Channel on which a new catalog is told. */
+  toolsCatalogChannel?: string;
+  /** Where a tool runs that a process has itself and a tools service has, too. `in_process`. */
+  toolsServiceMode?: ToolsMode;
+  /** Tools that a process which has them runs itself in any case. */
+  toolsForceInProcess?: string[];
+  /** First part of the name of the stream that answers come to. `worker`. */
+  callName?: string;
+  /** How long a call waits for its answer, unless it says otherwise. 30 s. */
+  callTimeoutMs?: number;
+  /** How long a call waits for somebody who serves its name, where nobody does. 2 s. */
+  noWorkerAfterMs?: number;
+  /** How long the result of a finished call is remembered. 1 hour. */
+  memoTtlMs?: number;
+  /** How long the stream of answers outlives a bus that died without closing. 10 minutes. */
+  replyTtlMs?: number;
 }
 
 /** Settings of a consumer. */
@@ -127,12 +148,12 @@ export interface ConsumerSettings {
 type Check = (value: unknown) => string | undefined;
 
 const text: Check = (value) => (typeof value === 'string' ? undefined : 'text');
+const texts: Check = (value) =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'a list of texts';
 const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'true or false');
 const share: Check = (value) => (typeof value === 'number' && !Number.isNaN(value) ? undefined : 'a number');
 const count: Check = (value) => (isNatural(value) ? undefined : 'a whole number from 0 up');
 const time: Check = (value) => (isDuration(value) ? undefined : 'milliseconds from 0 up');
-const texts: Check = (value) =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string') ? undefined : 'a list of texts';
 
 /** What settings of other parts are checked with. @internal */
 export const CHECKS = { text, flag, count, time, texts };
@@ -161,6 +182,15 @@ const BUS: Record<keyof BusSettings, Check> = {
   toolsReplyPrefix: text,
   deadLetterStream: text,
   streamPrefix: text,
+  toolsCatalogPrefix: text,
+  toolsCatalogChannel: text,
+  toolsServiceMode: text,
+  toolsForceInProcess: texts,
+  callName: text,
+  callTimeoutMs: time,
+  noWorkerAfterMs: time,
+  memoTtlMs: time,
+  replyTtlMs: time,
 };
 
 const CONSUMER: Record<keyof ConsumerSettings, Check> = {
@@ -293,6 +323,18 @@ export function maybeText(value: unknown, name: string): string | undefined {
 /** A whole number that may be given. @internal */
 export function maybeCount(value: unknown, name: string): number | undefined {
   return value === undefined || value === null ? undefined : needCount(value as number, name);
+}
+
+/** What was given under known names, without what is `undefined`. @internal */
+export function checkedOptions<T extends object>(
+  given: T | undefined | null,
+  names: Readonly<Record<keyof T & string, 'text' | 'flag' | 'count' | 'time' | 'texts' | 'any'>>,
+): T {
+  const kinds = { text, flag, count, time, texts, any: () => undefined };
+  const checks = Object.fromEntries(
+    Object.entries<keyof typeof kinds>(names).map(([name, kind]) => [name, kinds[kind]]),
+  );
+  return checked<T>(given, checks as Record<keyof T & string, Check>);
 }
 
 /** What was given under known names, without what is `undefined`. @internal */

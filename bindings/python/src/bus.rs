@@ -13,8 +13,10 @@ use crate::error::raise;
 use crate::events::{EventBus, EventReader};
 use crate::fork::Owned;
 use crate::publisher::Publisher;
+use crate::serving::Serving;
+use crate::tools::{Authority, ToolRegistry, ToolService};
 use crate::topology::Topology;
-use crate::{codec, info, settings};
+use crate::{codec, info, settings, tools};
 
 /// A connected bus.
 #[pyclass(frozen, module = "stargazer_core._native")]
@@ -139,6 +141,49 @@ impl Bus {
         count: Count,
     ) -> PyResult<EventReader> {
         EventReader::new(self.bus.host(), self.bus.get()?, stream, last_id, block_ms, count)
+    }
+
+    /// Serves calls; the future gives a `Serving`. Handlers are names with functions and options.
+    fn serve(
+        &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        handlers: Vec<(Text, u32, Bound<'_, PyDict>)>,
+        others: Option<(u32, Bound<'_, PyDict>)>,
+        settings: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
+        Serving::open(bridge, future, self.bus.host(), self.bus.get()?, handlers, others, settings)
+    }
+
+    /// Serves tools; the future gives a `ToolService`. Tools are definitions with functions.
+    fn serve_tools(
+        &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        tools: Vec<(Bound<'_, PyAny>, u32)>,
+        authority: Option<Authority>,
+        settings: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
+        ToolService::open(bridge, future, self.bus.host(), self.bus.get()?, tools, authority, settings)
+    }
+
+    /// Reads the catalog of tools and follows it; the future gives a `ToolRegistry`.
+    #[allow(clippy::too_many_arguments)] // one for each option
+    fn tool_registry(
+        &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        tools: Vec<(Bound<'_, PyAny>, u32)>,
+        authority: Option<Authority>,
+        mode: Option<Text>,
+        forced: Vec<Text>,
+    ) -> PyResult<()> {
+        ToolRegistry::open(bridge, future, self.bus.host(), self.bus.get()?, tools, authority, mode, forced)
+    }
+
+    /// The instances of tools services that live.
+    fn tool_workers(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
+        self.ask(bridge, future, |bus| async move { bus.tool_workers().await }, tools::workers)
     }
 
     fn doctor(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {

@@ -9,6 +9,7 @@
 mod argument;
 mod bridge;
 mod bus;
+mod calls;
 mod codec;
 mod consumer;
 mod delivery;
@@ -22,8 +23,10 @@ mod log;
 mod part;
 mod publisher;
 mod receipt;
+mod serving;
 mod settings;
 mod source;
+mod tools;
 mod topology;
 
 use pyo3::pymodule;
@@ -36,6 +39,8 @@ mod _native {
     use super::bridge::Bridge;
     #[pymodule_export]
     use super::bus::{Bus, connect};
+    #[pymodule_export]
+    use super::calls::Cancel;
     #[pymodule_export]
     use super::codec::{decode_body, encode_body};
     #[pymodule_export]
@@ -60,6 +65,10 @@ mod _native {
     use super::publisher::Publisher;
     #[pymodule_export]
     use super::receipt::Receipt;
+    #[pymodule_export]
+    use super::serving::Serving;
+    #[pymodule_export]
+    use super::tools::{ToolRegistry, ToolService, tool_definition};
     #[pymodule_export]
     use super::topology::{Topology, event_stream, shared_gateway_group, url_from_env};
 

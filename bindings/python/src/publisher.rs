@@ -10,6 +10,7 @@ use stargazer_core as sg;
 
 use crate::argument::{Count, Text};
 use crate::bridge::Bridge;
+use crate::calls::{self, Cancel};
 use crate::codec::encode;
 use crate::error::raise;
 use crate::fork::Owned;
@@ -22,6 +23,10 @@ pub(crate) struct Publisher(Owned<Arc<sg::Publisher>>);
 impl Publisher {
     pub(crate) fn new(host: &'static Host, publisher: sg::Publisher) -> Self {
         Self(Owned::new(host, Arc::new(publisher)))
+    }
+
+    pub(crate) fn core(&self) -> PyResult<&Arc<sg::Publisher>> {
+        self.0.get()
     }
 
     fn send(
@@ -137,5 +142,46 @@ impl Publisher {
             wait_replicas: wait_replicas.map(|n| n.0),
         };
         self.send(bridge, future, body, Target::Stream { name: stream.into() }, options)
+    }
+
+    /// Calls a name; the future gives result, writeback, and whether it was remembered.
+    #[allow(clippy::too_many_arguments)] // one for each part of a call
+    fn call(
+        &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        cancel: &Cancel,
+        name: Text,
+        arguments: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
+        let (publisher, options) = (self.0.get()?.clone(), calls::options(options, cancel)?);
+        let arguments = calls::arguments(arguments, &publisher.limits())?;
+        let work = async move { publisher.call_with(&name.0, calls::map(&arguments)?, options).await };
+        calls::answered(bridge, future, work)
+    }
+
+    /// Calls a method of a platform's gateway; the future gives what that of `call` does.
+    #[allow(clippy::too_many_arguments)] // one for each part of a call
+    fn call_gateway(
+        &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        cancel: &Cancel,
+        platform: Text,
+        method: Text,
+        params: &Bound<'_, PyAny>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<()> {
+        let (publisher, options) = (self.0.get()?.clone(), calls::options(options, cancel)?);
+        let params = calls::arguments(params, &publisher.limits())?;
+        let work = async move { publisher.call_gateway(&platform.0, &method.0, calls::map(&params)?, options).await };
+        calls::answered(bridge, future, work)
+    }
+
+    /// What the calls of this bus have come to: in flight, late, malformed.
+    fn call_figures(&self) -> PyResult<(u64, u64, u64)> {
+        let figures = self.0.get()?.call_figures();
+        Ok((figures.in_flight, figures.late, figures.malformed))
     }
 }

@@ -46,6 +46,15 @@ pub(crate) fn bus(settings: &Bound<'_, PyDict>) -> PyResult<BusConfig> {
             "tools_reply_prefix" => names.tools_reply_prefix = setting.get("text")?,
             "dead_letter_stream" => names.dead_letter_stream = setting.get("text")?,
             "stream_prefix" => names.stream_prefix = setting.get("text")?,
+            "tools_catalog_prefix" => names.tools_catalog_prefix = setting.get("text")?,
+            "tools_catalog_channel" => names.tools_catalog_channel = setting.get("text")?,
+            "tools_service_mode" => config.tools_service_mode = setting.word(&TOOLS_MODES)?,
+            "tools_force_in_process" => config.tools_force_in_process = setting.get("a list of texts")?,
+            "call_name" => config.calls.name = setting.get("text")?,
+            "call_timeout" => config.calls.timeout = setting.seconds()?,
+            "no_worker_after" => config.calls.no_worker_after = setting.seconds()?,
+            "memo_ttl" => config.calls.memo_ttl = setting.seconds()?,
+            "reply_ttl" => config.calls.reply_ttl = setting.seconds()?,
             unknown => return Err(no_such("a bus", unknown)),
         }
     }
@@ -57,6 +66,10 @@ pub(crate) fn bus(settings: &Bound<'_, PyDict>) -> PyResult<BusConfig> {
     };
     Ok(config.with_env())
 }
+
+/// Where tools run, by word.
+pub(crate) const TOOLS_MODES: [(&str, sg::ToolsMode); 2] =
+    [("in_process", sg::ToolsMode::InProcess), ("remote", sg::ToolsMode::Remote)];
 
 /// The settings of a consumer: defaults, changed by the keyword arguments.
 pub(crate) fn consumer(settings: &Bound<'_, PyDict>, mut config: ConsumerConfig) -> PyResult<ConsumerConfig> {
@@ -158,7 +171,7 @@ pub(crate) fn no_such(of: &str, name: &str) -> PyErr {
     raise(sg::Error::invalid(format!("{of} has no setting {name:?}")).with_context("setting", name))
 }
 
-fn one_of(name: &str, known: &str, found: &str) -> PyErr {
+pub(crate) fn one_of(name: &str, known: &str, found: &str) -> PyErr {
     let text = format!("{name} must be one of {known}, found {found:?}");
     raise(sg::Error::invalid(text).with_context("setting", name).with_context("expected", known))
 }

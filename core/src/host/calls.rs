@@ -4,13 +4,14 @@
 //! reaches the host; what it answers afterwards is ignored. When the host has gone, a call is not answered: its server
 //! closes, and another one takes the request.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use super::Errands;
+use super::{Errands, Host};
 use crate::envelope::codec::{Writer, decode};
 use crate::envelope::{Map, Value};
 use crate::error::{Error, Result};
@@ -35,7 +36,7 @@ impl HostHandler {
 impl Handler for HostHandler {
     async fn call(&self, request: Request) -> std::result::Result<Reply, Failure> {
         let (cancel, name) = (request.cancel.clone(), request.name().to_owned());
-        let arguments = told(&request)?;
+        let arguments = written(&request)?;
         let mut under_way = self.errands.post(self.function, name, arguments, Some(request.bus));
         let answer = tokio::select! {
             biased;
@@ -55,7 +56,7 @@ impl Handler for HostHandler {
 }
 
 /// A request as the host is told it: with the names of the wire, and how much time is left.
-fn told(request: &Request) -> Result<Bytes> {
+fn written(request: &Request) -> Result<Bytes> {
     let envelope = &request.envelope;
     let mut writer = Writer::new(&Errands::limits());
     let identity = identity(&Identity::from(envelope));
@@ -141,34 +142,82 @@ impl Authority for HostAuthority {
     }
 }
 
-/// What serves calls, and ends with its host.
+/// What serves calls.
 #[async_trait]
-pub trait Ends: Send + Sync {
-    /// Gives everything back at once.
-    async fn end(&self) -> Result<()>;
+pub trait Serves: Send + Sync {
+    /// Ends it: within this time for what runs, or the configured one.
+    async fn end(&self, drain_timeout: Option<Duration>) -> Result<()>;
 }
 
 #[async_trait]
-impl Ends for Serving {
-    async fn end(&self) -> Result<()> {
-        self.close_within(Duration::ZERO).await
+impl Serves for Serving {
+    async fn end(&self, drain_timeout: Option<Duration>) -> Result<()> {
+        match drain_timeout {
+            Some(limit) => self.close_within(limit).await,
+            None => self.close().await,
+        }
     }
 }
 
 #[async_trait]
-impl Ends for ToolService {
-    async fn end(&self) -> Result<()> {
-        self.close_within(Duration::ZERO).await
+impl Serves for ToolService {
+    async fn end(&self, drain_timeout: Option<Duration>) -> Result<()> {
+        match drain_timeout {
+            Some(limit) => self.close_within(limit).await,
+            None => self.close().await,
+        }
     }
 }
 
-/// Ends what serves when its host has gone, so that others take its requests. Ends itself when that was dropped.
-pub async fn end_with(errands: Errands, serves: &Arc<impl Ends>) {
+/// What serves calls with handlers of a host. It ends with the host, at once, so that others take its requests; dropped by the
+/// host, it drains in the background for as long as the host is there.
+#[derive(Debug)]
+pub struct Served<S: Serves + 'static> {
+    serves: Arc<S>,
+    errands: Errands,
+}
+
+impl<S: Serves + 'static> Served<S> {
+    /// Watches over it. Must be called on the I/O thread.
+    pub fn new(serves: S, errands: Errands) -> Self {
+        let serves = Arc::new(serves);
+        drop(tokio::spawn(end_with(errands.clone(), &serves)));
+        Self { serves, errands }
+    }
+
+    /// What serves.
+    pub fn get(&self) -> &Arc<S> {
+        &self.serves
+    }
+}
+
+impl<S: Serves + 'static> Drop for Served<S> {
+    fn drop(&mut self) {
+        let (serves, errands) = (self.serves.clone(), self.errands.clone());
+        let Ok(host) = Host::get() else { return };
+        host.spawn(async move {
+            tokio::select! {
+                biased;
+                () = errands.closed() => told(serves.end(Some(Duration::ZERO)).await),
+                ended = serves.end(None) => told(ended),
+            }
+        });
+    }
+}
+
+/// Ends what serves when its host has gone, at once.
+fn end_with<S: Serves + 'static>(errands: Errands, serves: &Arc<S>) -> impl Future<Output = ()> + Send + use<S> {
     let serves = Arc::downgrade(serves);
-    errands.closed().await;
-    if let Some(serves) = serves.upgrade()
-        && let Err(error) = serves.end().await
-    {
+    async move {
+        errands.closed().await;
+        if let Some(serves) = serves.upgrade() {
+            told(serves.end(Some(Duration::ZERO)).await);
+        }
+    }
+}
+
+fn told(ended: Result<()>) {
+    if let Err(error) = ended {
         tracing::debug!(%error, "what served calls could not be closed when its host went");
     }
 }
@@ -247,10 +296,7 @@ mod tests {
             .open()
             .await
             .unwrap();
-        let first = Arc::new(first);
-        let ending = first.clone();
-        let gone = errands.clone();
-        tokio::spawn(async move { end_with(gone, &ending).await });
+        let first = Served::new(first, errands.clone());
         let caller = bus.clone();
         let call = tokio::spawn(async move { caller.call_with("x", Map::new(), CallOptions::default()).await });
         let Order::Do(_) = next(&queue).await else { panic!("something is to be done") };
@@ -269,7 +315,7 @@ mod tests {
         };
         others.answer(errand.id, true, encoded(Value::List(vec!["2".into(), Map::new().into()])));
         assert_eq!(call.await.unwrap().unwrap().result, "2".into());
-        first.close().await.unwrap();
+        first.get().close().await.unwrap();
         second.close().await.unwrap();
         bus.close().await.unwrap();
     }

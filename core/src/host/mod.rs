@@ -19,7 +19,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::runtime::{Builder, Handle};
 
 pub use asking::Asking;
-pub use calls::{Ends, HostAuthority, HostHandler, end_with};
+pub use calls::{HostAuthority, HostHandler, Served, Serves};
 pub use completions::Completions;
 pub use errands::{Errand, Errands, Order, UnderWay};
 pub use failed::Failed;

@@ -2,6 +2,7 @@
 
 use serde::de::DeserializeOwned;
 
+use super::handler::Failure;
 use super::wire;
 use crate::envelope::{Map, ToolReply, Value, codec};
 use crate::error::{Error, ErrorKind, Result};
@@ -31,15 +32,19 @@ impl Answer {
 
 /// How a reply ends its call: `Remote`, `Expired` or `Cancelled` where it holds no result.
 pub(super) fn of(reply: ToolReply, name: &str, remembered: bool) -> Result<Answer> {
+    let writeback = reply.writeback;
     let error = match reply.result {
-        Ok(result) => return Ok(Answer { result, writeback: reply.writeback, remembered }),
+        Ok(result) => return Ok(Answer { result, writeback, remembered }),
         Err(error) => error,
     };
     let error = match error.rest.text(wire::KIND) {
         Some(wire::EXPIRED) => expired(),
         Some(wire::CANCELLED) => cancelled(),
         Some(wire::OUT_OF_TIME) => Error::new(ErrorKind::Timeout, "the deadline came while it ran"),
-        _ => Error::new(ErrorKind::Remote, error.message).with_context(CODE, error.code),
+        _ => {
+            let failure = Failure::new(error.code, error.message);
+            failure.with_details(error.rest).with_writeback(writeback).into_remote()
+        }
     };
     Err(error.with_context("call", name))
 }
@@ -80,5 +85,18 @@ mod tests {
     fn a_remote_error_tells_name_and_code() {
         let error = of(ToolReply::error("1", ToolError::new("no_city", "no such city")), "weather", false).unwrap_err();
         assert_eq!(error.to_string(), "remote: no such city (remote_code=no_city, call=weather)");
+    }
+
+    #[test]
+    fn a_remote_error_keeps_details_and_writeback() {
+        let mut told = ToolError::new("no_city", "no such city");
+        told.rest = Map::from([("city", "Xanadu")]);
+        let reply = ToolReply::error("1", told).with_writeback(Map::from([("sent_files", 1)]));
+        let error = of(reply, "weather", false).unwrap_err();
+        let failure = Failure::of(&error).unwrap();
+        assert_eq!((failure.code.as_str(), failure.details.text("city")), ("no_city", Some("Xanadu")));
+        assert_eq!(&Failure::from(error.clone()), failure, "also when it is passed on");
+        assert!(failure.writeback.contains_key("sent_files"));
+        assert_eq!(Failure::of(&Error::internal("x")), None);
     }
 }

@@ -21,7 +21,7 @@ const EARLY: usize = 10_000;
 /// Marks that are looked for together.
 const TOGETHER: usize = 500;
 
-pub(super) struct Control {
+pub(crate) struct Control {
     store: Store,
     clock: Arc<dyn Clock>,
     stream: Name,
@@ -37,13 +37,19 @@ struct State {
     since: Option<EntryId>,
 }
 
+impl std::fmt::Debug for Control {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Control").field("stream", &self.stream).finish_non_exhaustive()
+    }
+}
+
 impl Control {
-    pub(super) fn new(bus: &Publisher, stream: Name) -> Arc<Self> {
+    pub(crate) fn new(bus: &Publisher, stream: Name) -> Arc<Self> {
         Arc::new(Self { store: bus.store(), clock: bus.clock().clone(), stream, state: Mutex::default() })
     }
 
     /// Begins to listen; waits as long as a bus waits for its server.
-    pub(super) async fn subscribe(&self, patience: Duration) -> Result<Subscription> {
+    pub(crate) async fn subscribe(&self, patience: Duration) -> Result<Subscription> {
         let give_up = self.clock.now() + patience;
         let mut pause = Duration::from_millis(20);
         loop {
@@ -58,7 +64,7 @@ impl Control {
     }
 
     /// Listens until the bus closes.
-    pub(super) async fn listen(&self, mut ear: Subscription) {
+    pub(crate) async fn listen(&self, mut ear: Subscription) {
         self.catch_up().await;
         loop {
             match ear.next().await {
@@ -118,7 +124,7 @@ impl Control {
     }
 
     /// A request is about to be run, until what this gives is dropped.
-    pub(super) fn enter(self: &Arc<Self>, id: &str) -> Entered {
+    pub(crate) fn enter(self: &Arc<Self>, id: &str) -> Entered {
         let cancel = Cancel::new();
         let mut state = self.state();
         state.running.entry(id.to_owned()).or_default().push(cancel.clone());
@@ -135,15 +141,15 @@ impl Control {
 }
 
 /// A request in hand.
-pub(super) struct Entered {
+pub(crate) struct Entered {
     control: Arc<Control>,
     id: String,
-    pub(super) cancel: Cancel,
+    pub(crate) cancel: Cancel,
 }
 
 impl Entered {
     /// Looks for the mark of a caller that cancelled, where that may not have been heard.
-    pub(super) async fn look(&self, entry: EntryId, again: bool) -> Result<()> {
+    pub(crate) async fn look(&self, entry: EntryId, again: bool) -> Result<()> {
         let heard = !again && self.control.state().since.is_some_and(|since| entry > since);
         if !heard && self.control.store.exists(&topology::cancelled_key(&self.control.stream, &self.id)).await? {
             self.cancel.cancel();

@@ -218,6 +218,17 @@ impl Failure {
         self
     }
 
+    /// What a call's error of the kind `Remote` was made of: its code, details and writeback.
+    pub fn of(error: &Error) -> Option<&Self> {
+        std::error::Error::source(error)?.downcast_ref()
+    }
+
+    /// As its caller gets it.
+    pub(crate) fn into_remote(self) -> Error {
+        let error = Error::new(ErrorKind::Remote, &*self.message);
+        error.with_context(super::answer::CODE, &self.code).with_source(self)
+    }
+
     pub(super) fn into_error(self) -> (ToolError, Map) {
         let mut error = ToolError::new(self.code, self.message);
         error.rest = self.details;
@@ -236,9 +247,12 @@ impl fmt::Display for Failure {
 impl std::error::Error for Failure {}
 
 /// An error of ours is a failure under its own code, so that `?` works; of one that came back from a further call, the code
-/// is the remote one.
+/// is the remote one, and details and writeback are kept.
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let (ErrorKind::Remote, Some(failure)) = (error.kind(), Self::of(&error)) {
+            return failure.clone();
+        }
         let remote = (error.kind() == ErrorKind::Remote).then(|| {
             error.context().iter().find(|(key, _)| *key == super::answer::CODE).map(|(_, value)| value.as_str())
         });

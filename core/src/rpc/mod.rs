@@ -28,6 +28,7 @@ mod wire;
 pub use answer::Answer;
 pub use caller::CallFigures;
 pub use cancel::{Cancel, CancelReason};
+pub(crate) use control::Control;
 pub use figures::{Figures, HandlerFigures};
 pub use handler::{Failure, Handler, HandlerOptions, Reply, Request, handler_fn};
 pub(crate) use local::LocalCalls;

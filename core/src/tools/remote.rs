@@ -249,10 +249,8 @@ impl RemoteRegistry {
         let caller = caller_of(bus, &options);
         if let Some(authority) = &self.0.authority {
             let definition = self.find(loaded, name)?;
-            permit(Some(&**authority), &caller, &definition).await.map_err(|failure| {
-                let error = Error::new(ErrorKind::Remote, failure.message);
-                error.with_context(REMOTE_CODE, failure.code).with_context("call", name)
-            })?;
+            let permitted = permit(Some(&**authority), &caller, &definition).await;
+            permitted.map_err(|failure| failure.into_remote().with_context("call", name))?;
         }
         match route {
             Route::InProcess => {

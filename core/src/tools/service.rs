@@ -250,10 +250,11 @@ impl ToolService {
     }
 
     async fn close_by(&self, drain_timeout: Option<Duration>) -> Result<()> {
-        if self.stop.send_replace(true) {
+        if !self.stop.send_replace(true) {
+            self.life.leave().await;
+        } else if drain_timeout.is_none() {
             return Ok(());
         }
-        self.life.leave().await;
         self.life.end(drain_timeout).await
     }
 }

@@ -1,5 +1,6 @@
 //! The behaviours of `tests/scenarios.toml` through the public API, each in memory and on a real server.
 
+mod calling;
 mod delivering;
 mod events;
 mod failing;
@@ -32,6 +33,20 @@ macro_rules! scenarios {
 }
 
 scenarios! {
+    calling:
+        a_call_runs_where_it_is_served,
+        a_failing_call_tells_code_text_and_details,
+        a_call_that_nobody_answers_ends_by_its_timeout,
+        a_call_that_nobody_serves_says_so,
+        a_request_that_is_read_too_late_is_not_run,
+        cancelling_a_call_reaches_its_handler,
+        bytes_written_back_survive,
+        a_redelivered_turn_does_not_run_its_calls_again,
+        a_tool_is_called_by_its_name,
+        wrong_arguments_are_told_before_the_tool_runs,
+        permissions_are_asked_where_a_tool_runs,
+        a_registry_offers_and_calls_what_others_serve,
+        a_tool_of_ones_own_runs_in_the_process;
     events:
         events_travel_in_the_originals_bytes,
         a_live_reader_misses_nothing_between_two_reads,

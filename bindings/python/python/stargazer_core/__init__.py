@@ -15,6 +15,7 @@ Berlin?
 from stargazer_core import events, platform
 from stargazer_core._native import Receipt, Topology, version
 from stargazer_core.bus import Bus, Connecting, Role, connect
+from stargazer_core.calls import Answer, CallFigures, CallOptions, Identity
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import (
     DeadLetter,
@@ -45,6 +46,7 @@ from stargazer_core.errors import (
     ClosedError,
     ConflictError,
     ExpiredError,
+    Failure,
     ForkedError,
     FullError,
     InternalError,
@@ -67,15 +69,40 @@ from stargazer_core.notice import Notice, NoticeKind
 from stargazer_core.outcome import Outcome, Reject
 from stargazer_core.platform import Gateway, IncomingMessage, PlatformAdapter, ProxyAdapter
 from stargazer_core.publisher import Publisher
+from stargazer_core.serve import (
+    CallHandler,
+    Figures,
+    HandlerFigures,
+    HandlerOptions,
+    Reply,
+    Request,
+    ServeSettings,
+    Serving,
+)
 from stargazer_core.settings import BusSettings, ConsumerSettings
 from stargazer_core.singleton import Singleton, SingletonSettings, SingletonState
 from stargazer_core.store import Store
+from stargazer_core.tool_service import (
+    Authority,
+    RemoteRegistry,
+    ToolService,
+    ToolServiceSettings,
+    ToolsMode,
+    Worker,
+    WorkerTool,
+)
+from stargazer_core.tools import Place, Tool, ToolContext, ToolFunction, merge_writeback, tool
 from stargazer_core.values import Ext
 
 __all__ = [
+    "Answer",
     "AuthError",
+    "Authority",
     "Bus",
     "BusSettings",
+    "CallFigures",
+    "CallHandler",
+    "CallOptions",
     "CancelledError",
     "ClosedError",
     "ConflictError",
@@ -90,12 +117,17 @@ __all__ = [
     "Entry",
     "ExpiredError",
     "Ext",
+    "Failure",
+    "Figures",
     "Finding",
     "ForkedError",
     "FullError",
     "Gateway",
     "GroupInfo",
     "Handler",
+    "HandlerFigures",
+    "HandlerOptions",
+    "Identity",
     "Inbound",
     "IncomingMessage",
     "InternalError",
@@ -114,6 +146,7 @@ __all__ = [
     "Outcome",
     "PastLife",
     "PendingInfo",
+    "Place",
     "PlatformAdapter",
     "ProxyAdapter",
     "Publisher",
@@ -121,9 +154,14 @@ __all__ = [
     "Reject",
     "RejectedError",
     "RemoteError",
+    "RemoteRegistry",
     "ReplayReport",
     "Replayed",
+    "Reply",
+    "Request",
     "Role",
+    "ServeSettings",
+    "Serving",
     "Singleton",
     "SingletonSettings",
     "SingletonState",
@@ -133,19 +171,29 @@ __all__ = [
     "StreamInfo",
     "TimeoutError",
     "TooLargeError",
+    "Tool",
+    "ToolContext",
+    "ToolFunction",
+    "ToolService",
+    "ToolServiceSettings",
+    "ToolsMode",
     "Topology",
     "UnavailableError",
+    "Worker",
+    "WorkerTool",
     "__version__",
     "buttons",
     "connect",
     "events",
     "file",
     "inbound",
+    "merge_writeback",
     "message",
     "platform",
     "presence",
     "reaction",
     "rpc",
+    "tool",
     "typing",
 ]
 

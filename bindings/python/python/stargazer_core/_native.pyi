@@ -8,6 +8,7 @@ __all__ = [
     "Asking",
     "Bridge",
     "Bus",
+    "Cancel",
     "Consumer",
     "Delivery",
     "EventBus",
@@ -18,7 +19,10 @@ __all__ = [
     "Part",
     "Publisher",
     "Receipt",
+    "Serving",
     "Singleton",
+    "ToolRegistry",
+    "ToolService",
     "Topology",
     "Turn",
     "buttons",
@@ -44,12 +48,17 @@ __all__ = [
     "rpc",
     "shared_gateway_group",
     "singleton",
+    "tool_definition",
     "typing",
     "url_from_env",
     "version",
 ]
 
 _Loss: TypeAlias = tuple[str, str, dict[str, str]]
+_Told: TypeAlias = (
+    tuple[str, str, dict[str, str]] | tuple[str, str, dict[str, str], tuple[dict[str, Any], dict[str, Any]]]
+)
+_Answer: TypeAlias = tuple[Any, dict[str, Any], bool]
 _Came: TypeAlias = Literal["arrived", "cancelled", "idle", "ended", "woken"]
 
 @final
@@ -62,7 +71,7 @@ class Bridge:
     def drain(
         self,
     ) -> tuple[
-        list[tuple[Future[Any], Any, BaseException | tuple[str, str, dict[str, str]] | None]],
+        list[tuple[Future[Any], Any, BaseException | _Told | None]],
         list[tuple[int, str]],
         list[tuple[int, int, str, Any, Publisher | None]],
         list[tuple[int, str]],
@@ -99,6 +108,32 @@ class Bus:
     ) -> None: ...
     def events(self, stream: str | None, max_len: int) -> EventBus: ...
     def event_reader(self, stream: str | None, last_id: str, block_ms: int, count: int) -> EventReader: ...
+    def serve(
+        self,
+        bridge: Bridge,
+        future: Future[Serving],
+        handlers: list[tuple[str, int, dict[str, Any]]],
+        others: tuple[int, dict[str, Any]] | None,
+        settings: dict[str, Any],
+    ) -> None: ...
+    def serve_tools(
+        self,
+        bridge: Bridge,
+        future: Future[ToolService],
+        tools: list[tuple[dict[str, Any], int]],
+        authority: int | list[tuple[str, list[str]]] | None,
+        settings: dict[str, Any],
+    ) -> None: ...
+    def tool_registry(
+        self,
+        bridge: Bridge,
+        future: Future[ToolRegistry],
+        tools: list[tuple[dict[str, Any], int]],
+        authority: int | list[tuple[str, list[str]]] | None,
+        mode: str | None,
+        forced: list[str],
+    ) -> None: ...
+    def tool_workers(self, bridge: Bridge, future: Future[list[dict[str, Any]]]) -> None: ...
     def doctor(self, bridge: Bridge, future: Future[list[tuple[str, Any, str, str]]]) -> None: ...
     def close(self, bridge: Bridge, future: Future[None]) -> None: ...
     def consume_inbound(self, group: str | None, settings: dict[str, Any]) -> Consumer: ...
@@ -165,6 +200,90 @@ class Publisher:
         tracestate: str | None,
         wait_replicas: int | None,
     ) -> bool: ...
+    def call(
+        self,
+        bridge: Bridge,
+        future: Future[_Answer],
+        cancel: Cancel,
+        name: str,
+        arguments: Mapping[str, Any],
+        options: dict[str, Any],
+    ) -> None: ...
+    def call_gateway(
+        self,
+        bridge: Bridge,
+        future: Future[_Answer],
+        cancel: Cancel,
+        platform: str,
+        method: str,
+        params: Mapping[str, Any],
+        options: dict[str, Any],
+    ) -> None: ...
+    def call_figures(self) -> tuple[int, int, int]: ...
+
+@final
+class Cancel:
+    """The sign that ends a call."""
+
+    def __init__(self) -> None: ...
+    def cancel(self) -> None: ...
+
+@final
+class Serving:
+    """A running server of calls."""
+
+    @property
+    def names(self) -> list[str]: ...
+    @property
+    def stream(self) -> str: ...
+    def handle(self, bridge: Bridge, name: str, function: int, given: dict[str, Any]) -> None: ...
+    def remove(self, name: str) -> bool: ...
+    def figures(self) -> dict[str, Any]: ...
+    def close(self, bridge: Bridge, future: Future[None], within: float | None) -> None: ...
+
+@final
+class ToolService:
+    """A running tools service."""
+
+    @property
+    def service(self) -> str: ...
+    @property
+    def instance(self) -> str: ...
+    @property
+    def schema_hash(self) -> str: ...
+    @property
+    def names(self) -> list[str]: ...
+    def figures(self) -> dict[str, Any]: ...
+    def close(self, bridge: Bridge, future: Future[None], within: float | None) -> None: ...
+
+@final
+class ToolRegistry:
+    """The tools that can be called from here."""
+
+    @property
+    def version(self) -> str: ...
+    @property
+    def schema_hash(self) -> str: ...
+    def definitions(self) -> list[dict[str, Any]]: ...
+    def definitions_for(
+        self, bridge: Bridge, future: Future[list[dict[str, Any]]], caller: Mapping[str, Any], openai: bool
+    ) -> None: ...
+    def openai_tools(self) -> list[dict[str, Any]]: ...
+    def get(self, name: str) -> dict[str, Any]: ...
+    def route(self, name: str) -> tuple[Literal["in_process", "gateway", "service"], str | None]: ...
+    def call(
+        self,
+        bridge: Bridge,
+        future: Future[_Answer],
+        cancel: Cancel,
+        through: Publisher,
+        name: str,
+        arguments: Mapping[str, Any],
+        options: dict[str, Any],
+    ) -> None: ...
+    def reload(self, bridge: Bridge, future: Future[None]) -> None: ...
+    def changed(self, bridge: Bridge, future: Future[None], version: str) -> None: ...
+    def close(self) -> None: ...
 
 @final
 class Receipt:
@@ -388,6 +507,7 @@ def reaction(channel: str, message_id: str, emoji: str) -> dict[str, Any]: ...
 def typing(channel: str) -> dict[str, Any]: ...
 def presence(status: str, emoji: str | None) -> dict[str, Any]: ...
 def rpc(method: str, params: dict[str, Any], reply_to: str, correlation_id: str) -> dict[str, Any]: ...
+def tool_definition(given: dict[str, Any]) -> dict[str, Any]: ...
 def forked() -> None: ...
 def shared_gateway_group() -> str: ...
 def event_stream() -> str: ...

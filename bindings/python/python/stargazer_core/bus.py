@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from weakref import WeakSet
@@ -19,11 +19,16 @@ from stargazer_core.info import Entry, Finding, PendingInfo, StreamInfo, stream_
 from stargazer_core.locks import Locks
 from stargazer_core.loop import ask
 from stargazer_core.publisher import Publisher
+from stargazer_core.serve import CallHandler, Serving
+from stargazer_core.tool_service import Authority, RemoteRegistry, ToolService, ToolsMode, Worker, workers
+from stargazer_core.tools import Tool
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
+    from stargazer_core.serve import ServeSettings
     from stargazer_core.settings import BusSettings, ConsumerSettings
+    from stargazer_core.tool_service import ToolServiceSettings
 
 __all__ = ["Bus", "Connecting", "Role", "connect"]
 
@@ -91,7 +96,7 @@ class Bus(Locks, Publisher):
     After a fork the child gets ``ForkedError`` and connects anew.
     """
 
-    __slots__ = ("_consumers", "_locks", "_native")
+    __slots__ = ("_consumers", "_locks", "_native", "_serving")
 
     def __init__(self, native: _native.Bus) -> None:
         """For :func:`connect` only."""
@@ -99,6 +104,8 @@ class Bus(Locks, Publisher):
         self._native = native
         self._consumers: WeakSet[Consumer[Any]] = WeakSet()
         self._locks = WeakSet()
+        # Held, so that what was opened and not kept by anybody serves on.
+        self._serving: set[Serving | ToolService] = set()
 
     @property
     def url(self) -> str:
@@ -171,6 +178,54 @@ class Bus(Locks, Publisher):
         """Reads lifecycle events after an id: ``"$"`` for what comes from now on, ``"0"`` for everything."""
         return EventBusReader(self, stream, last_id, block_ms, count)
 
+    def serve(
+        self,
+        handlers: Mapping[str, CallHandler] | None = None,
+        *,
+        others: CallHandler | None = None,
+        **settings: Unpack[ServeSettings],
+    ) -> Serving:
+        """Serves calls: ``async with bus.serve({"weather": weather}) as serving``.
+
+        Servers of one service must serve the same names; ``others`` runs every name that no handler serves. Options of
+        a handler are given to :meth:`Serving.handle`.
+        """
+        serving = Serving(self, others, settings)
+        for name, handler in (handlers or {}).items():
+            serving.handle(name, handler)
+        return serving
+
+    def serve_tools(
+        self,
+        *tools: Tool | Callable[..., Any],
+        authority: Authority | None = None,
+        **settings: Unpack[ToolServiceSettings],
+    ) -> ToolService:
+        """Serves tools, and keeps them in the catalog: ``async with bus.serve_tools(weather):``.
+
+        Opening raises ``InvalidError``, naming the field, for a tool that cannot be, for two of one name, and for none
+        at all. Without an ``authority``, tools that need a permission are refused to everybody.
+        """
+        return ToolService(self, tools, authority, settings)
+
+    def tool_registry(
+        self,
+        *tools: Tool | Callable[..., Any],
+        authority: Authority | None = None,
+        mode: ToolsMode | None = None,
+        force_in_process: Iterable[str] = (),
+    ) -> RemoteRegistry:
+        """The tools that can be called from here, wherever they run: ``async with bus.tool_registry() as registry``.
+
+        ``tools`` are those that this process has itself; ``mode`` and ``force_in_process`` say which of them run here,
+        by default and beside the settings ``tools_service_mode`` and ``tools_force_in_process``.
+        """
+        return RemoteRegistry(self, tools, authority, mode, force_in_process)
+
+    async def tool_workers(self) -> list[Worker]:
+        """The instances of tools services that live, as they told of themselves at their last sign of life."""
+        return workers(await ask(self._native.tool_workers))
+
     async def doctor(self) -> list[Finding]:
         """Whether the server is safe to keep messages on, check by check.
 
@@ -182,6 +237,7 @@ class Bus(Locks, Publisher):
         """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""
         # What is in hand without a handler would be waited for, though nobody may ever come back to it.
         await asyncio.gather(*(consumer.close() for consumer in self._consumers))
+        await asyncio.gather(*(serving.close() for serving in tuple(self._serving)))
         await self._give_up_own()
         await ask(self._native.close)
 

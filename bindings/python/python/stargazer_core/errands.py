@@ -10,10 +10,11 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
+from weakref import ref
 
 from stargazer_core import _native
-from stargazer_core.errors import StargazerError, told
+from stargazer_core.errors import Failure, StargazerError, told
 
 __all__ = ["Errand", "Errands", "Function"]
 
@@ -23,7 +24,7 @@ _log = logging.getLogger("stargazer_core")
 class Errand:
     """Something to be done."""
 
-    __slots__ = ("arguments", "ending", "publisher", "what")
+    __slots__ = ("arguments", "ending", "publisher", "what", "writeback")
 
     def __init__(self, what: str, arguments: Any, publisher: _native.Publisher | None) -> None:
         """As the core tells it."""
@@ -35,6 +36,8 @@ class Errand:
         self.publisher = publisher
         #: Why it is to end: ``caller``, ``deadline``, ``timeout`` or ``abandoned``; ``""`` while it is not.
         self.ending = ""
+        #: What a caller's context gets also when it fails.
+        self.writeback: dict[str, Any] = {}
 
 
 #: What runs errands. What it returns must be something that a body may hold.
@@ -44,11 +47,12 @@ Function = Callable[[Errand], Awaitable[Any]]
 class Errands:
     """The errands of one loop. Everything here happens on the loop's thread."""
 
-    __slots__ = ("_functions", "_last", "_native", "_tasks")
+    __slots__ = ("__weakref__", "_functions", "_last", "_tasks", "bridge")
 
     def __init__(self, native: _native.Bridge) -> None:
         """Over the loop's queue."""
-        self._native = native
+        #: The loop's queue.
+        self.bridge = native
         self._functions: dict[int, Function] = {}
         self._tasks: dict[int, tuple[Errand, asyncio.Task[None]]] = {}
         self._last = 0
@@ -69,11 +73,13 @@ class Errands:
         run = self._functions.get(function)
         if run is None:
             text = f"what was to do {what!r} has been closed"
-            self._native.fail(number, {"kind": "closed", "code": "closed", "message": text})
+            self.bridge.fail(number, {"kind": "closed", "code": "closed", "message": text})
             return
-        task = asyncio.get_running_loop().create_task(self._run(number, errand, run))
+        # Nothing that runs may hold the loop's queue: with the loop it must go, and the core be told by that.
+        errands = cast("ref[Errands]", ref(self))
+        task = asyncio.get_running_loop().create_task(_run(errands, number, errand, run))
         self._tasks[number] = (errand, task)
-        task.add_done_callback(lambda _: self._tasks.pop(number, None))
+        task.add_done_callback(lambda _: _ended(errands, number))
 
     def end(self, number: int, reason: str) -> None:
         """Cancels an errand."""
@@ -82,26 +88,58 @@ class Errands:
             errand.ending = reason
             task.cancel()
 
-    async def _run(self, number: int, errand: Errand, function: Function) -> None:
+    def answer(self, number: int, errand: Errand, answer: Any) -> None:
+        """Hands an answer over."""
         try:
-            answer = await function(errand)
-        except asyncio.CancelledError as error:
-            self._native.fail(number, told(error))
-            if errand.ending:
-                # Our own cancellation has done its work.
-                return
-            raise
-        except Exception as error:
-            self._native.fail(number, told(error))
-        except BaseException as error:
-            self._native.fail(number, told(error))
-            raise
-        else:
-            self._answer(number, errand, answer)
-
-    def _answer(self, number: int, errand: Errand, answer: Any) -> None:
-        try:
-            self._native.answer(number, answer)
+            self.bridge.answer(number, answer)
         except StargazerError as error:
             _log.warning("the answer of %s cannot be sent: %s", errand.what, error)
-            self._native.fail(number, {**told(error), "code": "bad_answer"})
+            self.bridge.fail(number, {**told(error), "code": "bad_answer"})
+
+    def fail(self, number: int, errand: Errand, error: BaseException) -> None:
+        """Hands over why there is no answer."""
+        row = told(error)
+        row["writeback"] = {**errand.writeback, **row.get("writeback", {})}
+        try:
+            self.bridge.fail(number, row)
+        except StargazerError:
+            # Details that cannot cross must not hide the failure itself.
+            self.bridge.fail(number, {name: row[name] for name in ("kind", "code", "message") if name in row})
+
+    def forget(self, number: int) -> None:
+        """An errand has ended."""
+        self._tasks.pop(number, None)
+
+
+async def _run(errands: ref[Errands], number: int, errand: Errand, function: Function) -> None:
+    try:
+        answer = await function(errand)
+    except asyncio.CancelledError as error:
+        _fail(errands, number, errand, error)
+        if errand.ending:
+            # Our own cancellation has done its work.
+            return
+        raise
+    except Exception as error:
+        if not isinstance(error, StargazerError | Failure):
+            _log.warning("%s failed", errand.what, exc_info=True)
+        _fail(errands, number, errand, error)
+    except BaseException as error:
+        _fail(errands, number, errand, error)
+        raise
+    else:
+        there = errands()
+        if there is not None:
+            there.answer(number, errand, answer)
+
+
+def _fail(errands: ref[Errands], number: int, errand: Errand, error: BaseException) -> None:
+    there = errands()
+    if there is not None:
+        there.fail(number, errand, error)
+
+
+def _ended(errands: ref[Errands], number: int) -> None:
+    there = errands()
+    if there is not None:
+        there.forget(number)

@@ -20,6 +20,7 @@ __all__ = [
     "ClosedError",
     "ConflictError",
     "ExpiredError",
+    "Failure",
     "ForkedError",
     "FullError",
     "InternalError",
@@ -184,6 +185,27 @@ class RemoteError(StargazerError):
 
     code = "remote"
 
+    def __init__(
+        self,
+        message: str = "",
+        context: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+        writeback: Mapping[str, Any] | None = None,
+    ) -> None:
+        """An error as it came back."""
+        super().__init__(message, context)
+        #: What the handler told besides, by name.
+        self.details: dict[str, Any] = dict(details or {})
+        #: What is merged into the caller's context all the same.
+        self.writeback: dict[str, Any] = dict(writeback or {})
+
+    @property
+    def remote_code(self) -> str:
+        """How it failed: the handler's own word, else the name of the exception's class, or one of those of a
+        server.
+        """
+        return self.context.get("remote_code", "")
+
 
 class ExpiredError(StargazerError):
     """Call again if it is still wanted: the request's deadline passed before it ran."""
@@ -204,8 +226,30 @@ class NoWorkerError(StargazerError):
     retryable = True
 
 
-def exception(code: str, message: str, context: Mapping[str, str]) -> StargazerError:
+class Failure(Exception):  # noqa: N818 - said by a handler, not an error of ours
+    """Raised by what runs a call: the caller gets it as ``RemoteError`` with this code as its ``remote_code``."""
+
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        *,
+        details: Mapping[str, Any] | None = None,
+        writeback: Mapping[str, Any] | None = None,
+    ) -> None:
+        """A word for programs, a sentence for people, and more by name."""
+        super().__init__(message)
+        self.code = code
+        self.details = dict(details or {})
+        self.writeback = dict(writeback or {})
+
+
+def exception(
+    code: str, message: str, context: Mapping[str, str], more: tuple[dict[str, Any], dict[str, Any]] | None = None
+) -> StargazerError:
     """The exception for what the core told."""
+    if more is not None and code == RemoteError.code:
+        return RemoteError(message, context, *more)
     return BY_CODE[code](message, context)
 
 
@@ -213,6 +257,10 @@ def told(error: BaseException) -> dict[str, Any]:
     """What the core is told of an exception: one of ours by its kind, any other by the name of its class."""
     text = str(error.args[0]) if isinstance(error, StargazerError) and error.args else _text(error)
     row: dict[str, Any] = {"code": type(error).__name__, "message": text.encode(errors="replace").decode()}
+    if isinstance(error, Failure):
+        row["code"] = error.code
+    if isinstance(error, Failure | RemoteError):
+        row.update(details=error.details, writeback=error.writeback)
     if isinstance(error, StargazerError):
         row["kind"] = error.code
         row["code"] = error.context.get("remote_code", error.code)

@@ -14,7 +14,7 @@ import select
 import threading
 from asyncio import AbstractEventLoop, Future
 from collections.abc import Callable
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
 from stargazer_core import _native
@@ -88,7 +88,9 @@ class _Bridge:
             if error is None:
                 future.set_result(value)
             else:
-                future.set_exception(error if isinstance(error, BaseException) else exception(*error))
+                future.set_exception(
+                    error if isinstance(error, BaseException) else exception(*cast("tuple[Any, Any, Any]", error))
+                )
         for job in jobs:
             self.errands.begin(*job)
         for number, reason in ends:

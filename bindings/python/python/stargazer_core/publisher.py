@@ -7,6 +7,7 @@ from typing import Any
 
 from stargazer_core import _native
 from stargazer_core._native import Receipt
+from stargazer_core.calls import Caller
 from stargazer_core.loop import publish
 from stargazer_core.part import open_part
 from stargazer_core.store import Store
@@ -14,8 +15,9 @@ from stargazer_core.store import Store
 __all__ = ["Publisher", "Receipt"]
 
 
-class Publisher:
-    """Publishes to the streams of one bus. A :class:`~stargazer_core.Bus` is one, ``delivery.bus`` is another.
+class Publisher(Caller):
+    """Publishes to the streams of one bus, and makes calls. A :class:`~stargazer_core.Bus` is one, ``delivery.bus`` is
+    another.
 
     A receipt says that the entry is stored. An error says in ``context["stored"]`` whether it is not (``no``) or
     whether that is ``unknown``; publishing again under the same ``message_id`` then stores nothing twice. Entries

@@ -67,6 +67,24 @@ class BusSettings(TypedDict, total=False):
     dead_letter_stream: str
     #: Streams of ``publish`` and ``consume``: this, a colon, the name; empty: the name as it is.
     stream_prefix: str
+    #: Keys of the catalog of tools begin with this.
+    tools_catalog_prefix: str
+    #: Channel on which a new catalog is told.
+    tools_catalog_channel: str
+    #: Where a tool runs that a process has itself and a tools service has, too. ``in_process``.
+    tools_service_mode: Literal["in_process", "remote"]
+    #: Tools that a process which has them runs itself in any case.
+    tools_force_in_process: list[str]
+    #: First part of the name of the stream that answers come to. ``worker``.
+    call_name: str
+    #: How long a call waits for its answer, unless it says otherwise. 30 s.
+    call_timeout: float
+    #: How long a call waits for somebody who serves its name, where nobody does. 2 s.
+    no_worker_after: float
+    #: How long the result of a finished call is remembered. 1 hour.
+    memo_ttl: float
+    #: How long the stream of answers outlives a bus that died without closing. 10 minutes.
+    reply_ttl: float
 
 
 class ConsumerSettings(TypedDict, total=False):

@@ -16,7 +16,7 @@ use crate::consumer::{Delivery, HandlerResult, Outcome};
 use crate::envelope::{HistoricalMessage, Map, Outbound, Rpc, ToolRequest, Value};
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::platform::{SendContext, TURN_COMPLETE, TurnEnd};
-use crate::rpc::{self, Failure, Reply, Request};
+use crate::rpc::{self, Failure, Handler, Reply, Request};
 
 /// Calls that an adapter answers by a method of its own, and that change nothing.
 const QUESTIONS: [&str; 4] = ["is_channel_valid", "should_skip_channel_heartbeat", "fetch_history", "bot_identity"];
@@ -35,7 +35,7 @@ impl Performer {
             }
             let run = |context| async {
                 let ran = self.guarded(&rpc.method, self.run(&call, context)).await?;
-                ran.map(drop).map_err(remote)
+                ran.map(drop).map_err(Failure::into_remote)
             };
             return self.once(delivery, action, run).await;
         }
@@ -56,7 +56,7 @@ impl Performer {
         let ran = self.in_time(call, context).await;
         let failed = match &ran {
             Ok(Ok(_)) => None,
-            Ok(Err(failure)) => Some(remote(failure.clone())),
+            Ok(Err(failure)) => Some(failure.clone().into_remote()),
             Err(error) => Some(error.clone()),
         };
         if let Some(error) = failed {
@@ -121,7 +121,7 @@ impl Performer {
                 Value::Nil
             }
             method => match self.shared.methods.get(method) {
-                Some(own) => return Ok(own.call(request(call, &context)).await),
+                Some(own) => return self.own(&**own, call, &context).await,
                 None => adapter.call(method, params).await?,
             },
         };
@@ -131,6 +131,19 @@ impl Performer {
 
 /// What a call came to; a failure is told as the gateway's own method gave it, with its details and its writeback.
 type Ran = std::result::Result<Reply, Failure>;
+
+impl Performer {
+    /// Runs a call by a method of the gateway's own. That its caller cancelled it is told to the method, which may end.
+    async fn own(&self, method: &dyn Handler, call: &Call<'_>, context: &SendContext) -> Result<Ran> {
+        let entered = self.shared.control.enter(&call.rpc.correlation_id);
+        entered.look(call.delivery.id(), call.delivery.redelivered()).await?;
+        let cancel = entered.cancel.clone();
+        if cancel.is_cancelled() {
+            return Err(Error::new(ErrorKind::Cancelled, "the caller had cancelled it before it was run"));
+        }
+        Ok(method.call(request(call, context).with_cancel(cancel)).await)
+    }
+}
 
 /// A call as it came.
 struct Call<'a> {
@@ -149,11 +162,6 @@ fn request(call: &Call<'_>, context: &SendContext) -> Request {
     let mut request = Request::new(envelope, delivery.bus());
     request.attempt = if context.may_be_repeat { context.attempt.max(2) } else { context.attempt };
     request
-}
-
-/// The failure of a handler as the gateway's own errors are.
-fn remote(failure: Failure) -> Error {
-    Error::new(ErrorKind::Remote, failure.message).with_context("remote_code", failure.code)
 }
 
 /// Whether a gateway's own methods may not have this name.

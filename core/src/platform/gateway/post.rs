@@ -24,6 +24,7 @@ use crate::envelope::Outbound;
 use crate::error::{Error, ErrorKind, Result};
 use crate::platform::{Adapter, Intake};
 use crate::publish::Publisher;
+use crate::rpc::Control;
 
 /// A post, as the gateway holds it.
 #[derive(Debug)]
@@ -41,6 +42,8 @@ pub(super) struct Shared {
     pub(super) status: Status,
     pub(super) config: Arc<GatewayConfig>,
     pub(super) methods: Methods,
+    /// Hears of calls that nobody waits for any more.
+    pub(super) control: Arc<Control>,
     drained: AtomicBool,
 }
 
@@ -74,15 +77,24 @@ impl Post {
     ) -> Result<Self> {
         let platform = adapter.name();
         let (stream, group) = (bus.topology().outbound_stream(platform), bus.topology().gateway_group(platform));
+        let control = Control::new(bus, stream.clone());
+        // Before the first call, so that none is cancelled unheard.
+        let ear = control.subscribe(bus.config().connect_timeout).await?;
         let builder = ConsumerBuilder::<Outbound>::new(bus.clone(), stream, group, bus.config().retention);
         let consumer = Arc::new(builder.config(config.consumer.clone()).open().await?);
         let status = Status::new(platform, bus.clock().clone());
         let marks = Marks::new(bus, config.remember);
-        let shared = Shared { bus: bus.clone(), adapter, status, config, methods, drained: AtomicBool::new(false) };
+        let (bus_of, drained) = (bus.clone(), AtomicBool::new(false));
+        let shared = Shared { bus: bus_of, adapter, status, config, methods, control: control.clone(), drained };
         let shared = Arc::new(shared);
         let performer = Arc::new(Performer { shared: shared.clone(), marks });
         let source = consumer.clone();
-        let reader = tokio::spawn(async move { source.run(move |delivery| performer.clone().perform(delivery)).await });
+        let reader = tokio::spawn(async move {
+            tokio::select! {
+                ended = source.run(move |delivery| performer.clone().perform(delivery)) => ended,
+                () = control.listen(ear) => Ok(()),
+            }
+        });
         let (tell, ended) = watch::channel(None);
         let keeper = Keeper { shared: shared.clone(), consumer, reader, stop, failures: 0 };
         bus.track(tokio::spawn(async move {

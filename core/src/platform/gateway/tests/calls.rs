@@ -4,7 +4,7 @@ use super::fake::Act;
 use super::*;
 use crate::envelope::{Action, Map, ToolReply, Value};
 use crate::error::ErrorKind;
-use crate::rpc::{Failure, Handler, Reply, Request, handler_fn};
+use crate::rpc::{CallOptions, Cancel, CancelReason, Failure, Handler, Reply, Request, handler_fn};
 
 /// Makes calls and gives their replies, in the order of the calls.
 async fn answers(bus: &Bus, calls: Vec<Outbound>) -> Vec<ToolReply> {
@@ -184,6 +184,32 @@ async fn a_gateway_answers_methods_of_its_own() {
         let gateway = super::gateway(&bus, &Fake::new(), config()).with_method(taken, hammer());
         assert_eq!(gateway.start().await.unwrap_err().code(), "invalid");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancelling_a_call_reaches_a_method_of_the_gateway() {
+    let bus = bus().await;
+    let fake = Fake::new();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let wait = handler_fn(move |request: Request| {
+        let tell = tell.clone();
+        async move {
+            tell.send(None).unwrap();
+            tell.send(Some(request.cancel.cancelled().await)).unwrap();
+            Ok::<_, Failure>(Reply::default())
+        }
+    });
+    let gateway = gateway(&bus, &fake, config()).with_method("wait", wait);
+    gateway.start().await.unwrap();
+    let cancel = Cancel::new();
+    let options = CallOptions::default().with_cancel(cancel.clone());
+    let calling = bus.clone();
+    let call = tokio::spawn(async move { calling.call_gateway(fake::NAME, "wait", Map::new(), options).await });
+    assert_eq!(told.recv().await, Some(None));
+    cancel.cancel();
+    assert_eq!(call.await.unwrap().unwrap_err().kind(), ErrorKind::Cancelled);
+    assert_eq!(told.recv().await, Some(Some(CancelReason::Caller)));
+    gateway.close().await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

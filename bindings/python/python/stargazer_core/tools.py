@@ -1,0 +1,282 @@
+"""Tools: functions that a model may call by name.
+
+>>> import asyncio, stargazer_core as sg
+>>> from stargazer_core import tool
+>>> @tool
+... async def weather(city: str) -> str:
+...     \"\"\"Weather of a city.
+...
+...     Args:
+...         city: Its name in English.
+...     \"\"\"
+...     return f"{city}: 21 °C"
+>>> weather.definition["description"]
+'Weather of a city.'
+>>> async def main() -> None:
+...     async with sg.connect("memory://") as bus, bus.serve_tools(weather):
+...         print(await bus.call("weather", {"city": "Berlin"}))
+>>> asyncio.run(main())
+Berlin: 21 °C
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, get_type_hints, overload
+
+from stargazer_core import _native
+from stargazer_core.docstring import described
+from stargazer_core.errors import Failure, InvalidError
+from stargazer_core.schema import Schemas, plain, value_of
+from stargazer_core.serve import Reply, Request, invoke
+
+if TYPE_CHECKING:
+    from stargazer_core.errands import Errand
+
+__all__ = ["Place", "Tool", "ToolContext", "ToolFunction", "merge_writeback", "tool"]
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+#: Where a tool runs: in the gateway that holds the platform's connection, in the worker that asks, or in a tools
+#: service.
+Place = Literal["gateway", "worker", "service"]
+
+
+class ToolContext(Request):
+    """What a tool knows of its call besides the arguments, and what it gives back besides the result.
+
+    A parameter of a tool that has this type is given it, and is not an argument.
+    """
+
+    __slots__ = ()
+
+    @property
+    def tool(self) -> str:
+        """The tool that was called."""
+        return self.name
+
+    @property
+    def writeback(self) -> dict[str, Any]:
+        """What was written back so far."""
+        return self._errand.writeback
+
+    def write_back(self, key: str, item: Any) -> None:
+        """Adds to a list of what is merged into the caller's context."""
+        merge_writeback(self._errand.writeback, {key: [item]})
+
+    def sent_file(self, data: bytes, mimetype: str, filename: str, source_url: str = "") -> None:
+        """Says that a file was sent: the caller's context gets it, its bytes untouched."""
+        file = {"data": data, "mimetype": mimetype, "filename": filename, "source_url": source_url}
+        self.write_back("sent_files", file)
+
+    def inject_tool(self, name: str) -> None:
+        """Offers a tool for the rest of the caller's turn."""
+        self.write_back("injected_tools", name)
+
+    def sent_rich_message(self, message: Mapping[str, Any]) -> None:
+        """Says that a message with more than text was sent."""
+        self.write_back("sent_rich_messages", dict(message))
+
+
+def merge_writeback(into: dict[str, Any], more: Mapping[str, Any]) -> None:
+    """Merges what a tool wrote back into what the caller has: lists grow, anything else is replaced."""
+    for key, value in more.items():
+        have = into.get(key)
+        if isinstance(have, list) and isinstance(value, list):
+            have.extend(value)
+        else:
+            into[key] = list(value) if isinstance(value, list) else value
+
+
+class Tool:
+    """A definition, and what runs it."""
+
+    def __init__(
+        self,
+        definition: Mapping[str, Any],
+        handler: Callable[[ToolContext], Awaitable[Any]] | Callable[[ToolContext], Any],
+    ) -> None:
+        """From a definition (only its ``name`` is required) and a handler, which finds the arguments in its context.
+
+        A handler that is no coroutine function runs in a thread.
+
+        Raises:
+            InvalidError: the definition cannot be; the field is named.
+        """
+        #: The definition with everything in it: ``name``, ``description``, ``parameters`` (JSON Schema),
+        #: ``no_background``, ``allow_repeat``, ``permissions``, ``timeout_ms``, ``concurrency``, ``place``.
+        self.definition: dict[str, Any] = _native.tool_definition(dict(definition))
+        self._handler = handler
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        name: str = self.definition["name"]
+        return name
+
+    async def _invoke(self, context: ToolContext) -> Any:
+        return await invoke(self._handler, context)
+
+    async def run(self, errand: Errand) -> list[Any]:
+        """Runs a call. For services only."""
+        context = ToolContext(errand)
+        given = await self._invoke(context)
+        reply = given if isinstance(given, Reply) else Reply(given)
+        merge_writeback(context.writeback, reply.writeback)
+        return [plain(reply.result), context.writeback]
+
+    def __repr__(self) -> str:
+        """With the name."""
+        return f"<Tool {self.name}>"
+
+
+class ToolFunction(Tool, Generic[P, R]):
+    """A function as a tool: made by :func:`tool`, and still to be called as the function."""
+
+    def __init__(self, function: Callable[P, R], hints: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+        """For :func:`tool` only."""
+        super().__init__(definition, cast("Callable[[ToolContext], Any]", function))
+        self._function = function
+        self._hints = hints
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Calls the function itself: no schema, no bus."""
+        return self._function(*args, **kwargs)
+
+    async def _invoke(self, context: ToolContext) -> Any:
+        given: dict[str, Any] = {}
+        for name, value in context.arguments.items():
+            try:
+                given[name] = value_of(self._hints.get(name, Any), value)
+            except Exception as error:
+                text = f"arguments of `{self.name}`: `{name}` cannot be taken: {error}"
+                raise Failure("invalid_arguments", text, details={"field": name}) from error
+        given.update({name: context for name, hint in self._hints.items() if hint is ToolContext})
+        return await invoke(self._function, **given)
+
+
+@overload
+def tool(function: Callable[P, R], /) -> ToolFunction[P, R]: ...
+@overload
+def tool(
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    permissions: Sequence[str] = (),
+    timeout: float | None = None,
+    concurrency: int | None = None,
+    place: Place = "service",
+    no_background: bool = False,
+    allow_repeat: bool = False,
+) -> Callable[[Callable[P, R]], ToolFunction[P, R]]: ...
+def tool(
+    function: Callable[P, R] | None = None,
+    /,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    parameters: Mapping[str, Any] | None = None,
+    permissions: Sequence[str] = (),
+    timeout: float | None = None,
+    concurrency: int | None = None,
+    place: Place = "service",
+    no_background: bool = False,
+    allow_repeat: bool = False,
+) -> ToolFunction[P, R] | Callable[[Callable[P, R]], ToolFunction[P, R]]:
+    """Makes a function a tool; as a decorator with options or without.
+
+    The schema comes from the type hints, the description from the docstring, those of the parameters from its section
+    ``Args:``. A coroutine function runs on the loop and has its task cancelled when it is to end; any other function
+    runs in a thread. A parameter of the type :class:`ToolContext` is given the context of the call.
+
+    Args:
+        name: The name; that of the function by default.
+        description: The description; the docstring's by default.
+        parameters: JSON Schema of the arguments instead of the hints'.
+        permissions: What the caller must be allowed.
+        timeout: How long a call may run, in seconds.
+        concurrency: Calls at the same time in one instance.
+        place: Where it runs.
+        no_background: It must not go on in the background of a turn.
+        allow_repeat: It may be called again in one turn with the same arguments.
+
+    Raises:
+        InvalidError: there is no schema for a parameter, or the definition cannot be; it is named.
+    """
+    around = sys._getframe(1).f_locals
+
+    def made(function: Callable[P, R]) -> ToolFunction[P, R]:
+        if not callable(function):
+            raise InvalidError(f"a tool is a function, found {type(function).__name__}", {"field": "function"})
+        text, remarks = described(inspect.getdoc(function))
+        hints = _hints(function, around)
+        definition: dict[str, Any] = {
+            "name": name or getattr(function, "__name__", ""),
+            "description": text if description is None else description,
+            "parameters": _parameters(function, hints, remarks) if parameters is None else dict(parameters),
+            "permissions": [permissions] if isinstance(permissions, str) else list(permissions),
+            "place": place,
+            "no_background": no_background,
+            "allow_repeat": allow_repeat,
+        }
+        if timeout is not None:
+            definition["timeout_ms"] = round(timeout * 1000)
+        if concurrency is not None:
+            definition["concurrency"] = concurrency
+        return ToolFunction(function, hints, definition)
+
+    return made if function is None else made(function)
+
+
+def tools_of(given: Sequence[Tool | Callable[..., Any]]) -> list[Tool]:
+    """Tools, of tools and plain functions."""
+    return [one if isinstance(one, Tool) else cast("Tool", tool(one)) for one in given]
+
+
+def _hints(function: Callable[..., Any], around: Mapping[str, Any]) -> dict[str, Any]:
+    target = function if inspect.isroutine(function) else type(function).__call__
+    try:
+        hints = get_type_hints(target, localns=dict(around), include_extras=True)
+    except NameError as error:
+        text = f"a type hint of {getattr(function, '__name__', 'a tool')} cannot be resolved: {error}"
+        raise InvalidError(text, {"field": "function"}) from error
+    hints.pop("return", None)
+    return hints
+
+
+def _parameters(function: Callable[..., Any], hints: Mapping[str, Any], remarks: Mapping[str, str]) -> dict[str, Any]:
+    schemas = Schemas()
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+    more = False
+    for name, parameter in inspect.signature(function).parameters.items():
+        hint = hints.get(name, Any)
+        if hint is ToolContext:
+            continue
+        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
+            raise InvalidError(f"`{name}` has no name for its caller; arguments of tools have names", {"field": name})
+        if parameter.kind is parameter.VAR_KEYWORD:
+            more = True
+            continue
+        schema = schemas.of(hint, name)
+        if name in remarks and "description" not in schema:
+            schema = {**({"allOf": [schema]} if "$ref" in schema else schema), "description": remarks[name]}
+        if parameter.default is parameter.empty:
+            required.append(name)
+        elif parameter.default is None or isinstance(parameter.default, str | int | float | bool):
+            schema["default"] = plain(parameter.default)
+        properties[name] = schema
+    made: dict[str, Any] = {"type": "object", "properties": properties}
+    if required:
+        made["required"] = required
+    if not more:
+        made["additionalProperties"] = False
+    if schemas.defs:
+        made["$defs"] = schemas.defs
+    return made
