@@ -32,6 +32,7 @@ import {
   RemoteError,
   type SendContext,
   type TurnEnd,
+  tool,
   UnavailableError,
   updateOfInbound,
 } from '@stargazer/core';
@@ -320,7 +321,8 @@ class Everything extends Board {
 
 both('every call reaches an adapter and comes back', async ({ bus }) => {
   const board = new Everything();
-  await using gateway = new Gateway(bus, [board], { consumer: quick }).withMethod('double', ({ n }) => {
+  await using gateway = new Gateway(bus, [board], { consumer: quick }).withMethod('double', (request) => {
+    const { n } = request.arguments;
     if (typeof n !== 'number') throw new TypeError('give me a number');
     return { doubled: n * 2 };
   });
@@ -359,6 +361,27 @@ both('every call reaches an adapter and comes back', async ({ bus }) => {
   const remote = (code: string) => (error: Error) => error instanceof RemoteError && error.context.remote_code === code;
   await assert.rejects(proxy.call('dance'), remote('rejected'));
   await assert.rejects(proxy.call('double', {}), remote('TypeError'));
+});
+
+both('a gateway runs tools for workers', async ({ bus }) => {
+  const pin = tool(
+    {
+      name: 'pin',
+      input: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
+      permissions: ['pin'],
+    },
+    ({ text }) => `pinned ${text}`,
+  );
+  const gateway = new Gateway(bus, [new Board()], { consumer: quick });
+  await using _running = gateway.withTools([pin], { authority: { 'web:u1': ['pin'] } });
+  await gateway.start();
+  const proxy = new ProxyAdapter(bus, 'web', { callTimeoutMs: 20_000 });
+  const params = { tool_name: 'pin', arguments: { text: 'x' }, platform: 'web', user_id: 'u1' };
+  assert.equal(await proxy.call('execute_tool', params), 'pinned x');
+  const refused = (code: string) => (error: Error) =>
+    error instanceof RemoteError && error.context.remote_code?.toLowerCase() === code;
+  await assert.rejects(proxy.call('execute_tool', { ...params, user_id: 'u2' }), refused('permission_denied'));
+  await assert.rejects(proxy.call('execute_tool', { ...params, arguments: { text: 5 } }), refused('invalid_arguments'));
 });
 
 both('an error says what became of a send', async ({ bus, outbound }) => {

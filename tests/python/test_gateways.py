@@ -295,8 +295,8 @@ class Everything(Board):
 async def test_every_call_reaches_an_adapter_and_comes_back(bus: sg.Bus) -> None:
     board = Everything()
 
-    async def double(params: dict[str, Any]) -> Any:
-        return {"doubled": params["n"] * 2}
+    async def double(request: sg.Request) -> Any:
+        return {"doubled": request.arguments["n"] * 2}
 
     gateway = sg.Gateway(bus, [board], consumer=QUICK).with_method("double", double)
     async with gateway:
@@ -422,6 +422,27 @@ async def test_what_cannot_be_a_gateway_is_refused(bus: sg.Bus) -> None:
             await started.start()
 
 
+async def test_a_gateway_runs_tools_for_workers(bus: sg.Bus) -> None:
+    @sg.tool(permissions=["pin"])
+    async def pin(text: str) -> str:
+        """Pins a text on the board."""
+        return f"pinned {text}"
+
+    params = {"tool_name": "pin", "arguments": {"text": "x"}, "platform": "web"}
+    gateway = sg.Gateway(bus, [Board()], consumer=QUICK).with_tools(pin, authority={"web:u1": ["pin"]})
+    async with gateway:
+        proxy = sg.ProxyAdapter(bus, "web", call_timeout=20)
+        assert await proxy.call("execute_tool", {**params, "user_id": "u1"}) == "pinned x"
+        wrongs: list[tuple[dict[str, Any], str]] = [
+            ({"user_id": "u2"}, "permission_denied"),
+            ({"arguments": {"text": 5}}, "invalid_arguments"),
+        ]
+        for wrong, code in wrongs:
+            with pytest.raises(sg.RemoteError) as raised:
+                await proxy.call("execute_tool", {**params, "user_id": "u1", **wrong})
+            assert code in raised.value.context["remote_code"].lower()
+
+
 class Refusing(Board):
     async def start(self, intake: Intake) -> None:
         raise sg.AuthError("the token is wrong")
@@ -445,7 +466,8 @@ def test_a_loop_that_goes_leaves_what_it_had_to_others(server: Server, names: di
             await asyncio.Event().wait()
 
         board.before = hold
-        gateway = sg.Gateway(bus, [board], consumer=QUICK)
+        # No second try before the loop has ended.
+        gateway = sg.Gateway(bus, [board], consumer={"lease": 2.0, "sweep": 0.5})
         await gateway.start()
         await speak(bus, "c1", "a")
         await asyncio.to_thread(held.wait, 20)

@@ -70,7 +70,6 @@ export {
   type AdapterHealth,
   type AdapterState,
   Gateway,
-  type GatewayMethod,
   type GatewaySettings,
 } from './platform/gateway.js';
 export { Intake } from './platform/intake.js';
@@ -102,6 +101,7 @@ export {
   type Replies,
   type RepliesOptions,
   type Reply as PlatformReply,
+  type Skipped,
   type StoredFile,
   type User,
 } from './platform/redis.js';
@@ -127,6 +127,8 @@ export {
   type Lifetime,
   type LogEntry,
   type LogOptions,
+  type LostNotifications,
+  type Notification,
   Store,
   Subscription,
 } from './store.js';

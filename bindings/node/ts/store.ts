@@ -28,13 +28,26 @@ export interface LogEntry {
   readonly fields: Readonly<Record<string, Buffer>>;
 }
 
-/**
- * What a subscription hears: something that was told on a channel, or that something may have been missed (`lost`), and then
- * how many are known to be (`missed`, 0 after an outage): look again at what they were about.
- */
-export type Heard =
-  | { readonly lost: false; readonly channel: string; readonly payload: Buffer }
-  | { readonly lost: true; readonly missed: number };
+/** Something that was told on a channel. */
+export interface Notification {
+  /** It was heard. */
+  readonly lost: false;
+  /** The channel. */
+  readonly channel: string;
+  /** What was told. */
+  readonly payload: Buffer;
+}
+
+/** Something was, or may have been, told that is not heard: look again at what it was about. */
+export interface LostNotifications {
+  /** It was not heard. */
+  readonly lost: true;
+  /** How many are known to be missed, because they were not read in time; 0 after an outage. */
+  readonly missed: number;
+}
+
+/** What a subscription hears. */
+export type Heard = Notification | LostNotifications;
 
 /** An operation as it crosses. */
 type Op = Row & { op: string };

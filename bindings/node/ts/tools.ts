@@ -531,6 +531,22 @@ function needTools(tools: readonly AnyTool[]): readonly AnyTool[] {
   throw new InvalidError('tools are made by `tool`', { context: { field: 'tools' } });
 }
 
+/** Tools and their authority as plain values, each function by its number. @internal */
+export function toolRows(
+  tools: readonly AnyTool[],
+  authority: Authority | undefined,
+  enlist: Enlist,
+): Record<string, unknown> {
+  const rows = needTools(tools).map((one) => ({
+    definition: one.definition,
+    function: enlist((errand) => one.answer(errand)),
+  }));
+  const row = authorityRow(authority, enlist);
+  if (row === undefined) return { tools: rows };
+  const grants = Object.fromEntries(row.grants.map(([user, ...permissions]) => [user, permissions]));
+  return { tools: rows, authority: row.function === undefined ? { grants } : { function: row.function } };
+}
+
 function rowOf(one: AnyTool, enlist: Enlist): native.ToolRow {
   return { definition: packed(one.definition), function: enlist((errand) => one.answer(errand)) };
 }

@@ -1,10 +1,11 @@
 /** A gateway: runs adapters, takes what they receive to the bus, and does on them what workers say. */
 
-import { dismissRunner, enlistRunner } from '../errands.js';
+import { dismissRunner, type ErrandRunner, enlistRunner } from '../errands.js';
 import { ConflictError, errorOf, InvalidError, type StargazerError } from '../errors.js';
 import { port } from '../link.js';
-import { openGateway, Part, type Row } from '../part.js';
+import { openGateway, Part } from '../part.js';
 import type { Publisher } from '../publisher.js';
+import { answered, type CallHandler, Request } from '../serve.js';
 import {
   CHECKS,
   type ConsumerSettings,
@@ -15,14 +16,12 @@ import {
   needTexts,
   spell,
 } from '../settings.js';
+import { type AnyTool, type Authority, toolRows } from '../tools.js';
 import { PlatformAdapter, posted } from './adapter.js';
 import { CoreAdapter } from './core-adapter.js';
 
 /** Where an adapter stands. */
 export type AdapterState = 'starting' | 'running' | 'restarting' | 'failed' | 'stopping' | 'stopped';
-
-/** What answers calls of one name: gets the parameters by name, and gives a result. */
-export type GatewayMethod = (params: Readonly<Row>, call: { readonly signal: AbortSignal }) => unknown;
 
 /** Settings of a gateway. */
 export interface GatewaySettings {
@@ -108,7 +107,9 @@ export class Gateway {
   readonly #bus: Publisher;
   readonly #adapters: readonly (PlatformAdapter | CoreAdapter)[];
   readonly #settings: GatewaySettings;
-  readonly #methods: [string, GatewayMethod][] = [];
+  readonly #methods: [string, CallHandler][] = [];
+  readonly #tools: AnyTool[] = [];
+  #authority: Authority | undefined;
   readonly #numbers: number[] = [];
   #part: Part | undefined;
 
@@ -127,13 +128,30 @@ export class Gateway {
     consumerSettings(this.#settings.consumer ?? {});
   }
 
-  /** Answers calls of a name itself, whichever adapter they came for. Before it is started. */
-  withMethod(name: string, method: GatewayMethod): this {
-    if (this.#part !== undefined) {
-      throw new ConflictError('this gateway was started before; add methods before it is');
-    }
-    this.#methods.push([needText(name, 'name'), method]);
+  /**
+   * Answers calls of a name itself, whichever adapter they came for. Before it is started. The handler is as those of
+   * {@link Bus.serve}; the arguments of its request are the parameters of the call.
+   */
+  withMethod(name: string, handler: CallHandler): this {
+    this.#unstarted();
+    this.#methods.push([needText(name, 'name'), handler]);
     return this;
+  }
+
+  /**
+   * Runs these tools for workers that have the gateway of a platform execute them. Before it is started. Without an authority,
+   * tools that need a permission are refused to everybody.
+   */
+  withTools(tools: readonly AnyTool[], { authority }: { authority?: Authority } = {}): this {
+    this.#unstarted();
+    this.#tools.push(...tools);
+    this.#authority = authority ?? this.#authority;
+    return this;
+  }
+
+  #unstarted(): void {
+    if (this.#part === undefined) return;
+    throw new ConflictError('this gateway was started before; say what it answers before it is');
   }
 
   /**
@@ -226,8 +244,9 @@ export class Gateway {
     const { consumer = {}, ...settings } = this.#settings;
     try {
       const parts = this.#adapters.map((adapter) => this.#post(adapter));
-      const methods = this.#methods.map(([name, method]) => [name, this.#enlist(answering(method))] as const);
-      const row = Object.fromEntries(Object.entries(settings).map(([name, value]) => [inCore(name), value]));
+      const methods = this.#methods.map(([name, handler]) => [name, this.#enlist(answering(handler))] as const);
+      const own = Object.fromEntries(Object.entries(settings).map(([name, value]) => [inCore(name), value]));
+      const row = { ...own, ...toolRows(this.#tools, this.#authority, (run) => this.#enlist(run)) };
       this.#part = openGateway(this.#bus.handle, parts, methods, consumerSettings(consumer), row);
     } catch (error) {
       this.#dismiss();
@@ -244,7 +263,7 @@ export class Gateway {
     return part;
   }
 
-  #enlist(run: Parameters<typeof enlistRunner>[0]): number {
+  #enlist(run: ErrandRunner): number {
     const number = enlistRunner(run);
     this.#numbers.push(number);
     return number;
@@ -260,8 +279,8 @@ type HealthRow = Omit<AdapterHealth, 'lastError' | 'underWay'> & {
   under_way: number;
 };
 
-function answering(method: GatewayMethod): Parameters<typeof enlistRunner>[0] {
-  return async ({ arguments: request, signal }) => [await method(request.arguments as Row, { signal }), {}];
+function answering(handler: CallHandler): ErrandRunner {
+  return async (errand) => answered(await handler(new Request(errand)));
 }
 
 /** A setting in the core's spelling, which counts these times in milliseconds without saying so. */

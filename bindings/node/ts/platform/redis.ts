@@ -119,12 +119,20 @@ export interface User {
   readonly registeredAt: string;
 }
 
+/** A record that a list leaves out. */
+export interface Skipped {
+  /** Id of what it would be. */
+  readonly id: string;
+  /** What is wrong with it. */
+  readonly reason: string;
+}
+
 /** A list, and what could not be read for it. */
 export interface Listing<T> {
   /** What could be read, in the order of their ids. */
   readonly items: readonly T[];
-  /** Ids of records that are broken or missing, with what is wrong; a warning of each was logged. */
-  readonly skipped: readonly { readonly id: string; readonly reason: string }[];
+  /** Records that are broken or missing; a warning of each was logged. */
+  readonly skipped: readonly Skipped[];
 }
 
 /** What deleting an instance found. */

@@ -22,6 +22,7 @@ class Part:
     __slots__ = ("native",)
 
     def __init__(self, native: _native.Part) -> None:
+        """Over the core's end."""
         self.native = native
 
     async def call(self, call: str, **arguments: Any) -> Any:

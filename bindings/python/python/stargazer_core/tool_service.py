@@ -170,7 +170,7 @@ class ToolService:
     async def _open(self) -> Self:
         if self._native is None:
             rows = [(tool.definition, self._enlisted.enlist(tool.run)) for tool in self._tools]
-            authority = _authority(self._enlisted, self._authority)
+            authority = authority_row(self._enlisted, self._authority)
             opening = ask(self._bus._native.serve_tools, rows, authority, dict(self._settings))
             self._native = await self._enlisted.kept(opening)
             self._bus._serving.add(self)
@@ -318,7 +318,7 @@ class RemoteRegistry:
     async def _open(self) -> Self:
         if self._native is None:
             rows = [(tool.definition, self._enlisted.enlist(tool.run)) for tool in self._tools]
-            authority = _authority(self._enlisted, self._authority)
+            authority = authority_row(self._enlisted, self._authority)
             opening = ask(self._bus._native.tool_registry, rows, authority, self._mode, self._forced)
             self._native = await self._enlisted.kept(opening)
         return self
@@ -343,7 +343,8 @@ def workers(rows: list[dict[str, Any]]) -> list[Worker]:
     return [Worker(**{**row, "tools": [WorkerTool(**tool) for tool in row["tools"]]}) for row in rows]
 
 
-def _authority(enlisted: Enlisted, authority: Authority | None) -> int | list[tuple[str, list[str]]] | None:
+def authority_row(enlisted: Enlisted, authority: Authority | None) -> int | list[tuple[str, list[str]]] | None:
+    """An authority as the core takes it: a function's number, or users and what they may."""
     if authority is None:
         return None
     if isinstance(authority, Mapping):

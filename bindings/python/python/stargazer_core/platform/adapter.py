@@ -119,6 +119,7 @@ class Post:
     __slots__ = ("_adapter", "_part")
 
     def __init__(self, adapter: PlatformAdapter) -> None:
+        """For gateways only."""
         self._adapter = adapter
         self._part: Part | None = None
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
-from stargazer_core.errands import Errand, Errands
 from stargazer_core.errors import ConflictError, InvalidError, StargazerError, exception
-from stargazer_core.loop import bridge, errands
+from stargazer_core.loop import bridge
 from stargazer_core.part import Part, millis, need_publisher
 from stargazer_core.platform.adapter import PlatformAdapter, Post
 from stargazer_core.platform.core_adapter import CoreAdapter
+from stargazer_core.serve import CallHandler, Enlisted, runner
+from stargazer_core.tool_service import Authority, authority_row
+from stargazer_core.tools import Tool, tools_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -25,9 +27,6 @@ __all__ = ["AdapterHealth", "AdapterState", "Gateway", "GatewaySettings"]
 
 #: Where an adapter stands.
 AdapterState = Literal["starting", "running", "restarting", "failed", "stopping", "stopped"]
-
-#: What answers calls of one name: gets the parameters by name, and gives a result.
-Method = Callable[[dict[str, Any]], Awaitable[Any]]
 
 
 class GatewaySettings(TypedDict, total=False):
@@ -115,19 +114,34 @@ class Gateway:
                 text = f"an adapter must be a PlatformAdapter, found {type(adapter).__name__}"
                 raise InvalidError(text, {"argument": "adapters"})
         self._settings = _plain(settings)
-        self._methods: list[tuple[str, Method]] = []
+        self._methods: list[tuple[str, CallHandler]] = []
+        self._tools: list[Tool] = []
+        self._authority: Authority | None = None
         self._part: Part | None = None
-        self._enlisted: tuple[Errands, list[int]] | None = None
+        self._enlisted = Enlisted()
 
-    def with_method(self, name: str, method: Method) -> Self:
+    def with_method(self, name: str, handler: CallHandler) -> Self:
         """Answers calls of a name itself, whichever adapter they came for. Before it is started.
 
-        ``method`` is an ``async def`` that gets the parameters of the call as a dict and returns the result.
+        The handler is as those of ``bus.serve``; the arguments of its request are the parameters of the call.
         """
-        if self._part is not None:
-            raise ConflictError("this gateway was started before; add methods before it is")
-        self._methods.append((name, method))
+        self._unstarted()
+        self._methods.append((name, handler))
         return self
+
+    def with_tools(self, *tools: Tool | Callable[..., Any], authority: Authority | None = None) -> Self:
+        """Runs these tools for workers that have the gateway of a platform execute them. Before it is started.
+
+        Without an authority, tools that need a permission are refused to everybody.
+        """
+        self._unstarted()
+        self._tools += tools_of(tools)
+        self._authority = authority if authority is not None else self._authority
+        return self
+
+    def _unstarted(self) -> None:
+        if self._part is not None:
+            raise ConflictError("this gateway was started before; say what it answers before it is")
 
     async def run(self) -> None:
         """Runs until it is told to stop, is cancelled, the bus closes, or every adapter has failed for good.
@@ -141,7 +155,7 @@ class Gateway:
             await part.call("close")
             raise
         finally:
-            self._dismiss()
+            self._enlisted.dismiss()
 
     async def start(self) -> None:
         """Opens the consumers and starts the adapters, all at once; returns when each has been tried once.
@@ -184,7 +198,7 @@ class Gateway:
         try:
             await self._part.call("close")
         finally:
-            self._dismiss()
+            self._enlisted.dismiss()
 
     @property
     def health(self) -> list[AdapterHealth]:
@@ -220,45 +234,35 @@ class Gateway:
     def _open(self) -> Part:
         if self._part is not None:
             return self._part
-        here = errands()
-        numbers: list[int] = []
-        self._enlisted = (here, numbers)
+        enlist = self._enlisted.enlist
         consumer, settings = self._settings
         try:
-            parts = [self._adapter_part(adapter, here, numbers) for adapter in self._adapters]
-            methods = []
-            for name, method in self._methods:
-                numbers.append(here.enlist(_answering(method)))
-                methods.append((name, numbers[-1]))
-            native = self._bus.gateway(bridge(), [part.native for part in parts], methods, consumer, settings)
+            parts = [self._adapter_part(adapter) for adapter in self._adapters]
+            methods = [(name, enlist(runner(handler))) for name, handler in self._methods]
+            given = {**settings, **self._tool_rows()}
+            native = self._bus.gateway(bridge(), [part.native for part in parts], methods, consumer, given)
         except BaseException:
-            self._dismiss()
+            self._enlisted.dismiss()
             raise
         self._part = Part(native)
         return self._part
 
-    def _adapter_part(self, adapter: PlatformAdapter | CoreAdapter, here: Errands, numbers: list[int]) -> Part:
+    def _adapter_part(self, adapter: PlatformAdapter | CoreAdapter) -> Part:
         if isinstance(adapter, CoreAdapter):
             return adapter._part
         post = Post(adapter)
-        numbers.append(here.enlist(post.run))
-        part = Part(self._bus.host_adapter(bridge(), numbers[-1], adapter.name))
+        part = Part(self._bus.host_adapter(bridge(), self._enlisted.enlist(post.run), adapter.name))
         post.attach(part)
         return part
 
-    def _dismiss(self) -> None:
-        if self._enlisted is not None:
-            here, numbers = self._enlisted
-            self._enlisted = None
-            for number in numbers:
-                here.dismiss(number)
-
-
-def _answering(method: Method) -> Callable[[Errand], Awaitable[Any]]:
-    async def run(errand: Errand) -> Any:
-        return [await method(errand.arguments["arguments"]), {}]
-
-    return run
+    def _tool_rows(self) -> dict[str, Any]:
+        enlist = self._enlisted.enlist
+        rows = [{"definition": tool.definition, "function": enlist(tool.run)} for tool in self._tools]
+        authority = authority_row(self._enlisted, self._authority)
+        if authority is None:
+            return {"tools": rows}
+        asked = {"function": authority} if isinstance(authority, int) else {"grants": dict(authority)}
+        return {"tools": rows, "authority": asked}
 
 
 #: Settings that are times.
