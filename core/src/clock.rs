@@ -83,6 +83,9 @@ impl Clock for SystemClock {
     }
 }
 
+/// Turns that a runtime gets to its tasks after some were woken.
+const SETTLING: usize = 100;
+
 /// A clock that only moves when [`ManualClock::advance`] is called.
 #[derive(Debug, Default)]
 pub struct ManualClock {
@@ -114,6 +117,24 @@ impl ManualClock {
             if let Some((_, waker)) = state.sleepers.pop_first() {
                 // A sleeper that was dropped meanwhile does not mind.
                 let _ = waker.send(());
+            }
+        }
+    }
+
+    /// Moves time forward as a clock that runs: from one sleeper's time to the next one's, and lets those who were woken work, who
+    /// may go to sleep again within the span. Must be awaited on the runtime of the sleepers.
+    pub async fn pass(&self, span: Duration) {
+        let end = self.now() + span;
+        loop {
+            // Who was woken may have to wake others before anybody sleeps again.
+            for _ in 0..SETTLING {
+                tokio::task::yield_now().await;
+            }
+            let now = self.now();
+            match self.next_deadline().filter(|at| *at <= end) {
+                Some(at) => self.advance(at.saturating_sub(now)),
+                None if now < end => self.advance(end.saturating_sub(now)),
+                None => return,
             }
         }
     }
@@ -158,6 +179,22 @@ mod tests {
     async fn a_deadline_beyond_all_clocks_never_comes() {
         let clock = SystemClock::new();
         assert!(tokio::time::timeout(Duration::from_secs(1), clock.sleep_until(Duration::MAX)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn time_that_passes_wakes_those_who_sleep_again() {
+        let clock = ManualClock::new();
+        let (sleeper, woken) = (clock.clone(), Arc::new(Mutex::new(Vec::new())));
+        let seen = woken.clone();
+        let task = tokio::spawn(async move {
+            loop {
+                sleeper.sleep(Duration::from_secs(2)).await;
+                seen.lock().unwrap().push(sleeper.now().as_secs());
+            }
+        });
+        clock.pass(Duration::from_secs(7)).await;
+        assert_eq!((&**woken.lock().unwrap(), clock.now().as_secs()), (&[2, 4, 6][..], 7));
+        task.abort();
     }
 
     #[tokio::test]

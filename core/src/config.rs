@@ -33,6 +33,8 @@ pub struct BusConfig {
     pub replica_timeout: Duration,
     /// Refuse to connect to a server that the examination finds bad, or cannot judge. No.
     pub strict_server: bool,
+    /// The time of a `memory://` bus of its own stands still but for [`Bus::time`](crate::Bus::time); for tests.
+    pub virtual_time: bool,
     /// Retention of work streams. `acked`, at most 1,000,000 entries.
     pub retention: Retention,
     /// Retention of reply streams: `MAXLEN ~ 1000` (inferred: the original's number is not documented).
@@ -92,6 +94,7 @@ impl Default for BusConfig {
             wait_replicas: 0,
             replica_timeout: Duration::from_secs(1),
             strict_server: false,
+            virtual_time: false,
             retention: Retention::Acked { cap: 1_000_000 },
             reply_retention: Retention::Capped { max_len: 1000 },
             calls: CallConfig::default(),

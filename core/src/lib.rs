@@ -25,7 +25,7 @@ pub mod tools;
 pub mod topology;
 pub mod transport;
 
-pub use bus::{Bus, ConnectBuilder};
+pub use bus::{Bus, ConnectBuilder, Time};
 pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Notices, Outcome};
 pub use dead_letter::DeadLetters;
 pub use error::{Error, ErrorKind, Result, Stored};

@@ -16,11 +16,7 @@ class Output(sg.PlatformAdapter):
     """A platform that is the output of this process. A text ``hold…`` is sent and then held, ``lost…`` held before."""
 
     def __init__(self, platform: str) -> None:
-        self.platform = platform
-
-    @property
-    def name(self) -> str:
-        return self.platform
+        self.name = platform
 
     async def is_running(self) -> bool:
         return True

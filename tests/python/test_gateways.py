@@ -42,9 +42,7 @@ class Board(sg.PlatformAdapter):
         self.running = False
         self.before: Callable[[str, SendContext], Any] | None = None
 
-    @property
-    def name(self) -> str:
-        return "web"
+    name = "web"
 
     async def is_running(self) -> bool:
         return self.running

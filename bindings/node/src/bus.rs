@@ -13,7 +13,7 @@ use crate::outgoing;
 use crate::part::{OpenedPart, Part};
 use crate::port::{Answer, Port, Published, Queue, Said, ask, run};
 use crate::serving::{HandlerRow, ServeSettings, Serving};
-use crate::settings::ConsumerSettings;
+use crate::settings::{ConsumerSettings, millis};
 use crate::tools::{self, AuthorityRow, RegistrySettings, ToolRegistry, ToolRow, ToolService, ToolServiceSettings};
 
 /// Publishes: for the whole bus, or under the fence of a delivery.
@@ -171,6 +171,15 @@ impl Bus {
     #[napi]
     pub fn publisher(&self) -> Publisher {
         Publisher::new((*self.inner).clone(), self.queue.clone())
+    }
+
+    /// Lets so many milliseconds of virtual time pass; none at all says whether there is such a time.
+    #[napi]
+    pub fn advance(&self, token: u32, ms: f64) {
+        self.ask(token, move |bus| async move {
+            bus.time()?.advance(millis(ms)).await;
+            Ok(Answer::Nothing)
+        });
     }
 
     /// Makes what a role needs.

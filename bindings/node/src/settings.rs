@@ -23,6 +23,8 @@ pub struct BusSettings {
     pub replica_timeout_ms: Option<f64>,
     /// Refuse a server that is bad.
     pub strict_server: Option<bool>,
+    /// Time stands still until it is moved.
+    pub virtual_time: Option<bool>,
     /// `acked`, `capped` or `forever`.
     pub retention: Option<String>,
     /// Entries under `acked`.
@@ -165,7 +167,7 @@ impl BusSettings {
         }
         set_ms!(config, self: connect_timeout = connect_timeout_ms, response_timeout = response_timeout_ms,
             publish_timeout = publish_timeout_ms, dedupe_window = dedupe_window_ms, replica_timeout = replica_timeout_ms);
-        set!(config, self: wait_replicas, strict_server, strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
+        set!(config, self: wait_replicas, strict_server, virtual_time, strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
         config.retention = match (self.retention.as_deref(), self.cap, self.max_len) {
             (None | Some("acked"), None, None) => config.retention,
             (None | Some("acked"), Some(cap), None) => sg::Retention::Acked { cap: cap.into() },

@@ -85,6 +85,15 @@ export interface ConnectOptions extends BusSettings {
   platforms?: readonly string[];
 }
 
+/** The time of one bus, for tests: retries, leases, time limits and windows run by it; what handlers do takes no time of it. */
+export interface Time {
+  /**
+   * Lets so much time pass: whatever the bus has to do within it is done, in order, before this settles. `InvalidError` where the
+   * time of the bus is everybody's: connect to `memory://` with `virtualTime`.
+   */
+  advance(ms: number): Promise<void>;
+}
+
 /** A connection to a bus. Made by {@link connect}; close it, or leave its scope when it stands behind `await using`. */
 export class Bus extends Publisher {
   readonly #native: Native;
@@ -104,6 +113,14 @@ export class Bus extends Publisher {
   get url(): string {
     return this.#native.url;
   }
+
+  /** The time of a bus that was connected with `virtualTime`. */
+  readonly time: Time = {
+    advance: async (ms) => {
+      const span = duration(ms, 'ms') ?? 0;
+      await ask((token) => this.#native.advance(token, span));
+    },
+  };
 
   /** Makes the streams and groups that a role needs; what exists stays as it is. */
   async ensureStreams(role: Role, platforms: readonly string[] = []): Promise<void> {

@@ -3,7 +3,7 @@
 import './dispose.js';
 import * as native from '../native.cjs';
 
-export { Bus, type ConnectOptions, connect } from './bus.js';
+export { Bus, type ConnectOptions, connect, type Time } from './bus.js';
 export type { Answer, CallFigures, CallOptions, Identity } from './calls.js';
 export { Ext } from './codec/ext.js';
 export { Consumer } from './consumer.js';

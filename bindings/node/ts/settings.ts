@@ -43,6 +43,8 @@ export interface BusSettings {
   replicaTimeoutMs?: number;
   /** Refuse to connect to a server that `doctor` finds bad, or cannot judge. No. */
   strictServer?: boolean;
+  /** Let time stand still but for `bus.time.advance`; only for a `memory://` bus of its own, in tests. No. */
+  virtualTime?: boolean;
   /**
    * What becomes of entries: `acked` (they go once every group has finished them; the default), `capped` (the oldest go,
    * read or not) or `forever`.
@@ -166,6 +168,7 @@ const BUS: Record<keyof BusSettings, Check> = {
   waitReplicas: count,
   replicaTimeoutMs: time,
   strictServer: flag,
+  virtualTime: flag,
   retention: text,
   cap: count,
   maxLen: count,

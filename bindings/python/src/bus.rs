@@ -1,5 +1,7 @@
 //! The front door: connect, look, open consumers, close.
 
+use std::time::Duration;
+
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use sg::envelope::Limits;
@@ -91,6 +93,21 @@ impl Bus {
     #[getter]
     fn topology(&self) -> PyResult<Topology> {
         Ok(Topology(self.bus.get()?.topology().clone()))
+    }
+
+    /// Seconds since a bus of virtual time was connected.
+    fn now(&self) -> PyResult<f64> {
+        Ok(self.bus.get()?.time().map_err(raise)?.now().as_secs_f64())
+    }
+
+    /// Lets so many seconds of virtual time pass.
+    fn advance(&self, bridge: &Bridge, future: Py<PyAny>, seconds: f64) -> PyResult<()> {
+        let time = self.bus.get()?.time().map_err(raise)?.clone();
+        let passed = async move {
+            time.advance(Duration::from_secs_f64(seconds)).await;
+            Ok(())
+        };
+        bridge.call(future, passed, nothing)
     }
 
     fn ensure_streams(&self, bridge: &Bridge, future: Py<PyAny>, role: Text, platforms: Vec<Text>) -> PyResult<()> {

@@ -23,6 +23,7 @@ pub(crate) fn bus(settings: &Bound<'_, PyDict>) -> PyResult<BusConfig> {
             "wait_replicas" => config.wait_replicas = setting.natural()?,
             "replica_timeout" => config.replica_timeout = setting.seconds()?,
             "strict_server" => config.strict_server = setting.get("bool")?,
+            "virtual_time" => config.virtual_time = setting.get("bool")?,
             "dedupe_window" => config.dedupe_window = setting.seconds()?,
             "retention" => retention = Some(setting.get("text")?),
             "cap" => cap = setting.natural()?,

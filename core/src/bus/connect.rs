@@ -4,8 +4,9 @@ use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use super::time::Time;
 use super::{Bus, unknown_scheme};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, ManualClock, SystemClock};
 use crate::config::BusConfig;
 use crate::engine::Engine;
 use crate::error::{Error, Result};
@@ -56,10 +57,14 @@ impl ConnectBuilder {
 
     async fn connect(self) -> Result<Bus> {
         self.config.validate()?;
-        let clock = self.clock.unwrap_or_else(SystemClock::shared);
+        let time = if self.config.virtual_time { Some(virtual_time(&self.url)?) } else { None };
+        let clock = match &time {
+            Some(clock) => clock.clone() as Arc<dyn Clock>,
+            None => self.clock.unwrap_or_else(SystemClock::shared),
+        };
         let (transport, url) = open(&self.url, &self.config, clock.clone()).await?;
         let publisher = Publisher::new(transport, clock, self.config)?;
-        let bus = Bus { publisher, url };
+        let bus = Bus { publisher, url, time: time.map(Time::new) };
         if self.role != Role::None {
             bus.ensure_streams(self.role, &self.platforms).await?;
         }
@@ -74,6 +79,16 @@ impl IntoFuture for ConnectBuilder {
     fn into_future(self) -> Self::IntoFuture {
         Box::pin(self.connect())
     }
+}
+
+/// The clock of a bus whose time its owner moves.
+fn virtual_time(url: &str) -> Result<Arc<ManualClock>> {
+    if url == "memory://" {
+        return Ok(ManualClock::new());
+    }
+    // A shared engine has a clock already, and a server has its own.
+    let text = "only a bus of its own, memory:// without a name, has a time that you move; leave virtual_time out here";
+    Err(Error::invalid(text).with_context("setting", "virtual_time"))
 }
 
 async fn open(url: &str, config: &BusConfig, clock: Arc<dyn Clock>) -> Result<(Arc<dyn Transport>, String)> {

@@ -2,10 +2,12 @@
 
 mod connect;
 mod locks;
+mod time;
 
 use std::ops::Deref;
 
 pub use connect::ConnectBuilder;
+pub use time::Time;
 
 use crate::consumer::ConsumerBuilder;
 use crate::dead_letter::DeadLetters;
@@ -40,6 +42,7 @@ use crate::transport::{Entry, EntryId, Finding, PendingInfo, Retention, ServerIn
 pub struct Bus {
     publisher: Publisher,
     url: String,
+    time: Option<Time>,
 }
 
 impl Bus {
@@ -57,12 +60,22 @@ impl Bus {
         config: crate::config::BusConfig,
     ) -> Self {
         let publisher = Publisher::new(transport, clock, config);
-        Self { publisher: publisher.unwrap_or_else(|error| panic!("{error}")), url: "test:".into() }
+        Self { publisher: publisher.unwrap_or_else(|error| panic!("{error}")), url: "test:".into(), time: None }
     }
 
     /// The address, without its password.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The time of a bus that was connected with `virtual_time`.
+    ///
+    /// `Invalid` where the time is everybody's.
+    pub fn time(&self) -> Result<&Time> {
+        self.time.as_ref().ok_or_else(|| {
+            let text = "the time of this bus is everybody's; connect to memory:// with virtual_time to move it";
+            Error::invalid(text).with_context("setting", "virtual_time")
+        })
     }
 
     /// Makes the streams and groups that a role needs; may be called twice.

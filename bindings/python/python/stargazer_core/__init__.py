@@ -82,6 +82,8 @@ from stargazer_core.serve import (
 from stargazer_core.settings import BusSettings, ConsumerSettings
 from stargazer_core.singleton import Singleton, SingletonSettings, SingletonState
 from stargazer_core.store import Store
+from stargazer_core.sync import SyncBus, SyncConsumer
+from stargazer_core.time import Time
 from stargazer_core.tool_service import (
     Authority,
     RemoteRegistry,
@@ -169,6 +171,9 @@ __all__ = [
     "StargazerError",
     "Store",
     "StreamInfo",
+    "SyncBus",
+    "SyncConsumer",
+    "Time",
     "TimeoutError",
     "TooLargeError",
     "Tool",

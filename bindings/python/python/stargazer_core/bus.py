@@ -20,6 +20,7 @@ from stargazer_core.locks import Locks
 from stargazer_core.loop import ask
 from stargazer_core.publisher import Publisher
 from stargazer_core.serve import CallHandler, Serving
+from stargazer_core.time import Time
 from stargazer_core.tool_service import Authority, RemoteRegistry, ToolService, ToolsMode, Worker, workers
 from stargazer_core.tools import Tool
 
@@ -116,6 +117,16 @@ class Bus(Locks, Publisher):
     def topology(self) -> Topology:
         """The names of its streams and groups, after settings and environment."""
         return self._native.topology
+
+    @property
+    def time(self) -> Time:
+        """The time of a bus that was connected with ``virtual_time=True``.
+
+        Raises:
+            InvalidError: the time of this bus is everybody's.
+        """
+        self._native.now()
+        return Time(self._native)
 
     def consume_inbound(self, *, group: str | None = None, **settings: Unpack[ConsumerSettings]) -> Consumer[Inbound]:
         """A consumer of messages from platforms, in the workers' group."""

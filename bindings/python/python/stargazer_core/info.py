@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import escape
 from typing import Any, Literal
 
 from stargazer_core import _native
@@ -9,8 +10,28 @@ from stargazer_core import _native
 __all__ = ["Entry", "Finding", "GroupInfo", "PendingInfo", "StreamInfo"]
 
 
+class Shown:
+    """Something that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return _table(self)
+
+
+def _table(shown: object) -> str:
+    if isinstance(shown, Shown):
+        shown = vars(shown)
+    if isinstance(shown, Mapping):
+        rows = "".join(
+            f"<tr><th>{escape(str(name))}</th><td>{_table(value)}</td></tr>" for name, value in shown.items()
+        )
+        return f"<table>{rows}</table>"
+    if isinstance(shown, list | tuple):
+        return "".join(_table(item) for item in shown)
+    return escape("–" if shown is None else str(shown))
+
+
 @dataclass(frozen=True)
-class Finding:
+class Finding(Shown):
     """The result of one check of a server."""
 
     #: What was looked at, a word that never changes: ``eviction``, ``persistence``, …
@@ -24,7 +45,7 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class GroupInfo:
+class GroupInfo(Shown):
     """A group at a glance."""
 
     #: Its name.
@@ -43,7 +64,7 @@ class GroupInfo:
 
 
 @dataclass(frozen=True)
-class StreamInfo:
+class StreamInfo(Shown):
     """A stream at a glance."""
 
     #: Entries in it.
@@ -57,7 +78,7 @@ class StreamInfo:
 
 
 @dataclass(frozen=True)
-class PendingInfo:
+class PendingInfo(Shown):
     """What a group has read and not finished."""
 
     #: How many entries.
@@ -71,7 +92,7 @@ class PendingInfo:
 
 
 @dataclass(frozen=True)
-class Entry:
+class Entry(Shown):
     """An entry as it stands in a stream."""
 
     #: Its id.

@@ -27,6 +27,8 @@ class BusSettings(TypedDict, total=False):
     replica_timeout: float
     #: Refuse to connect to a server that ``doctor`` finds bad, or cannot judge. No.
     strict_server: bool
+    #: Let time stand still but for ``bus.time.advance``; only for a ``memory://`` bus of its own, in tests. No.
+    virtual_time: bool
     #: What becomes of entries: ``acked`` (go once every group has finished them; the default), ``capped`` (the oldest
     #: go, read or not) or ``forever``.
     retention: Literal["acked", "capped", "forever"]

@@ -263,7 +263,7 @@ class Store:
         """The last id that a stream gave; ``"0-0"`` when there is no such stream."""
         return await self._one({"op": "log_last", "stream": stream})
 
-    async def _one(self, op: dict[str, Any]) -> T:
+    async def _one(self, op: dict[str, Any]) -> T:  # pyright: ignore[reportInvalidTypeVarUse] - what the op gives
         answer: T
         (answer,) = await self._part.call("apply", ops=[op])
         return answer

@@ -8,6 +8,7 @@ use sg::envelope::codec::Writer;
 use stargazer_core as sg;
 
 use super::ext;
+use super::object;
 use super::refused::{Refused, Step};
 
 /// Encodes an object. `Invalid` with the path of what cannot stand in a body, `TooLarge` beyond the limits.
@@ -49,7 +50,7 @@ fn write(writer: &mut Writer, object: &Bound<'_, PyAny>, levels: usize) -> Writt
     } else if let Ok(bytes) = object.cast::<PyBytes>() {
         writer.bytes(bytes.as_bytes());
     } else {
-        return rare(writer, object);
+        return rare(writer, object, levels);
     }
     Ok(())
 }
@@ -74,7 +75,7 @@ fn deeper(levels: usize) -> Result<usize, Refused> {
 }
 
 /// Subclasses of the usual types, and the types that are seldom met.
-fn rare(writer: &mut Writer, object: &Bound<'_, PyAny>) -> Written {
+fn rare(writer: &mut Writer, object: &Bound<'_, PyAny>, levels: usize) -> Written {
     if let Ok(text) = object.cast::<PyString>() {
         writer.text(text_of(text)?);
     } else if let Ok(n) = object.cast::<PyInt>() {
@@ -86,6 +87,8 @@ fn rare(writer: &mut Writer, object: &Bound<'_, PyAny>) -> Written {
     } else if let Ok(view) = object.cast::<PyMemoryView>() {
         let bytes = view.call_method0("tobytes").map_err(|_| Refused::unknown(object))?;
         writer.bytes(bytes.cast::<PyBytes>().map_err(|_| Refused::unknown(object))?.as_bytes());
+    } else if let Some(map) = object::map_of(object)? {
+        dict(writer, &map, levels)?;
     } else {
         ext::write(writer, object)?;
     }

@@ -6,6 +6,7 @@
 mod decode;
 mod encode;
 mod ext;
+mod object;
 mod refused;
 
 pub(crate) use decode::{decode, fill};

@@ -25,23 +25,19 @@ class PlatformAdapter(abc.ABC):
     What a call that sends raises says what became of it:
 
     * ``InvalidError``, ``MalformedError``, ``NotFoundError``, ``RejectedError``, ``TooLargeError``: it never will be
-    * sent;
-      it goes to the dead letters.
+      sent; it goes to the dead letters.
     * ``UnavailableError``, ``FullError`` (such as for a rate limit), and any other of ours but those below: it was not
       sent, and is tried again.
     * ``TimeoutError``, ``InternalError``, ``RemoteError``, ``CancelledError``, ``ExpiredError``, and every exception
-    * that is
-      none of ours: it may have been sent. It is tried again and says so (``context.may_be_repeat``), or not:
+      that is none of ours: it may have been sent. It is tried again and says so (``context.may_be_repeat``), or not:
       ``on_unknown``.
 
     ``context={"stored": "no"}`` of an error overrules the last two ("not sent"), as ``"unknown"`` does ("may have
     been").
     """
 
-    @property
-    @abc.abstractmethod
-    def name(self) -> str:
-        """Name of the platform, which is also a part of its stream's name. Always the same."""
+    #: Name of the platform, which is also a part of its stream's name. Always the same.
+    name: str
 
     @abc.abstractmethod
     async def is_running(self) -> bool:

@@ -1,0 +1,3 @@
+/** The same functions for `import`. */
+
+export * from './testing.js';

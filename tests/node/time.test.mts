@@ -1,0 +1,35 @@
+/** Time that a test moves. */
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { connect, InvalidError } from '@stargazer/core';
+import { busFixture, testBus } from '@stargazer/core/testing';
+
+test('time stands still until it is moved', async (t) => {
+  const bus = await testBus(t);
+  await bus.publish('s', 1);
+  const consumer = bus.consume('s', 'g', { retryBaseMs: 3_600_000, retryMaxMs: 3_600_000 });
+  const first = await consumer.next();
+  assert.equal(first.value?.attempt, 1);
+  await first.value?.retry();
+  await bus.time.advance(7_200_000);
+  const second = await consumer.next();
+  assert.equal(second.value?.attempt, 2);
+  await second.value?.ack();
+  await consumer.close();
+});
+
+test("time that is everybody's is not moved", async () => {
+  await assert.rejects(connect('memory://shared', { virtualTime: true }), InvalidError);
+  const bus = await connect('memory://');
+  await assert.rejects(bus.time.advance(1), /virtual/);
+  await bus.close();
+});
+
+test('the fixture of vitest opens and closes', async () => {
+  let published: string | undefined;
+  await busFixture()({}, async (bus) => {
+    published = (await bus.publish('s', 1)).id;
+  });
+  assert.ok(published);
+});
