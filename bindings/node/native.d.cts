@@ -23,6 +23,8 @@ export declare class Bus {
   get url(): string
   /** What publishes for the whole bus. */
   publisher(): Publisher
+  /** Lets so many milliseconds of virtual time pass; none at all says whether there is such a time. */
+  advance(token: number, ms: number): void
   /** Makes what a role needs. */
   ensureStreams(token: number, role: string, platforms: Array<string>): void
   /** A stream at a glance. */
@@ -339,6 +341,8 @@ export interface BusSettings {
   replicaTimeoutMs?: number
   /** Refuse a server that is bad. */
   strictServer?: boolean
+  /** Time stands still until it is moved. */
+  virtualTime?: boolean
   /** `acked`, `capped` or `forever`. */
   retention?: string
   /** Entries under `acked`. */

@@ -84,7 +84,7 @@ impl Clock for SystemClock {
 }
 
 /// Turns that a runtime gets to its tasks after some were woken.
-const SETTLING: usize = 100;
+const SETTLING: usize = 30;
 
 /// A clock that only moves when [`ManualClock::advance`] is called.
 #[derive(Debug, Default)]

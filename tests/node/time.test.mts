@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { connect, InvalidError } from '@stargazer/core';
 import { busFixture, testBus } from '@stargazer/core/testing';
 
-test('time stands still until it is moved', async (t) => {
+test('time_stands_still_until_it_is_moved', async (t) => {
   const bus = await testBus(t);
   await bus.publish('s', 1);
   const consumer = bus.consume('s', 'g', { retryBaseMs: 3_600_000, retryMaxMs: 3_600_000 });
@@ -19,7 +19,7 @@ test('time stands still until it is moved', async (t) => {
   await consumer.close();
 });
 
-test("time that is everybody's is not moved", async () => {
+test('time_that_is_everybodys_is_not_moved', async () => {
   await assert.rejects(connect('memory://shared', { virtualTime: true }), InvalidError);
   const bus = await connect('memory://');
   await assert.rejects(bus.time.advance(1), /virtual/);

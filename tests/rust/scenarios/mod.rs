@@ -14,6 +14,7 @@ mod ordering;
 mod platforms;
 mod publishing;
 mod refusing;
+mod time;
 
 macro_rules! scenarios {
     ($($subject:ident: $($id:ident),+ $(,)?;)+) => {

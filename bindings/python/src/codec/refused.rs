@@ -24,7 +24,8 @@ pub(super) enum Step {
 }
 
 /// What a body may hold, for messages.
-const ANYTHING: &str = "None, bool, int, float, str, bytes, list, tuple, dict, aware datetime, dataclass, model, struct or Ext";
+const ANYTHING: &str =
+    "None, bool, int, float, str, bytes, list, tuple, dict, aware datetime, dataclass, model, struct or Ext";
 
 impl Refused {
     #[cold]
