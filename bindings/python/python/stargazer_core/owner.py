@@ -72,7 +72,7 @@ class Owners:
             self._loss = None
             self._watch = ask(self._lost)
             # Weak: whoever drops a lock gives it up.
-            told = ref(self)
+            told: ref[Owners] = ref(self)
             self._watch.add_done_callback(lambda watch: _tell(told, watch))
         self._owners.append(_Owner(task))
 
