@@ -1,5 +1,8 @@
 //! Locks, leases and singleton jobs.
 
+// Arguments of what JavaScript calls are taken out of its values, hence owned.
+#![allow(clippy::needless_pass_by_value)]
+
 use std::sync::{Arc, Mutex};
 
 use napi_derive::napi;
@@ -282,6 +285,7 @@ pub struct SingletonState {
 
 /// A job that runs on one process at a time.
 #[napi]
+#[allow(clippy::struct_field_names)] // what it is
 pub struct Singleton {
     singleton: sg::lock::Singleton,
     /// The turn that runs.
