@@ -349,6 +349,8 @@ export interface BusSettings {
   cap?: number
   /** Entries under `capped`. */
   maxLen?: number
+  /** Who tells traces. */
+  trace?: string
   /** Check the cap with every publish. */
   strictCap?: boolean
   /** Keep big bodies inside their entries. */
@@ -918,6 +920,9 @@ export interface ToolServiceSettings {
   /** Milliseconds. */
   drainTimeoutMs?: number
 }
+
+/** A call about traces by its name, with named arguments in msgpack; the answer is plain. */
+export declare function trace(bus: Bus, token: number, call: string, arguments: Uint8Array): void
 
 /** The version that all packages of stargazer share. */
 export declare function version(): string

@@ -41,6 +41,8 @@ pub struct BusConfig {
     pub reply_retention: Retention,
     /// How calls are made and served.
     pub calls: CallConfig,
+    /// Take down the life of messages by trace id, under this name of who tells it ([`crate::trace`]). Off.
+    pub trace: Option<String>,
     /// Check the cap inside the server with every publish instead of now and then.
     pub strict_cap: bool,
     /// Keep big bodies inside their entries, for fleets with readers of the original.
@@ -98,6 +100,7 @@ impl Default for BusConfig {
             retention: Retention::Acked { cap: 1_000_000 },
             reply_retention: Retention::Capped { max_len: 1000 },
             calls: CallConfig::default(),
+            trace: None,
             strict_cap: false,
             inline_bodies: false,
             unchecked_envelopes: false,

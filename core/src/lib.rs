@@ -23,6 +23,7 @@ pub mod rpc;
 pub mod store;
 pub mod tools;
 pub mod topology;
+pub mod trace;
 pub mod transport;
 
 pub use bus::{Bus, ConnectBuilder, Time};

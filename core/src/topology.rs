@@ -10,6 +10,7 @@ pub mod field;
 mod group;
 mod locks;
 pub mod redis_platform;
+mod trace;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ pub use beside::*;
 pub use catalog::CatalogKeys;
 pub use group::GroupKeys;
 pub use locks::{channel_lock, fence_key, lease_key, lock_channel, named_lock};
+pub use trace::{trace_field, trace_key};
 
 /// A stream, group or key name. Cheap to clone.
 pub type Name = Arc<str>;

@@ -19,6 +19,7 @@ import {
 import { Server } from '../harness/server.mjs';
 import { bench, both, theServer, until } from './fixture.mjs';
 import { command } from './raw.mjs';
+import { load } from './values.mjs';
 
 const TTL = 1000;
 const name = () => `t${randomUUID()}`;
@@ -291,6 +292,13 @@ test('the example of locks runs', async () => {
   });
   assert.deepEqual(await once(child, 'close'), [0, null]);
   assert.equal(said.trim().split('\n').at(-1), 'upkeep runs here: true');
+});
+
+test('names stand under their keys', async () => {
+  await using bus = await connect('memory://');
+  const vectors = load('names.json') as unknown as Record<string, { name: string; key: string }[]>;
+  for (const { name, key } of vectors['locks'] ?? []) assert.equal(bus.lock(name).key, key);
+  for (const { name, key } of vectors['channel_locks'] ?? []) assert.equal(bus.channelLock(name).key, key);
 });
 
 test('wrong settings of locks are refused', async (t) => {

@@ -12,6 +12,7 @@ import pytest
 import redis
 import stargazer_core as sg
 from harness.server import ROOT, Server
+from python.values import load
 
 TTL = 1.0
 
@@ -381,6 +382,14 @@ def test_the_example_runs(server: Server) -> None:
         timeout=30,
     )
     assert said.stdout.splitlines()[-1] == "upkeep runs here: True"
+
+
+async def test_names_stand_under_their_keys(bus: sg.Bus) -> None:
+    vectors = load("names.json")
+    for row in vectors["locks"]:
+        assert bus.lock(row["name"]).key == row["key"]
+    for row in vectors["channel_locks"]:
+        assert bus.channel_lock(row["name"]).key == row["key"]
 
 
 async def test_wrong_settings_are_refused(bus: sg.Bus) -> None:

@@ -22,6 +22,7 @@ mod port;
 mod serving;
 mod settings;
 pub mod tools;
+pub mod trace;
 
 use napi_derive::napi;
 use stargazer_core as sg;

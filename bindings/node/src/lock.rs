@@ -285,9 +285,8 @@ pub struct SingletonState {
 
 /// A job that runs on one process at a time.
 #[napi]
-#[allow(clippy::struct_field_names)] // what it is
 pub struct Singleton {
-    singleton: sg::lock::Singleton,
+    job: sg::lock::Singleton,
     /// The turn that runs.
     turn: Arc<Mutex<Option<sg::lock::Turn>>>,
     queue: Queue,
@@ -299,7 +298,7 @@ impl Singleton {
     /// How it stands.
     #[napi(getter)]
     pub fn state(&self) -> SingletonState {
-        let state = self.singleton.state();
+        let state = self.job.state();
         SingletonState {
             phase: state.phase.as_str().to_owned(),
             fence: state.fence.map(|fence| fence as f64),
@@ -311,15 +310,15 @@ impl Singleton {
     /// Ends it.
     #[napi]
     pub fn stop(&self) {
-        self.singleton.stop();
+        self.job.stop();
     }
 
     /// The job's next turn here: the answer is its number, or nothing.
     #[napi]
     pub fn next(&self, token: u32) {
-        let (singleton, place) = (self.singleton.clone(), self.turn.clone());
+        let (job, place) = (self.job.clone(), self.turn.clone());
         ask(&self.queue, token, async move {
-            let turn = singleton.next().await?;
+            let turn = job.next().await?;
             let fence = turn.as_ref().map_or(Value::Nil, |turn| turn.fence().into());
             *locked(&place) = turn;
             plain(&fence)
@@ -406,8 +405,8 @@ impl Made {
     pub fn of_singleton(bus: &Bus, name: String, settings: SingletonSettings) -> Self {
         let (bus, queue) = bus.core();
         match settings.into_core().and_then(|options| bus.singleton(&name, &options)) {
-            Ok(singleton) => {
-                let singleton = Singleton { singleton, turn: Arc::default(), queue: queue.clone() };
+            Ok(job) => {
+                let singleton = Singleton { job, turn: Arc::default(), queue: queue.clone() };
                 Self { singleton: Some(singleton), ..Self::default() }
             }
             Err(error) => Self { failure: Some(error.into()), ..Self::default() },

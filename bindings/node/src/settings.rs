@@ -31,6 +31,8 @@ pub struct BusSettings {
     pub cap: Option<u32>,
     /// Entries under `capped`.
     pub max_len: Option<u32>,
+    /// Who tells traces.
+    pub trace: Option<String>,
     /// Check the cap with every publish.
     pub strict_cap: Option<bool>,
     /// Keep big bodies inside their entries.
@@ -168,6 +170,7 @@ impl BusSettings {
         set_ms!(config, self: connect_timeout = connect_timeout_ms, response_timeout = response_timeout_ms,
             publish_timeout = publish_timeout_ms, dedupe_window = dedupe_window_ms, replica_timeout = replica_timeout_ms);
         set!(config, self: wait_replicas, strict_server, virtual_time, strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
+        config.trace = self.trace;
         config.retention = match (self.retention.as_deref(), self.cap, self.max_len) {
             (None | Some("acked"), None, None) => config.retention,
             (None | Some("acked"), Some(cap), None) => sg::Retention::Acked { cap: cap.into() },

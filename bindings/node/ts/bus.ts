@@ -46,6 +46,7 @@ import {
   type ToolServiceSettings,
   type Worker,
 } from './tools.js';
+import { call, readTrace, type State, type Trace } from './trace.js';
 
 /**
  * Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://`, `unix://`, or to the
@@ -198,6 +199,31 @@ export class Bus extends Publisher {
   /** Reads lifecycle events. */
   eventReader(options: ReaderOptions = {}): EventBusReader {
     return openReader(this.#native, options);
+  }
+
+  /**
+   * The whole life of whatever has this trace id: what each process of the fleet told of it. `NotFoundError` when nobody traced
+   * it, or its last step was more than a day ago.
+   */
+  async trace(traceId: string): Promise<Trace> {
+    return readTrace(this.#native, needText(traceId, 'traceId'));
+  }
+
+  /**
+   * Takes down that something came to a state; it is written soon, also where the bus traces nothing by itself. Nothing is
+   * refused but what is no state: a step that the state before does not allow is counted.
+   */
+  async transition(traceId: string, state: State, detail: object = {}): Promise<void> {
+    await call(this.#native, 'transition', { trace_id: needText(traceId, 'traceId'), state, detail });
+  }
+
+  /**
+   * The same with what replaces the checkpoint of the trace: anything that can be a body. It is written when this resolves;
+   * whether the state before allowed the step.
+   */
+  async checkpoint(traceId: string, state: State, value: unknown, detail: object = {}): Promise<boolean> {
+    const said = { trace_id: needText(traceId, 'traceId'), state, detail, value };
+    return (await call(this.#native, 'checkpoint', said)) as boolean;
   }
 
   /** A lock over the fleet. Nothing is taken yet. A name with a colon is the key itself. */

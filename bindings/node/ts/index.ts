@@ -151,6 +151,7 @@ export {
   tool,
   type Worker,
 } from './tools.js';
+export type { State, Step, Trace } from './trace.js';
 
 /** The version that all packages of stargazer share. */
 export const version: string = native.version();

@@ -54,6 +54,8 @@ export interface BusSettings {
   cap?: number;
   /** Entries that are kept, about, under `capped`; at least 1000. */
   maxLen?: number;
+  /** Take down the life of messages by trace id, under this name of who tells it. Off. */
+  trace?: string;
   /** Check the cap inside the server with every publish instead of now and then. */
   strictCap?: boolean;
   /** Keep big bodies inside their entries, for fleets with readers of the original. */
@@ -172,6 +174,7 @@ const BUS: Record<keyof BusSettings, Check> = {
   retention: text,
   cap: count,
   maxLen: count,
+  trace: text,
   strictCap: flag,
   inlineBodies: flag,
   maxBodyBytes: count,

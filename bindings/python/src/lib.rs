@@ -28,6 +28,7 @@ mod settings;
 mod source;
 mod tools;
 mod topology;
+mod trace;
 
 use pyo3::pymodule;
 
@@ -71,6 +72,8 @@ mod _native {
     use super::tools::{ToolRegistry, ToolService, tool_definition};
     #[pymodule_export]
     use super::topology::{Topology, event_stream, shared_gateway_group, url_from_env};
+    #[pymodule_export]
+    use super::trace::trace;
 
     /// Takes down what the core logs, from the import on.
     #[pymodule_init]

@@ -28,6 +28,7 @@ pub(crate) fn bus(settings: &Bound<'_, PyDict>) -> PyResult<BusConfig> {
             "retention" => retention = Some(setting.get("text")?),
             "cap" => cap = setting.natural()?,
             "max_len" => max_len = setting.natural()?,
+            "trace" => config.trace = setting.maybe(|setting| setting.get("text"))?,
             "strict_cap" => config.strict_cap = setting.get("bool")?,
             "inline_bodies" => config.inline_bodies = setting.get("bool")?,
             "unchecked_envelopes" => config.unchecked_envelopes = setting.get("bool")?,

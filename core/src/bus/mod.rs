@@ -3,6 +3,7 @@
 mod connect;
 mod locks;
 mod time;
+mod traces;
 
 use std::ops::Deref;
 

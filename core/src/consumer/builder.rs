@@ -11,6 +11,7 @@ use super::content::Judge;
 use super::driver::Driver;
 use super::machine::{Machine, Now, Policy};
 use super::shared::Shared;
+use super::traces::Tracing;
 use crate::config::{ConsumerConfig, OnLeaseLost};
 use crate::envelope::{Envelope, Kind, Value};
 use crate::error::{Error, Result};
@@ -157,7 +158,8 @@ impl<T: Envelope> ConsumerBuilder<T> {
         let judge = Judge { kind: T::KIND, limits: self.bus.limits(), locks };
         let transport = self.bus.transport().clone();
         let patience = self.bus.config().connect_timeout;
-        let shared = Arc::new(Shared::new(machine, clock, group, self.bus, config.drain_timeout));
+        let tracing = Tracing::new(&self.bus, T::KIND, &group);
+        let shared = Arc::new(Shared::new(machine, clock, group, self.bus, config.drain_timeout, tracing));
         let mut troubles = shared.notices.subscribe();
         let driver =
             Driver { shared: shared.clone(), transport, judge, letters, lock_ttl: config.lock_ttl, name: config.name };

@@ -133,7 +133,7 @@ impl Driver {
     #[allow(clippy::too_many_lines)] // one arm for each request
     fn carry_out(&self, action: Action) -> Op {
         let (transport, group) = (self.transport.clone(), self.shared.group.clone());
-        let judge = self.judge;
+        let (judge, shared) = (self.judge, self.shared.clone());
         match action {
             Action::Register => {
                 let own = if Mutant::IdentityReused.is_on() { String::new() } else { random() };
@@ -148,7 +148,8 @@ impl Driver {
             }),
             Action::Fetch { key, session, cursor, count, max_bytes, new, wary } => Box::pin(async move {
                 let request = Fetch { cursor, count, max_bytes, new, wary };
-                let answer = match transport.fetch(&group, &session, &request).await {
+                let ((), fetched) = tokio::join!(shared.flush_traces(), transport.fetch(&group, &session, &request));
+                let answer = match fetched {
                     Ok(Ok(fetched)) => {
                         judge.arrive(&*transport, fetched.entries).await.map(|entries| Ok((entries, fetched.hint)))
                     }
@@ -174,7 +175,11 @@ impl Driver {
                 )
             }
             Action::Settle { key, session, batch } => Box::pin(async move {
-                Some(Event::Settled { key, answer: transport.settle(&group, &session, &batch).await })
+                if let Some(tracing) = &shared.tracing {
+                    tracing.settles(&batch);
+                }
+                let ((), answer) = tokio::join!(shared.flush_traces(), transport.settle(&group, &session, &batch));
+                Some(Event::Settled { key, answer })
             }),
             Action::ReadBodies { key, ids } => Box::pin(async move {
                 let answer = match transport.read(&group.stream, &ids).await {

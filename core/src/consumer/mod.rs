@@ -22,6 +22,7 @@ mod paged;
 mod shared;
 #[cfg(test)]
 pub(crate) mod tests;
+mod traces;
 
 use std::marker::PhantomData;
 use std::sync::Arc;

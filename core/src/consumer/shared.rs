@@ -14,6 +14,7 @@ use tokio::sync::{Notify, broadcast};
 use super::company::Member;
 use super::machine::{Action, CancelReason, Ended, Event, Machine, Notice, Now, Started, Ticket};
 use super::outcome::Outcome;
+use super::traces::Tracing;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::transport::Group;
@@ -89,6 +90,7 @@ pub(crate) struct Shared {
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) bus: crate::publish::Publisher,
     pub(crate) drain_timeout: Duration,
+    pub(super) tracing: Option<Tracing>,
     /// Errors of refused outcomes come up at `next`; a handler loop has nobody to tell and logs them.
     pull: AtomicBool,
     arrivals: Arc<Notify>,
@@ -109,6 +111,7 @@ impl Shared {
         group: Group,
         bus: crate::publish::Publisher,
         drain_timeout: Duration,
+        tracing: Option<Tracing>,
     ) -> Self {
         Self {
             state: Mutex::new(State {
@@ -125,6 +128,7 @@ impl Shared {
             notices: broadcast::channel(256).0,
             bus,
             drain_timeout,
+            tracing,
             pull: AtomicBool::new(true),
             arrivals: Arc::new(Notify::new()),
             changes: Arc::new(Notify::new()),
@@ -140,6 +144,13 @@ impl Shared {
 
     pub(super) fn now(&self) -> Now {
         Now { mono: self.clock.now(), wall_ms: self.clock.wall_ms() }
+    }
+
+    /// Sends steps of traces that wait; to be polled before a request that leaves anyway.
+    pub(super) async fn flush_traces(&self) {
+        if let Some(tracing) = &self.tracing {
+            tracing.flush().await;
+        }
     }
 
     /// One step of the machine; what the driver has to do is collected for it.
@@ -183,6 +194,9 @@ impl Shared {
                     state.io.push(Action::Seclude);
                 }
                 Action::Start(started) => {
+                    if let Some(tracing) = &self.tracing {
+                        tracing.started(&started);
+                    }
                     state.cancels.insert(started.ticket, Arc::default());
                     state.ready.push_back(started);
                     arrived = true;

@@ -26,6 +26,7 @@ mod store;
 mod stream;
 mod tail;
 mod torn;
+mod trace;
 mod upkeep;
 mod wait;
 
@@ -47,7 +48,7 @@ use crate::topology::{Name, lock_channel};
 use crate::transport::{
     Answer, Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Gather, Gathered, Group, Hint, Op, PendingInfo,
     Record, Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo, Subscription,
-    Transport, check,
+    TraceStep, Transport, check,
 };
 use ears::Ears;
 use state::{Now, State};
@@ -250,6 +251,11 @@ impl Transport for Engine {
             self.server.ears.tell(&lock_channel(key), &Bytes::new());
         }
         Ok(held)
+    }
+
+    async fn trace(&self, steps: &[TraceStep]) -> Result<u64> {
+        let (mut state, now) = self.at()?;
+        trace::add(&mut state, steps, now)
     }
 
     async fn gather(&self, group: &Group, session: &Session, request: &Gather) -> Result<Result<Gathered, Refusal>> {

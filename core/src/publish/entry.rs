@@ -107,8 +107,14 @@ impl Publisher {
         if let Some(trace_id) = options.trace_id {
             entry.trace_id = trace_id;
         }
-        entry.traceparent = options.traceparent;
-        entry.tracestate = options.tracestate;
+        (entry.traceparent, entry.tracestate) = (options.traceparent, options.tracestate);
+        if let Some(origin) = self.origin().filter(|_| entry.trace_id.is_empty()) {
+            // What is published in the name of a delivery belongs to its trace.
+            entry.trace_id.clone_from(&origin.trace_id);
+            entry.traceparent = entry.traceparent.or_else(|| origin.traceparent.clone());
+            entry.tracestate = entry.tracestate.or_else(|| origin.tracestate.clone());
+        }
+        self.trace_publish(&target, &stream, &entry.trace_id);
         let big = data.len() > BIG_BODY && !config.inline_bodies && matches!(retention, Retention::Acked { .. });
         entry.mid = options.message_id.or_else(|| big.then(|| Uuid::new_v4().simple().to_string()));
         let mut append = Append::new(stream.clone(), Vec::new());

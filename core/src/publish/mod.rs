@@ -11,6 +11,7 @@ mod entry;
 mod gate;
 mod origin;
 mod receipt;
+mod traces;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -147,7 +148,8 @@ impl Publisher {
             if !ready.is_empty() {
                 self.inner.gates.measure(&mut ready, self.inner.clock.now());
                 let appends = ready.iter().map(|(_, append)| append.clone()).collect();
-                let answers = self.inner.bursts.append(appends).await;
+                // Before them in the same write, so that nobody tells more of an entry than is known of it.
+                let ((), answers) = tokio::join!(self.flush_traces(), self.inner.bursts.append(appends));
                 for ((n, append), answer) in ready.into_iter().zip(answers) {
                     self.inner.gates.note(&append.stream, &answer, self.inner.clock.now());
                     match answer {

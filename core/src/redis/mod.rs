@@ -28,6 +28,7 @@ mod settle;
 mod store;
 mod supervisor;
 mod tail;
+mod trace;
 mod wait;
 
 use std::sync::Arc;
@@ -48,7 +49,7 @@ use crate::topology::Name;
 use crate::transport::{
     Answer, Append, Appended, Discard, Entry, EntryId, Fetch, Fetched, Finding, Gather, Gathered, Group, Hint, Op,
     PendingInfo, Record, Recreated, Refusal, Replay, Replayed, ServerInfo, Session, Settle, Settled, Sign, StreamInfo,
-    Subscription, Transport,
+    Subscription, TraceStep, Transport,
 };
 
 /// The oldest server whose commands suffice.
@@ -211,6 +212,10 @@ impl Transport for RedisTransport {
 
     async fn unlock(&self, key: &Name, token: &str) -> Result<bool> {
         lock::unlock(&self.link, key, token).await
+    }
+
+    async fn trace(&self, steps: &[TraceStep]) -> Result<u64> {
+        trace::add(&self.link, steps).await
     }
 
     async fn gather(&self, group: &Group, session: &Session, request: &Gather) -> Result<Result<Gathered, Refusal>> {

@@ -42,6 +42,7 @@ pub(super) struct Scripts {
     pub(super) lock: Script,
     pub(super) renew_lock: Script,
     pub(super) unlock: Script,
+    pub(super) trace: Script,
     pub(super) replay: Script,
     pub(super) discard: Script,
     pub(super) apply: Script,
@@ -72,6 +73,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
     lock: Script::new("lock", &[LIB, include_str!("scripts/lock.lua")]),
     renew_lock: Script::new("renew_lock", &[LIB, include_str!("scripts/renew_lock.lua")]),
     unlock: Script::new("unlock", &[LIB, include_str!("scripts/unlock.lua")]),
+    trace: Script::new("trace", &[LIB, include_str!("scripts/trace.lua")]),
     replay: Script::new("replay", &[LIB, include_str!("scripts/replay.lua")]),
     discard: Script::new("discard", &[LIB, include_str!("scripts/discard.lua")]),
     apply: Script::new("apply", &[LIB, include_str!("scripts/apply.lua")]),
@@ -79,7 +81,7 @@ pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
 
 impl Scripts {
     /// Every script.
-    pub(super) fn all(&self) -> [&Script; 20] {
+    pub(super) fn all(&self) -> [&Script; 21] {
         [
             &self.append,
             &self.register,
@@ -98,6 +100,7 @@ impl Scripts {
             &self.lock,
             &self.renew_lock,
             &self.unlock,
+            &self.trace,
             &self.replay,
             &self.discard,
             &self.apply,

@@ -17,6 +17,7 @@ use crate::envelope::{Action, Envelope, Map, Outbound, ToolReply, ToolRequest, V
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::publish::{Outgoing, PublishOptions, Publisher, Target};
 use crate::topology::{self, Name};
+use crate::trace::State;
 use crate::transport::{Group, Ordering};
 
 impl Publisher {
@@ -159,6 +160,22 @@ impl<'a> Call<'a> {
 
     /// Sends the request and awaits its answer.
     async fn run(self, id: String, target: Target, data: Result<bytes::Bytes>) -> Result<Answer> {
+        let tracer = self.bus.tracing();
+        let detail = Map::from([("call", Value::from(self.name)), ("request", id.as_str().into())]);
+        if let Some(tracer) = &tracer {
+            tracer.note(&self.trace_id, State::ToolExecuting, detail.clone());
+        }
+        let trace_id = self.trace_id.clone();
+        let ended = self.run_untraced(id, target, data).await;
+        if let Some(tracer) = &tracer {
+            let mut detail = detail;
+            detail.insert("ended", ended.as_ref().map_or_else(Error::code, |_| "ok"));
+            tracer.note(&trace_id, State::Inferring, detail);
+        }
+        ended
+    }
+
+    async fn run_untraced(self, id: String, target: Target, data: Result<bytes::Bytes>) -> Result<Answer> {
         let data = data.map_err(|error| error.with_stored(Stored::No))?;
         self.limited(self.calls.open()).await?;
         let stream: Name = self.group.stream.clone();

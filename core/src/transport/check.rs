@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub(crate) use ops::{is_counter, ops, tail};
 
-use super::{Append, Fetch, MAX_BATCH, Settle, Verdict};
+use super::{Append, Fetch, MAX_BATCH, MAX_STEPS, Settle, TraceStep, Verdict};
 use crate::error::{Error, Result, Stored};
 use crate::topology;
 
@@ -34,6 +34,14 @@ pub(crate) fn fetch(request: &Fetch) -> Result<()> {
         return Err(Error::invalid(format!("count is 1 to {MAX_BATCH}, not 0")));
     }
     batch(request.count)
+}
+
+/// Steps of traces that can be added.
+pub(crate) fn trace(steps: &[TraceStep]) -> Result<()> {
+    if steps.len() > MAX_STEPS {
+        return Err(Error::invalid(format!("at most {MAX_STEPS} steps in one call, not {}", steps.len())));
+    }
+    Ok(())
 }
 
 /// A lock that lasts.

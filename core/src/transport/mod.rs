@@ -14,6 +14,7 @@ mod notify;
 mod session;
 mod store;
 mod stray;
+mod trace;
 mod work;
 
 use std::time::Duration;
@@ -34,6 +35,7 @@ pub use session::*;
 pub(crate) use store::not_met;
 pub use store::*;
 pub use stray::*;
+pub use trace::*;
 pub use work::*;
 
 /// A stream server.
@@ -112,6 +114,10 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
 
     /// Gives a lock up that is held under this token and tells it on [`crate::topology::lock_channel`]; `false`: it was not.
     async fn unlock(&self, key: &Name, token: &str) -> Result<bool>;
+
+    /// Adds steps to traces, at most [`MAX_STEPS`], behind what is there. Nothing is refused; how many of them the state
+    /// before did not allow. Carried out twice, they stand there twice.
+    async fn trace(&self, steps: &[TraceStep]) -> Result<u64>;
 
     /// Brings strays back, a page at a time: what a consumer without registration (a foreign one, or one of ours that
     /// was forgotten) left pending for long and, under `acked`, what was handed out and is pending for nobody. The session

@@ -37,6 +37,19 @@ pub(super) enum Command {
     Doctor(DoctorArgs),
     /// Looks at the entries that were given up, puts them back, throws them away
     DeadLetters(LetterArgs),
+    /// Shows the life of a message by its trace id, as the processes of the fleet told it
+    Trace(TraceArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TraceArgs {
+    /// The trace id
+    pub trace_id: String,
+    #[command(flatten)]
+    pub server: ServerArgs,
+    /// For people, or for programs
+    #[arg(long, value_enum, value_name = "FORM", default_value = "text")]
+    pub output: OutputFormat,
 }
 
 #[derive(Debug, Args)]

@@ -15,6 +15,7 @@ mod log;
 mod role;
 mod screen;
 mod signal;
+mod trace;
 
 use std::process::ExitCode;
 
@@ -55,6 +56,7 @@ pub fn main() -> ExitCode {
             Command::Inference(options) => role::inference(options, environment).await,
             Command::Chat(options) => chat::run(options).await,
             Command::Doctor(options) => doctor::run(options, environment).await,
+            Command::Trace(options) => trace::run(options, environment).await,
             Command::DeadLetters(options) => letters::run(options, environment).await,
         }
     });

@@ -86,7 +86,13 @@ impl ServiceHost {
 
     /// Starts everything and waits until something ends.
     async fn work(&mut self, bus: &mut Option<Bus>, begun: &mut usize) -> Result<()> {
-        let connected = Bus::connect(&self.options.url).config(self.options.bus.clone()).await?;
+        let mut config = self.options.bus.clone();
+        // On in services: a message's life is looked up where it went through several of them.
+        config.trace.get_or_insert_with(|| {
+            let names = self.services.iter().map(|service| service.name()).collect::<Vec<_>>().join("+");
+            format!("{names}@{}", self.health.address())
+        });
+        let connected = Bus::connect(&self.options.url).config(config).await?;
         let connected = bus.insert(connected);
         self.health.connected(connected.clone());
         for service in &mut self.services {

@@ -20,6 +20,7 @@ mod sessions;
 mod settle;
 mod store;
 mod strays;
+mod traces;
 mod waiting;
 
 macro_rules! cases {
@@ -97,6 +98,11 @@ cases! {
         giving_a_lock_up_is_told,
         a_locking_group_reads_plainly_and_tells_the_lanes,
         locks_of_another_name_are_a_conflict;
+    traces:
+        steps_stand_in_the_order_they_came,
+        what_the_state_does_not_allow_is_written_and_counted,
+        a_long_trace_keeps_its_beginning_and_its_state,
+        steps_that_cannot_be_added_are_invalid;
     settle:
         an_ack_finishes,
         a_settle_repeated_is_done_once,

@@ -15,6 +15,7 @@ mod platforms;
 mod publishing;
 mod refusing;
 mod time;
+mod tracing;
 
 macro_rules! scenarios {
     ($($subject:ident: $($id:ident),+ $(,)?;)+) => {
@@ -55,6 +56,10 @@ scenarios! {
         events_are_handled_by_kind_or_by_beginning,
         closing_sends_the_events_that_wait,
         deep_code_tells_the_bus_of_the_process;
+    tracing:
+        a_message_is_followed_by_its_trace_id,
+        retries_and_dead_letters_stand_in_the_trace,
+        steps_of_ones_own_are_written_and_judged;
     locking:
         a_lock_has_one_holder,
         the_loss_of_a_lock_ends_what_runs_under_it,

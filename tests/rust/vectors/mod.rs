@@ -2,5 +2,6 @@
 
 mod bodies;
 mod file;
+mod names;
 mod table;
 mod tools;

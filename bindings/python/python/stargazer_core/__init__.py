@@ -94,6 +94,7 @@ from stargazer_core.tool_service import (
     WorkerTool,
 )
 from stargazer_core.tools import Place, Tool, ToolContext, ToolFunction, merge_writeback, tool
+from stargazer_core.trace import State, Step, Trace
 from stargazer_core.values import Ext
 
 __all__ = [
@@ -169,6 +170,8 @@ __all__ = [
     "SingletonState",
     "StaleError",
     "StargazerError",
+    "State",
+    "Step",
     "Store",
     "StreamInfo",
     "SyncBus",
@@ -183,6 +186,7 @@ __all__ = [
     "ToolServiceSettings",
     "ToolsMode",
     "Topology",
+    "Trace",
     "UnavailableError",
     "Worker",
     "WorkerTool",

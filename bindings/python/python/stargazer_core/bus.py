@@ -23,6 +23,7 @@ from stargazer_core.serve import CallHandler, Serving
 from stargazer_core.time import Time
 from stargazer_core.tool_service import Authority, RemoteRegistry, ToolService, ToolsMode, Worker, workers
 from stargazer_core.tools import Tool
+from stargazer_core.trace import Traces
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -91,7 +92,7 @@ class Connecting:
             await self._bus.close()
 
 
-class Bus(Locks, Publisher):
+class Bus(Locks, Traces, Publisher):
     """A connected bus. May be used from several event loops and threads of the process that connected it.
 
     After a fork the child gets ``ForkedError`` and connects anew.

@@ -36,6 +36,8 @@ class BusSettings(TypedDict, total=False):
     cap: int
     #: Entries that are kept, about, under ``capped``; at least 1000.
     max_len: int
+    #: Take down the life of messages by trace id, under this name of who tells it. Off.
+    trace: str | None
     #: Check the cap inside the server with every publish instead of now and then.
     strict_cap: bool
     #: Keep big bodies inside their entries, for fleets with readers of the original.

@@ -208,6 +208,11 @@ impl Transport for Faulty {
         carried!(self, inner, inner.unlock(&key, &token))
     }
 
+    async fn trace(&self, steps: &[TraceStep]) -> Result<u64> {
+        let steps = steps.to_vec();
+        carried!(self, inner, inner.trace(&steps))
+    }
+
     async fn read(&self, stream: &Name, ids: &[EntryId]) -> Result<Vec<Option<Entry>>> {
         let (stream, ids) = (stream.clone(), ids.to_vec());
         carried!(self, inner, inner.read(&stream, &ids))
