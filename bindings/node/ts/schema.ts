@@ -9,11 +9,23 @@ import { InvalidError } from './errors.js';
 
 /** A schema with which a library checks and reads values. */
 export interface SchemaLike<Output = unknown, Given = unknown> {
+  /** What the Standard Schema says of itself (https://standardschema.dev). */
   readonly '~standard': {
+    /** Of the standard. */
     readonly version: 1;
+    /** The library. */
     readonly vendor: string;
+    /** Checks and reads a value. */
     validate(value: unknown): StandardResult<Output> | Promise<StandardResult<Output>>;
-    readonly types?: { readonly input: Given; readonly output: Output } | undefined;
+    /** For TypeScript only. */
+    readonly types?:
+      | {
+          /** What is given. */
+          readonly input: Given;
+          /** What is read. */
+          readonly output: Output;
+        }
+      | undefined;
   };
 }
 

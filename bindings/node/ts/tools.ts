@@ -73,8 +73,11 @@ export interface FunctionSchema {
   readonly type: 'function';
   /** What it is called and takes. */
   readonly function: {
+    /** What a model calls it. */
     readonly name: string;
+    /** What a model reads of it. */
     readonly description: string;
+    /** JSON Schema of its arguments. */
     readonly parameters: Readonly<Record<string, unknown>>;
   };
 }
@@ -359,10 +362,15 @@ export interface Worker {
   readonly startedMs: number;
   /** Its tools, sorted by name. */
   readonly tools: readonly {
+    /** Its name. */
     readonly name: string;
+    /** Calls of it at the same time. */
     readonly capacity: number;
+    /** Calls of it that run or wait for their turn. */
     readonly inFlight: number;
+    /** Calls that gave a result. */
     readonly succeeded: number;
+    /** Calls that failed. */
     readonly failed: number;
     /** How long 95 % of the last calls took at most; 0 before the first. */
     readonly p95Ms: number;
