@@ -54,8 +54,8 @@ both('a_message_is_followed_by_its_trace_id', async ({ again, inbound: stream })
     ],
   );
   assert.deepEqual([trace.total, trace.illegal], [6, trace.steps.filter((step) => !step.legal).length]);
-  assert.equal(trace.steps[2]?.detail['attempt'], 1);
-  assert.equal(trace.steps[2]?.detail['stream'], stream);
+  assert.equal(trace.steps[2]?.detail.attempt, 1);
+  assert.equal(trace.steps[2]?.detail.stream, stream);
   assert.ok(trace.updatedAtMs >= (trace.steps[0]?.atMs ?? Number.POSITIVE_INFINITY));
   assert.equal(trace.checkpoint, null);
 });
@@ -76,8 +76,8 @@ both('retries_and_dead_letters_stand_in_the_trace', async ({ again, dead }) => {
   );
   assert.equal(trace.illegal, 0);
   const last = trace.steps.at(-1)?.detail ?? {};
-  assert.deepEqual([last['reason'], last['attempt'], last['dead_letters']], ['max_attempts', '2', dead]);
-  assert.match(String(last['error']), /it broke/);
+  assert.deepEqual([last.reason, last.attempt, last.dead_letters], ['max_attempts', '2', dead]);
+  assert.match(String(last.error), /it broke/);
 });
 
 both('steps_of_ones_own_are_written_and_judged', async ({ bus }) => {
