@@ -36,16 +36,9 @@ import {
 } from './settings.js';
 import { openSingleton, type Singleton, type SingletonSettings } from './singleton.js';
 import { withDeadline } from './time.js';
-import {
-  type AnyTool,
-  openRegistry,
-  type RegistryOptions,
-  type RemoteRegistry,
-  Tool,
-  ToolService,
-  type ToolServiceSettings,
-  type Worker,
-} from './tools.js';
+import { openRegistry, type RegistryOptions, type RemoteRegistry, type Worker } from './tool-registry.js';
+import { ToolService, type ToolServiceSettings } from './tool-service.js';
+import { type AnyTool, Tool } from './tools.js';
 import { call, readTrace, type State, type Trace } from './trace.js';
 
 /**

@@ -132,24 +132,19 @@ export {
   Store,
   Subscription,
 } from './store.js';
+export { type RegistryOptions, RemoteRegistry, type Route, type Worker } from './tool-registry.js';
+export { type Authority, ToolService, type ToolServiceSettings } from './tool-service.js';
 export {
   type AnyTool,
-  type Authority,
   type FunctionSchema,
   mergeWriteback,
   type Place,
-  type RegistryOptions,
-  RemoteRegistry,
-  type Route,
   type SentFile,
   Tool,
   ToolContext,
   type ToolDefinition,
   type ToolOptions,
-  ToolService,
-  type ToolServiceSettings,
   tool,
-  type Worker,
 } from './tools.js';
 export type { State, Step, Trace } from './trace.js';
 

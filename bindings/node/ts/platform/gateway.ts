@@ -16,7 +16,8 @@ import {
   needTexts,
   spell,
 } from '../settings.js';
-import { type AnyTool, type Authority, toolRows } from '../tools.js';
+import { type Authority, toolRows } from '../tool-service.js';
+import type { AnyTool } from '../tools.js';
 import { PlatformAdapter, posted } from './adapter.js';
 import { CoreAdapter } from './core-adapter.js';
 

@@ -20,6 +20,7 @@ from stargazer_core.locks import Locks
 from stargazer_core.loop import ask
 from stargazer_core.publisher import Publisher
 from stargazer_core.serve import CallHandler, Serving
+from stargazer_core.served import Served
 from stargazer_core.time import Time
 from stargazer_core.tool_service import Authority, RemoteRegistry, ToolService, ToolsMode, Worker, workers
 from stargazer_core.tools import Tool
@@ -107,7 +108,7 @@ class Bus(Locks, Traces, Publisher):
         self._consumers: WeakSet[Consumer[Any]] = WeakSet()
         self._locks = WeakSet()
         # Held, so that what was opened and not kept by anybody serves on.
-        self._serving: set[Serving | ToolService] = set()
+        self._serving: set[Served[Any]] = set()
 
     @property
     def url(self) -> str:

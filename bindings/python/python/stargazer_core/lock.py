@@ -14,9 +14,10 @@ True False
 
 from __future__ import annotations
 
+import abc
 import asyncio
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypedDict, TypeVar
 
 from stargazer_core import _native
 from stargazer_core.arguments import need_seconds
@@ -24,6 +25,8 @@ from stargazer_core.loop import ask
 from stargazer_core.owner import Owners, taken
 
 if TYPE_CHECKING:
+    from asyncio import Future
+
     from typing_extensions import Self
 
     from stargazer_core.errors import StargazerError
@@ -70,7 +73,54 @@ def _wait(timeout: float | _Default | None) -> float | None:
     return -1.0 if need_seconds("timeout", timeout) is None else timeout
 
 
-class Lock:
+class _Native(Protocol):
+    """The core's end of what is held."""
+
+    def leave(self, bridge: _native.Bridge, future: Future[None]) -> None: ...
+
+
+N = TypeVar("N", bound=_Native)
+
+
+class _Taken(abc.ABC, Generic[N]):
+    """What tasks take and give up, and may lose in between."""
+
+    __slots__ = ("__weakref__", "_native", "_owners")
+
+    def __init__(self, native: N, owners: Owners) -> None:
+        """For locks and leases."""
+        self._native = native
+        self._owners = owners
+
+    @abc.abstractmethod
+    async def acquire(self) -> object:
+        """Takes it."""
+
+    async def lost(self) -> StargazerError | None:
+        """Waits for the end of what is held: why it was lost, or nothing when it was given up or is not held."""
+        return await self._owners.wait()
+
+    async def __aenter__(self) -> Self:
+        """Takes it."""
+        await self.acquire()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        """Gives it up. ``StaleError`` when the block was ended because it was lost."""
+        await self._owners.end(kind, self._leave())
+
+    async def _leave(self) -> None:
+        await ask(self._native.leave)
+
+    async def _leave_for_good(self, task: asyncio.Task[Any] | None) -> None:
+        """Gives up what a task took and will not come back to."""
+        for _ in range(self._owners.forget(task)):
+            await self._leave()
+
+
+class Lock(_Taken[_native.Lock]):
     """A lock: ``async with bus.lock(name):``, or :meth:`acquire` and :meth:`release`.
 
     When it is lost, the task that took it is cancelled, a fifth of ``ttl`` before anybody else can have it; the block
@@ -80,12 +130,11 @@ class Lock:
     One that nobody refers to any more is given up.
     """
 
-    __slots__ = ("__weakref__", "_native", "_owners")
+    __slots__ = ()
 
     def __init__(self, native: _native.Lock) -> None:
         """For :meth:`Bus.lock` only."""
-        self._native = native
-        self._owners = Owners(native.lost, abort=native.abort_on_loss)
+        super().__init__(native, Owners(native.lost, abort=native.abort_on_loss))
 
     @property
     def key(self) -> str:
@@ -133,49 +182,25 @@ class Lock:
         self._owners.leave()
         return await ask(self._native.release)
 
-    async def lost(self) -> StargazerError | None:
-        """Waits for the end of what is held: why it was lost, or nothing when it was given up or is not held."""
-        return await self._owners.wait()
-
-    async def __aenter__(self) -> Self:
-        """Takes it."""
-        await self.acquire()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        """Gives it up. ``StaleError`` when the block was ended because it was lost."""
-        await self._owners.end(kind, self._leave())
-
-    async def _leave(self) -> None:
-        await ask(self._native.leave)
-
-    async def _leave_for_good(self, task: asyncio.Task[Any] | None) -> None:
-        """Gives up what a task took and will not come back to."""
-        for _ in range(self._owners.forget(task)):
-            await self._leave()
-
     def __repr__(self) -> str:
         """With the key."""
         return f"<Lock {self.key}{' held' if self.held else ''}>"
 
 
-class Lease:
+class Lease(_Taken[_native.Lease]):
     """Leadership under a name: ``async with bus.lease(name) as lease:``, or :meth:`acquire` and :meth:`resign`.
 
     One leader in the fleet. The task that leads is cancelled when leadership is lost, a fifth of ``ttl`` before
     anybody else can lead; the block raises ``StaleError`` then. Hand :attr:`fence` to what must refuse an old leader.
     """
 
-    __slots__ = ("__weakref__", "_led", "_native", "_owners")
+    __slots__ = ("_led",)
 
     def __init__(self, native: _native.Lease) -> None:
         """For :meth:`Bus.lease` only."""
-        self._native = native
+        super().__init__(native, Owners(native.lost, abort=True))
         #: The number under which its owner is known.
         self._led: int | None = None
-        self._owners = Owners(native.lost, abort=True)
 
     @property
     def fence(self) -> int | None:
@@ -218,29 +243,6 @@ class Lease:
         """Lets somebody else lead, at once; ``False``: it led no more."""
         self._owners.leave()
         return await ask(self._native.resign)
-
-    async def lost(self) -> StargazerError | None:
-        """Waits for the end of its leadership: why it was lost, or nothing when it resigned or does not lead."""
-        return await self._owners.wait()
-
-    async def __aenter__(self) -> Self:
-        """Leads."""
-        await self.acquire()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        """Resigns. ``StaleError`` when the block was ended because leadership was lost."""
-        await self._owners.end(kind, self._leave())
-
-    async def _leave(self) -> None:
-        await ask(self._native.leave)
-
-    async def _leave_for_good(self, task: asyncio.Task[Any] | None) -> None:
-        """Gives up what a task took and will not come back to."""
-        for _ in range(self._owners.forget(task)):
-            await self._leave()
 
     def __repr__(self) -> str:
         """With its number."""

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable, Generator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict
-from weakref import ref
 
 from stargazer_core import _native
-from stargazer_core.arguments import need_seconds
 from stargazer_core.calls import Identity
 from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.loop import ask, errands
 from stargazer_core.publisher import Publisher
+from stargazer_core.served import Served
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from stargazer_core.bus import Bus
-    from stargazer_core.errands import Errand, Errands
+    from stargazer_core.errands import Errand
 
 __all__ = ["CallHandler", "Figures", "HandlerFigures", "HandlerOptions", "Reply", "Request", "ServeSettings", "Serving"]
 
@@ -170,7 +168,7 @@ class Figures:
     handlers: dict[str, HandlerFigures]
 
 
-class Serving:
+class Serving(Served[_native.Serving]):
     """A server of calls, opened by ``async with`` or ``await``, and closed by leaving or :meth:`close`.
 
     A request is run by one server of its service, and whatever its handler does, it is answered. A server that dies
@@ -180,12 +178,10 @@ class Serving:
 
     def __init__(self, bus: Bus, others: CallHandler | None, settings: ServeSettings) -> None:
         """For :meth:`Bus.serve <stargazer_core.Bus.serve>` only."""
-        self._bus = bus
+        super().__init__(bus, "this server")
         self._waiting: dict[str, tuple[CallHandler, HandlerOptions]] = {}
         self._others = None if others is None else _checked(others)
         self._settings = settings
-        self._native: _native.Serving | None = None
-        self._enlisted = Enlisted()
 
     def handle(self, name: str, handler: CallHandler, **options: Unpack[HandlerOptions]) -> Self:
         """Serves a name from now on, in place of what served it so far; what runs goes on.
@@ -220,83 +216,13 @@ class Serving:
         """What it has done so far."""
         return figures(self._opened().figures())
 
-    async def close(self, *, drain_timeout: float | None = None) -> None:
-        """Ends it: nothing new is started, what runs gets the drain time, the rest goes to others at once.
-
-        May be called twice.
-        """
-        need_seconds("drain_timeout", drain_timeout)
-        if self._native is not None:
-            try:
-                await ask(self._native.close, drain_timeout)
-            finally:
-                self._bus._serving.discard(self)
-                self._enlisted.dismiss()
-
-    def _opened(self) -> _native.Serving:
-        if self._native is None:
-            raise ClosedError("this server is not open: `async with` or `await` opens it")
-        return self._native
-
-    async def _open(self) -> Self:
-        if self._native is None:
-            enlist = self._enlisted.enlist
-            handlers = [(name, enlist(runner(of)), dict(options)) for name, (of, options) in self._waiting.items()]
-            others: tuple[int, dict[str, Any]] | None = None
-            if self._others is not None:
-                others = (enlist(runner(self._others)), {})
-            opening = ask(self._bus._native.serve, handlers, others, dict(self._settings))
-            self._native = await self._enlisted.kept(opening)
-            self._bus._serving.add(self)
-        return self
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        """Opens it."""
-        return self._open().__await__()
-
-    async def __aenter__(self) -> Self:
-        """Opens it; leaving closes it."""
-        return await self._open()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        """Closes it."""
-        await self.close()
-
-
-class Enlisted:
-    """Functions of one loop that somebody has the core know, until they are dismissed together."""
-
-    def __init__(self) -> None:
-        """None yet."""
-        # Not held: with its loop it goes.
-        self._errands: ref[Errands] | None = None
-        self._numbers: list[int] = []
-
-    def enlist(self, function: Callable[[Errand], Awaitable[Any]]) -> int:
-        """One more, on the running loop."""
-        of = errands()
-        self._errands = ref(of)
-        number = of.enlist(function)
-        self._numbers.append(number)
-        return number
-
-    def dismiss(self) -> None:
-        """None of them any more."""
-        there = None if self._errands is None else self._errands()
-        for number in self._numbers:
-            if there is not None:
-                there.dismiss(number)
-        self._numbers.clear()
-
-    async def kept(self, opening: Awaitable[Any]) -> Any:
-        """What was opened with them; they go where it was not."""
-        try:
-            return await opening
-        except BaseException:
-            self.dismiss()
-            raise
+    async def _begin(self) -> _native.Serving:
+        enlist = self._enlisted.enlist
+        handlers = [(name, enlist(runner(of)), dict(options)) for name, (of, options) in self._waiting.items()]
+        others: tuple[int, dict[str, Any]] | None = None
+        if self._others is not None:
+            others = (enlist(runner(self._others)), {})
+        return await ask(self._bus._native.serve, handlers, others, dict(self._settings))
 
 
 def runner(handler: CallHandler) -> Callable[[Errand], Awaitable[list[Any]]]:

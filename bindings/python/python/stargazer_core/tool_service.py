@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from stargazer_core import _native
-from stargazer_core.arguments import need_seconds, need_texts
+from stargazer_core.arguments import need_texts
 from stargazer_core.calls import Answer, Identity, call
-from stargazer_core.errors import ClosedError, InvalidError
+from stargazer_core.errors import InvalidError
 from stargazer_core.loop import ask
-from stargazer_core.serve import Enlisted, Figures, figures, invoke
+from stargazer_core.serve import Figures, figures, invoke
+from stargazer_core.served import Enlisted, Opening, Served
 from stargazer_core.tools import Tool, tools_of
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, Unpack
+    from typing_extensions import Unpack
 
     from stargazer_core.bus import Bus
     from stargazer_core.calls import CallOptions
@@ -103,7 +103,7 @@ class Worker:
         return not self.draining and self.in_flight < self.capacity and any(one.in_flight < one.capacity for one in of)
 
 
-class ToolService:
+class ToolService(Served[_native.ToolService]):
     """A tools service, opened by ``async with`` or ``await``: it serves calls of its tools, and keeps them in the
     catalog.
 
@@ -118,12 +118,10 @@ class ToolService:
         settings: ToolServiceSettings,
     ) -> None:
         """For :meth:`Bus.serve_tools <stargazer_core.Bus.serve_tools>` only."""
-        self._bus = bus
+        super().__init__(bus, "this tools service")
         self._tools = tools_of(tools)
         self._authority = authority
         self._settings = settings
-        self._native: _native.ToolService | None = None
-        self._enlisted = Enlisted()
 
     @property
     def service(self) -> str:
@@ -149,49 +147,13 @@ class ToolService:
         """What it has done so far, by tool over both streams."""
         return figures(self._opened().figures())
 
-    async def close(self, *, drain_timeout: float | None = None) -> None:
-        """Ends it: says so, ends what runs within the drain time, takes its tools out of the catalog.
-
-        May be called twice.
-        """
-        need_seconds("drain_timeout", drain_timeout)
-        if self._native is not None:
-            try:
-                await ask(self._native.close, drain_timeout)
-            finally:
-                self._bus._serving.discard(self)
-                self._enlisted.dismiss()
-
-    def _opened(self) -> _native.ToolService:
-        if self._native is None:
-            raise ClosedError("this tools service is not open: `async with` or `await` opens it")
-        return self._native
-
-    async def _open(self) -> Self:
-        if self._native is None:
-            rows = [(tool.definition, self._enlisted.enlist(tool.run)) for tool in self._tools]
-            authority = authority_row(self._enlisted, self._authority)
-            opening = ask(self._bus._native.serve_tools, rows, authority, dict(self._settings))
-            self._native = await self._enlisted.kept(opening)
-            self._bus._serving.add(self)
-        return self
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        """Opens it."""
-        return self._open().__await__()
-
-    async def __aenter__(self) -> Self:
-        """Opens it; leaving closes it."""
-        return await self._open()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        """Closes it."""
-        await self.close()
+    async def _begin(self) -> _native.ToolService:
+        rows = [(tool.definition, self._enlisted.enlist(tool.run)) for tool in self._tools]
+        authority = authority_row(self._enlisted, self._authority)
+        return await ask(self._bus._native.serve_tools, rows, authority, dict(self._settings))
 
 
-class RemoteRegistry:
+class RemoteRegistry(Opening[_native.ToolRegistry]):
     """The tools that can be called from here, wherever they run. Opened by ``async with`` or ``await``.
 
     It reads the catalog and follows it. Arguments are checked before anything is sent.
@@ -206,13 +168,11 @@ class RemoteRegistry:
         force_in_process: Iterable[str],
     ) -> None:
         """For :meth:`Bus.tool_registry <stargazer_core.Bus.tool_registry>` only."""
-        self._bus = bus
+        super().__init__(bus, "this registry")
         self._tools = tools_of(tools)
         self._authority = authority
         self._mode = mode
         self._forced = need_texts("force_in_process", force_in_process)
-        self._native: _native.ToolRegistry | None = None
-        self._enlisted = Enlisted()
 
     @property
     def version(self) -> str:
@@ -310,32 +270,10 @@ class RemoteRegistry:
             self._native.close()
             self._enlisted.dismiss()
 
-    def _opened(self) -> _native.ToolRegistry:
-        if self._native is None:
-            raise ClosedError("this registry is not open: `async with` or `await` opens it")
-        return self._native
-
-    async def _open(self) -> Self:
-        if self._native is None:
-            rows = [(tool.definition, self._enlisted.enlist(tool.run)) for tool in self._tools]
-            authority = authority_row(self._enlisted, self._authority)
-            opening = ask(self._bus._native.tool_registry, rows, authority, self._mode, self._forced)
-            self._native = await self._enlisted.kept(opening)
-        return self
-
-    def __await__(self) -> Generator[Any, None, Self]:
-        """Opens it."""
-        return self._open().__await__()
-
-    async def __aenter__(self) -> Self:
-        """Opens it; leaving closes it."""
-        return await self._open()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None:
-        """Closes it."""
-        await self.close()
+    async def _begin(self) -> _native.ToolRegistry:
+        rows = [(tool.definition, self._enlisted.enlist(tool.run)) for tool in self._tools]
+        authority = authority_row(self._enlisted, self._authority)
+        return await ask(self._bus._native.tool_registry, rows, authority, self._mode, self._forced)
 
 
 def workers(rows: list[dict[str, Any]]) -> list[Worker]:

@@ -13,7 +13,8 @@ from stargazer_core.loop import bridge
 from stargazer_core.part import Part, millis, need_publisher
 from stargazer_core.platform.adapter import PlatformAdapter, Post
 from stargazer_core.platform.core_adapter import CoreAdapter
-from stargazer_core.serve import CallHandler, Enlisted, runner
+from stargazer_core.serve import CallHandler, runner
+from stargazer_core.served import Enlisted
 from stargazer_core.tool_service import Authority, authority_row
 from stargazer_core.tools import Tool, tools_of
 
