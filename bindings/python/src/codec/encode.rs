@@ -87,10 +87,10 @@ fn rare(writer: &mut Writer, object: &Bound<'_, PyAny>, levels: usize) -> Writte
     } else if let Ok(view) = object.cast::<PyMemoryView>() {
         let bytes = view.call_method0("tobytes").map_err(|_| Refused::unknown(object))?;
         writer.bytes(bytes.cast::<PyBytes>().map_err(|_| Refused::unknown(object))?.as_bytes());
-    } else if let Some(map) = object::map_of(object)? {
+    } else if !ext::write(writer, object)? {
+        // `Ext` is a dataclass, too.
+        let map = object::map_of(object)?.ok_or_else(|| Refused::unknown(object))?;
         dict(writer, &map, levels)?;
-    } else {
-        ext::write(writer, object)?;
     }
     Ok(())
 }

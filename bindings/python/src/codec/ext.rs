@@ -11,8 +11,8 @@ use super::refused::Refused;
 /// msgpack's tag of timestamps.
 const TIMESTAMP: i8 = -1;
 
-/// Writes an aware datetime or an `Ext`; refuses everything else.
-pub(super) fn write(writer: &mut Writer, object: &Bound<'_, PyAny>) -> Result<(), Refused> {
+/// Writes an aware datetime or an `Ext`; says of everything else that it is neither.
+pub(super) fn write(writer: &mut Writer, object: &Bound<'_, PyAny>) -> Result<bool, Refused> {
     let unknown = |_: PyErr| Refused::unknown(object);
     if object.is_instance_of::<PyDateTime>() {
         let micros = since_epoch(object).map_err(unknown)?;
@@ -20,15 +20,15 @@ pub(super) fn write(writer: &mut Writer, object: &Bound<'_, PyAny>) -> Result<()
         let (seconds, nanos) = (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000) * 1000);
         let nanos = u32::try_from(nanos).map_err(|_| Refused::unknown(object))?;
         timestamp(writer, seconds, nanos);
-        return Ok(());
+        return Ok(true);
     }
     if object.is_instance(class(object.py()).map_err(unknown)?).map_err(unknown)? {
         let tag: i8 = object.getattr("tag").and_then(|tag| tag.extract()).map_err(unknown)?;
         let data = object.getattr("data").map_err(unknown)?;
         writer.ext(tag, data.cast::<PyBytes>().map_err(|_| Refused::unknown(object))?.as_bytes());
-        return Ok(());
+        return Ok(true);
     }
-    Err(Refused::unknown(object))
+    Ok(false)
 }
 
 /// The shortest of the three forms, as every msgpack library writes it.
