@@ -150,6 +150,10 @@ test('a_lost_group_is_made_again', async (t) => {
   const inbox = bus.consumeInbound(quick);
   const { id } = await bus.publishInbound(say('c1', 'unfinished'));
   const { value: first } = await inbox.next();
+  const made = (async () => {
+    for await (const notice of inbox.notices()) if (notice.kind === 'group_recreated') return notice;
+    return undefined;
+  })();
   await command(server.about.port, 'XGROUP', 'DESTROY', settings.inboundStream, settings.workerGroup as string);
   await bus.publishInbound(say('c1', 'unread'));
   await first?.release();
@@ -162,5 +166,6 @@ test('a_lost_group_is_made_again', async (t) => {
   await again?.ack();
   const { value: last } = await inbox.next({ timeoutMs: 10_000 });
   assert.equal(last?.data.content, 'unread');
+  assert.deepEqual(await made, { kind: 'group_recreated', from: '0-0', missing: 'group' });
   await last?.ack();
 });

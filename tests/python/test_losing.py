@@ -129,6 +129,12 @@ async def test_a_lost_group_is_made_again(server: Server, names: dict[str, Any])
             first = await consumer.next(timeout=5)
             first.ack()
             second = await consumer.next(timeout=5)
+
+            async def made_again() -> sg.Notice:
+                return await anext(n async for n in consumer.notices() if n.kind == "group_recreated")
+
+            listening = asyncio.create_task(made_again())
+            await asyncio.sleep(0)
             client.xgroup_destroy(f"{names['stream_prefix']}:s", "g")
             await bus.publish("s", 3, key="k")
             del second
@@ -142,4 +148,6 @@ async def test_a_lost_group_is_made_again(server: Server, names: dict[str, Any])
                     seen.append(delivery.data)
                     delivery.ack()
             assert seen == [1, 2, 3]
+            told = await asyncio.wait_for(listening, 5)
+            assert told.details == {"from": "0-0", "missing": "group"}
     client.close()

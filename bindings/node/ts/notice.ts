@@ -4,8 +4,8 @@ import { decode } from './codec/decode.js';
 
 /** What happened, and what it was about. */
 export type Notice =
-  /** The group was gone and was made again; it reads on after this id. */
-  | { readonly kind: 'group_recreated'; readonly from: string }
+  /** The group was gone and was made again; it reads on after this id. `stream`: the stream was gone as well. */
+  | { readonly kind: 'group_recreated'; readonly from: string; readonly missing: 'stream' | 'group' }
   /** A pending entry was deleted by somebody; it counts as finished. */
   | { readonly kind: 'vanished'; readonly id: string }
   /** An entry went to the dead letters. */

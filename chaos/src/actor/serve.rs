@@ -82,7 +82,7 @@ impl Diary {
         let (kind, id) = match notice {
             Notice::StaleOutcome { id } => (Kind::SettleStale, *id),
             Notice::Vanished { id } => (Kind::Vanished, *id),
-            Notice::GroupRecreated { from } => (Kind::GroupRecreated, *from),
+            Notice::GroupRecreated { from, .. } => (Kind::GroupRecreated, *from),
             _ => return Ok(()),
         };
         let mut record = Record { entry: pair(id), ..self.pen.record(kind) };

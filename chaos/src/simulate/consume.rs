@@ -171,7 +171,7 @@ impl World<'_> {
             Notice::Vanished { id } => {
                 self.record(Kind::Vanished, life, |record| record.entry = (id.ms, id.seq));
             }
-            Notice::GroupRecreated { from } => {
+            Notice::GroupRecreated { from, .. } => {
                 self.record(Kind::GroupRecreated, life, |record| record.entry = (from.ms, from.seq));
             }
             _ => {}

@@ -11,7 +11,7 @@ use stargazer_core::engine::Engine;
 use stargazer_core::error::{Error, ErrorKind, Stored};
 use stargazer_core::mutant::Mutant;
 use stargazer_core::topology::Name;
-use stargazer_core::transport::{EntryId, Fetch, Fields, Group, MAX_BATCH, Recreated, Transport};
+use stargazer_core::transport::{EntryId, Fetch, Fields, Group, MAX_BATCH, Transport};
 
 use super::dice::Dice;
 use super::message;
@@ -278,10 +278,7 @@ fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
             let identity = format!("w{seat}-{suffix}").into();
             Event::Registered(ask!(engine.register(group, &identity, &call.suffix)))
         }
-        Action::Recreate => Event::Recreated(ask!(engine.recreate(group)).map(|made| match made {
-            Recreated::Created { from } => Some(from),
-            Recreated::Existed => None,
-        })),
+        Action::Recreate => Event::Recreated(ask!(engine.recreate(group))),
         Action::Fetch { key, session, cursor, count, max_bytes, new, wary } => {
             let request = Fetch { cursor: *cursor, count: *count, max_bytes: *max_bytes, new: *new, wary: *wary };
             let answer = ask!(engine.fetch(group, session, &request));

@@ -19,7 +19,7 @@ use super::shared::Shared;
 use crate::config::MANY_DEAD_LETTERS;
 use crate::mutant::Mutant;
 use crate::topology::Name;
-use crate::transport::{Fetch, Recreated, Transport};
+use crate::transport::{Fetch, Transport};
 
 pub(super) struct Driver {
     pub shared: Arc<Shared>,
@@ -140,12 +140,7 @@ impl Driver {
                 let identity: Name = format!("{}-{own}", self.name).into();
                 Box::pin(async move { Some(Event::Registered(transport.register(&group, &identity, &random()).await)) })
             }
-            Action::Recreate => Box::pin(async move {
-                Some(Event::Recreated(transport.recreate(&group).await.map(|made| match made {
-                    Recreated::Created { from } => Some(from),
-                    Recreated::Existed => None,
-                })))
-            }),
+            Action::Recreate => Box::pin(async move { Some(Event::Recreated(transport.recreate(&group).await)) }),
             Action::Fetch { key, session, cursor, count, max_bytes, new, wary } => Box::pin(async move {
                 let request = Fetch { cursor, count, max_bytes, new, wary };
                 let ((), fetched) = tokio::join!(shared.flush_traces(), transport.fetch(&group, &session, &request));

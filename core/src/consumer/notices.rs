@@ -88,7 +88,9 @@ impl Notice {
     pub fn to_value(&self) -> Value {
         let mut fields: Vec<(&str, Value)> = vec![("kind", self.kind().into())];
         match self {
-            Self::GroupRecreated { from } => fields.push(("from", from.to_string().into())),
+            Self::GroupRecreated { from, missing } => {
+                fields.extend([("from", from.to_string().into()), ("missing", missing.as_str().into())]);
+            }
             Self::Vanished { id } | Self::StaleOutcome { id } => fields.push(("id", id.to_string().into())),
             Self::DeadLettered { id, reason } => {
                 fields.extend([("id", id.to_string().into()), ("reason", (*reason).into())]);
@@ -115,13 +117,13 @@ impl Notice {
 mod tests {
     use super::*;
     use crate::error::Error;
-    use crate::transport::{EntryId, Refusal};
+    use crate::transport::{EntryId, Missing, Refusal};
 
     #[test]
     fn every_kind_is_listed_and_says_what_it_knows() {
         let id = EntryId::new(1, 2);
         let all = [
-            Notice::GroupRecreated { from: id },
+            Notice::GroupRecreated { from: id, missing: Missing::Stream },
             Notice::Vanished { id },
             Notice::DeadLettered { id, reason: "rejected" },
             Notice::ManyDeadLetters { count: 5000 },
@@ -143,6 +145,8 @@ mod tests {
         for notice in &all {
             assert_eq!(notice.to_value().get("kind").and_then(Value::as_str), Some(notice.kind()));
         }
+        assert_eq!(all[0].to_value().get("from").and_then(Value::as_str), Some("1-2"));
+        assert_eq!(all[0].to_value().get("missing").and_then(Value::as_str), Some("stream"));
         assert_eq!(all[2].to_value().get("id").and_then(Value::as_str), Some("1-2"));
         assert_eq!(all[4].to_value().get("why").and_then(Value::as_str), Some("stale"));
         assert_eq!(all[12].to_value().get("code").and_then(Value::as_str), Some("unavailable"));

@@ -263,7 +263,10 @@ impl Shared {
                 tracing::warn!(stream, group, %error, "a call fails; trying again");
             }
             Notice::Recovered => tracing::info!(stream, group, "every call succeeds again"),
-            Notice::GroupRecreated { from } => tracing::warn!(stream, group, %from, "the group was made again"),
+            Notice::GroupRecreated { from, missing } => {
+                let missing = missing.as_str();
+                tracing::warn!(stream, group, %from, missing, "the group was gone and was made again");
+            }
             Notice::SessionLost { identity, refusal } => {
                 tracing::warn!(stream, group, %identity, ?refusal, "the session was lost; making a new one");
             }

@@ -4,7 +4,7 @@ use super::group::GroupState;
 use super::state::{Now, State};
 use crate::mutant::Mutant;
 use crate::topology::{GroupKeys, Name};
-use crate::transport::{EntryId, Group, Recreated, Retention};
+use crate::transport::{EntryId, Group, Missing, Recreated, Retention};
 
 /// At most this many entries go in one page of a sweep, so that the lock is held shortly.
 const TRIM: usize = 4096;
@@ -32,11 +32,12 @@ pub(super) fn recreate(state: &mut State, group: &Group, now: Now) -> Recreated 
         // A point that the stream has not reached is of an earlier life of it.
         _ => routing.mark.filter(|mark| *mark <= reached).unwrap_or(EntryId::ZERO),
     };
+    let missing = if state.streams.contains_key(&group.stream) { Missing::Group } else { Missing::Stream };
     let stream = state.stream(&group.stream);
     let from = if Mutant::GroupAtEnd.is_on() { stream.last_id } else { from };
     let unread = stream.count_after(from);
     stream.groups.insert(group.name.clone(), GroupState::new(from, unread));
-    Recreated::Created { from }
+    Recreated::Created { from, missing }
 }
 
 /// Removes the lanes of unregistered identities, the records of what is finished and, under `acked`, what all groups have

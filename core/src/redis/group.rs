@@ -12,7 +12,7 @@ use super::parse::{self, Answer};
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result};
 use crate::topology::{GroupKeys, Name, groups_key};
-use crate::transport::{EntryId, FenceToken, Group, Recreated, Refusal, Session, Sign, check};
+use crate::transport::{EntryId, FenceToken, Group, Missing, Recreated, Refusal, Session, Sign, check};
 
 /// A group without a sign of life for this long does not count for safe trimming any more.
 const SILENT: Duration = Duration::from_secs(24 * 60 * 60);
@@ -192,7 +192,11 @@ pub(super) async fn recreate(link: &Link, group: &Group) -> Result<Recreated> {
     let mut answer = Answer::new(link.script(&SCRIPTS.recreate, &cmd).await?)?;
     match answer.word.as_str() {
         "ok" => Ok(Recreated::Existed),
-        "made" => Ok(Recreated::Created { from: answer.id()? }),
+        "made" => {
+            let from = answer.id()?;
+            let missing = if parse::number(&answer.next())? == 1 { Missing::Group } else { Missing::Stream };
+            Ok(Recreated::Created { from, missing })
+        }
         _ => answer.unexpected(),
     }
 }

@@ -140,5 +140,28 @@ pub enum Recreated {
     Created {
         /// Where it starts.
         from: EntryId,
+        /// What there was not.
+        missing: Missing,
     },
+}
+
+/// What was not there when a group had to be made. Looked at in the moment in which it is made: whoever published to a
+/// deleted stream before that has made the stream again, and only the group is missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Missing {
+    /// The stream, and so the group.
+    Stream,
+    /// The group only.
+    Group,
+}
+
+impl Missing {
+    /// The word for it, the same in every language.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Stream => "stream",
+            Self::Group => "group",
+        }
+    }
 }

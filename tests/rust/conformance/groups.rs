@@ -1,7 +1,9 @@
 //! Groups: made, joined, lost, made anew.
 
 use stargazer_core::ErrorKind;
-use stargazer_core::transport::{EntryId, Group, Ordering, Record, Recreated, Refusal, Retention, SettleResult};
+use stargazer_core::transport::{
+    EntryId, Group, Missing, Ordering, Record, Recreated, Refusal, Retention, SettleResult,
+};
 
 use super::lab::{ACKED, Lab};
 use super::player::{Player, ack, retry};
@@ -10,7 +12,7 @@ pub(super) async fn a_group_is_made_once(lab: Lab) {
     let group = Group::new("s".into(), "g".into(), Ordering::Lanes, ACKED);
     let first = lab.publish("l", "1").await;
     let made = lab.transport.recreate(&group).await.unwrap();
-    assert_eq!(made, Recreated::Created { from: EntryId::ZERO });
+    assert_eq!(made, Recreated::Created { from: EntryId::ZERO, missing: Missing::Group });
     assert_eq!(lab.transport.recreate(&group).await.unwrap(), Recreated::Existed);
     let mut a = Player::join(&lab, &group, "a").await;
     assert_eq!(a.ids(9).await, [first], "it starts with what is there");
@@ -90,7 +92,7 @@ pub(super) async fn a_lost_group_is_made_anew_and_nothing_unfinished_is_skipped(
     assert_eq!(a.try_fetch(9).await.unwrap_err(), Refusal::GroupLost);
     assert_eq!(a.settle(&[ack(ids[2], "x")]).await.unwrap_err(), Refusal::GroupLost);
     let made = lab.transport.recreate(&group).await.unwrap();
-    assert_eq!(made, Recreated::Created { from: EntryId::ZERO });
+    assert_eq!(made, Recreated::Created { from: EntryId::ZERO, missing: Missing::Group });
     assert_eq!(lab.transport.recreate(&group).await.unwrap(), Recreated::Existed);
 
     assert!(lab.transport.signs(&group).await.unwrap().is_empty(), "registrations of the earlier life are wiped");
@@ -116,7 +118,9 @@ pub(super) async fn a_second_group_starts_below_its_oldest_unfinished_entry(lab:
     assert_eq!(a.ids(3).await, ids[..3]);
     a.ack(ids[0], "l").await;
     assert!(lab.destroy(&first));
-    let Recreated::Created { from } = lab.transport.recreate(&first).await.unwrap() else { panic!("it was lost") };
+    let Recreated::Created { from, missing: Missing::Group } = lab.transport.recreate(&first).await.unwrap() else {
+        panic!("it was lost")
+    };
     assert!(from < ids[1], "{from} skips {}", ids[1]);
     assert!(from >= ids[0].before(), "{from} is far below {}", ids[1]);
     let mut b = Player::join(&lab, &first, "b").await;
@@ -134,7 +138,10 @@ pub(super) async fn a_deleted_stream_is_a_lost_group(lab: Lab) {
     lab.pass(std::time::Duration::from_millis(2)).await;
     let new = lab.publish("l", "2").await;
     assert!(new > old);
-    assert_eq!(lab.transport.recreate(&group).await.unwrap(), Recreated::Created { from: EntryId::ZERO });
+    assert_eq!(
+        lab.transport.recreate(&group).await.unwrap(),
+        Recreated::Created { from: EntryId::ZERO, missing: Missing::Group }
+    );
     let mut b = Player::join(&lab, &group, "b").await;
     assert_eq!(b.ids(9).await, [new]);
     assert_eq!(b.ack(new, "l").await, SettleResult::Done);
@@ -149,7 +156,10 @@ pub(super) async fn after_a_flush_sessions_are_forgotten(lab: Lab) {
     let renewed = lab.transport.renew(&group, std::slice::from_ref(&a.session)).await.unwrap();
     assert_eq!(renewed, [Err(Refusal::Forgotten)]);
     assert_eq!(lab.transport.retire(&group, &a.session).await.unwrap(), Err(Refusal::Forgotten));
-    assert_eq!(lab.transport.recreate(&group).await.unwrap(), Recreated::Created { from: EntryId::ZERO });
+    assert_eq!(
+        lab.transport.recreate(&group).await.unwrap(),
+        Recreated::Created { from: EntryId::ZERO, missing: Missing::Stream }
+    );
 }
 
 pub(super) async fn one_group_does_not_see_the_other(lab: Lab) {

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use stargazer_core::transport::{Append, Recreated, Retention, Settle, Transport};
+use stargazer_core::transport::{Append, Missing, Recreated, Retention, Settle, Transport};
 use stargazer_tests::{Options, Reply};
 
 use super::{ACKED, ack, entry, fetch, group, integer, join, publish, run, start};
@@ -93,7 +93,10 @@ fn a_group_that_is_lost_starts_again_at_the_mark() {
         transport.settle(&group, &session, &[ack(&entries[0])]).await.unwrap().unwrap();
         transport.settle(&group, &session, &[ack(&entries[1])]).await.unwrap().unwrap();
         server.command(&["XGROUP", "DESTROY", "s", "g"]).unwrap();
-        assert_eq!(transport.recreate(&group).await.unwrap(), Recreated::Created { from: ids[1].before() });
+        assert_eq!(
+            transport.recreate(&group).await.unwrap(),
+            Recreated::Created { from: ids[1].before(), missing: Missing::Group }
+        );
         let session = join(&transport, &group, "b").await;
         let entries = fetch(&transport, &group, &session, 9).await;
         assert_eq!(entries.iter().map(|entry| entry.id).collect::<Vec<_>>(), ids[1..]);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use stargazer_core::envelope::Inbound;
 use stargazer_core::topology::GroupKeys;
+use stargazer_core::transport::{EntryId, Missing};
 use stargazer_core::{Delivery, Notice};
 
 use super::lab::{Lab, quick, say, text};
@@ -164,6 +165,7 @@ pub(super) async fn a_lost_group_is_made_again(lab: Lab) {
     let inbox = bus.consume_inbound().config(quick()).open().await.unwrap();
     let first = say(&bus, "c1", "unfinished").await;
     let d = inbox.next().await.unwrap().unwrap();
+    let mut notices = inbox.notices();
     let (stream, group) = (bus.topology().inbound_stream.clone(), bus.topology().worker_group.clone());
     server.command(&["XGROUP", "DESTROY", &stream, &group]).unwrap();
     say(&bus, "c1", "unread").await;
@@ -173,6 +175,13 @@ pub(super) async fn a_lost_group_is_made_again(lab: Lab) {
     again.ack().await.unwrap();
     let next = inbox.next_timeout(Duration::from_secs(10)).await.unwrap().unwrap();
     assert_eq!(text(&next), "unread");
+    let mut made = Vec::new();
+    while let Ok(notice) = notices.try_recv() {
+        if let Notice::GroupRecreated { from, missing } = notice {
+            made.push((from, missing));
+        }
+    }
+    assert_eq!(made, [(EntryId::ZERO, Missing::Group)], "told once, with where it starts and what was gone");
     next.ack().await.unwrap();
     inbox.idle().await.unwrap();
     bus.close().await.unwrap();

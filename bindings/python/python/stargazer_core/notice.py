@@ -10,7 +10,8 @@ __all__ = ["Notice", "NoticeKind"]
 
 #: What happened, with the names of its details:
 #:
-#: * ``group_recreated`` (``from``, where it reads on): the group was gone and was made again
+#: * ``group_recreated`` (``from``, where it reads on; ``missing``, ``"group"``, or ``"stream"`` if that was gone as
+#:   well): the group was gone and was made again
 #: * ``vanished`` (``id``): a pending entry was deleted by somebody
 #: * ``dead_lettered`` (``id``, ``reason``); ``many_dead_letters`` (``count``): they pile up
 #: * ``session_lost`` (``identity``, ``why``): what it held runs elsewhere

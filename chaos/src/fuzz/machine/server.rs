@@ -11,7 +11,8 @@ use stargazer_core::Error;
 use stargazer_core::consumer::machine::{Action, Answer, Arrived, Content, Event};
 use stargazer_core::topology::Name;
 use stargazer_core::transport::{
-    EntryId, FenceToken, Gathered, Hint, Lane, Record, Refusal, Session, Settle, SettleResult, Settled, Sign, Verdict,
+    EntryId, FenceToken, Gathered, Hint, Lane, Record, Recreated, Refusal, Session, Settle, SettleResult, Settled,
+    Sign, Verdict,
 };
 
 /// How a request fares.
@@ -117,7 +118,7 @@ impl Server {
                 let session = self.register();
                 Event::Registered(fine.map(|()| Ok(session)))
             }
-            Action::Recreate => Event::Recreated(fine.map(|()| None)),
+            Action::Recreate => Event::Recreated(fine.map(|()| Recreated::Existed)),
             Action::Fetch { key, session, cursor, count, new, .. } => {
                 let answer = self.under(&session).map(|()| self.fetch(&session, cursor, count, new));
                 Event::Fetched { key, answer: fine.map(|()| answer) }

@@ -7,7 +7,7 @@ use super::trouble::Call;
 use super::types::{Action, Answer, Notice, Now};
 use super::{Machine, Phase};
 use crate::error::{Error, ErrorKind};
-use crate::transport::{EntryId, Refusal, Session};
+use crate::transport::{Recreated, Refusal, Session};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Setup {
@@ -63,13 +63,15 @@ impl Machine {
         }
     }
 
-    pub(super) fn recreated(&mut self, answer: Result<Option<EntryId>, Error>, now: Now) {
+    pub(super) fn recreated(&mut self, answer: Result<Recreated, Error>, now: Now) {
         match answer {
             Ok(made) => {
                 self.succeeded(Call::Setup);
                 // Making a group that we never were in is how a consumer starts, not a loss.
-                if let Some(from) = made.filter(|_| self.next_key > 0) {
-                    self.out.push(Action::Tell(Notice::GroupRecreated { from }));
+                if let Recreated::Created { from, missing } = made
+                    && self.next_key > 0
+                {
+                    self.out.push(Action::Tell(Notice::GroupRecreated { from, missing }));
                 }
                 self.setup = Setup::Register { at: now.mono };
             }

@@ -7,7 +7,7 @@ use crate::config::{ConsumerConfig, OnLeaseLost};
 use crate::error::Error;
 use crate::topology::Name;
 use crate::transport::{
-    EntryId, Fields, Gather, Gathered, Hint, Lane, Record, Refusal, Session, Settle, Settled, Sign,
+    EntryId, Fields, Gather, Gathered, Hint, Lane, Missing, Record, Recreated, Refusal, Session, Settle, Settled, Sign,
 };
 
 /// The settings the machine decides by.
@@ -140,7 +140,7 @@ pub enum Event {
     /// Time passed; nothing else.
     Tick,
     Registered(Answer<Session>),
-    Recreated(Result<Option<EntryId>, Error>),
+    Recreated(Result<Recreated, Error>),
     Fetched {
         key: SessionKey,
         answer: Answer<(Vec<Arrived>, Option<Hint>)>,
@@ -349,8 +349,10 @@ pub struct Started {
 pub enum Notice {
     /// The group was gone and was made again; it reads entries after this id.
     GroupRecreated {
-        /// Where it starts.
+        /// Where it starts: what has a higher id is handed out, again where it had been before.
         from: EntryId,
+        /// Whether the stream was gone as well, when it was made.
+        missing: Missing,
     },
     /// An entry was deleted by somebody while it was pending; it counts as finished.
     Vanished {

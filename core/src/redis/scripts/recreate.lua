@@ -2,12 +2,13 @@
 -- earlier life.
 -- KEYS: 1 stream, 2 consumers, 3 beats, 4 lanes, 5 tries, 6 idle, 7 mark, 8 groups
 -- ARGV: 1 group, 2 acked (1)
--- Answer: ok · made id
+-- Answer: ok · made id, whether the stream was there
 local stream, mark, groups = KEYS[1], KEYS[7], KEYS[8]
 local bad = wrong(stream, 'stream', mark, 'string', groups, 'hash')
 if bad then return bad end
 local group, time = ARGV[1], whole(now_ms())
-if redis.call('EXISTS', stream) == 1 and row_of(redis.call('XINFO', 'GROUPS', stream), group) then
+local there = redis.call('EXISTS', stream)
+if there == 1 and row_of(redis.call('XINFO', 'GROUPS', stream), group) then
   bad = failed(redis.pcall('HSET', groups, group, time))
   return bad or { 'ok' }
 end
@@ -25,4 +26,4 @@ bad = failed(redis.pcall('XGROUP', 'CREATE', stream, group, from, 'MKSTREAM'))
 if bad then return bad end
 redis.pcall('UNLINK', KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6])
 redis.pcall('HSET', groups, group, time)
-return { 'made', from }
+return { 'made', from, there }

@@ -101,9 +101,9 @@ impl Side {
     pub(super) async fn recreate(&mut self, group: usize) -> String {
         match self.lab.transport.recreate(&self.groups[group]).await {
             Ok(Recreated::Existed) => "existed".into(),
-            Ok(Recreated::Created { from }) => {
+            Ok(Recreated::Created { from, missing }) => {
                 self.forget(None, Some(group));
-                format!("created at the start: {}", from == EntryId::ZERO)
+                format!("created at the start: {}, missing {missing:?}", from == EntryId::ZERO)
             }
             Err(error) => in_words(&error),
         }
