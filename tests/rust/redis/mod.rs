@@ -8,6 +8,7 @@ mod herd;
 mod locks;
 mod lossy;
 mod outcomes;
+mod refusals;
 mod sentinel;
 mod store;
 mod tls;
