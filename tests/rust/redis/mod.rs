@@ -2,6 +2,7 @@
 //! forgotten scripts, blocking reads. What both transports must do stands in `conformance`.
 
 mod connecting;
+mod dedupe;
 mod doctor;
 mod durability;
 mod herd;
