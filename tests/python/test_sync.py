@@ -92,8 +92,8 @@ def test_ctrl_c_ends_a_wait(url: str) -> None:
         with sg.SyncBus(sys.argv[1]) as bus, bus.consume("ctrl-c", "g") as consumer:
             bus.publish("ctrl-c", 1)
             consumer.next().ack()
-            print("waiting", flush=True)
             try:
+                print("waiting", flush=True)
                 consumer.next()
             except KeyboardInterrupt:
                 print("interrupted", flush=True)

@@ -1,7 +1,7 @@
 //! Locks, leases and jobs that run once in the fleet.
 
 use super::Bus;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::lock::{Lease, LeaseOptions, Lock, LockOptions, Singleton, SingletonOptions};
 use crate::topology::{channel_lock, named_lock};
 
@@ -10,12 +10,12 @@ impl Bus {
     ///
     /// `Invalid` for a name or settings out of range.
     pub fn lock(&self, name: &str, options: LockOptions) -> Result<Lock> {
-        Lock::new(self, named_lock(name), options)
+        Lock::new(self, named_lock(named(name)?), options)
     }
 
     /// The original's lock of a channel, by the channel's id or its key; the one that workers in mode `lock` take.
     pub fn channel_lock(&self, id: &str, options: LockOptions) -> Result<Lock> {
-        Lock::new(self, channel_lock(id), options)
+        Lock::new(self, channel_lock(named(id)?), options)
     }
 
     /// Leadership under a name. Nobody leads before [`Lease::acquire`].
@@ -27,4 +27,12 @@ impl Bus {
     pub fn singleton(&self, name: &str, options: &SingletonOptions) -> Result<Singleton> {
         Singleton::new(self, name, options)
     }
+}
+
+/// Nobody means a lock without a name.
+fn named(name: &str) -> Result<&str> {
+    if name.is_empty() {
+        return Err(Error::invalid("the name of a lock has 1 to 512 bytes").with_context("argument", "name"));
+    }
+    Ok(name)
 }

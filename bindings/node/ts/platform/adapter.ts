@@ -182,11 +182,19 @@ export function posted(adapter: PlatformAdapter, part: () => Part): (errand: Err
     should_skip_channel_heartbeat: (given) => adapter.shouldSkipChannelHeartbeat(channel(given)),
     call: (given, call) => adapter.call(given.method as string, given.params as Fields, call),
   };
+  const sends = new Set(['send', 'send_file', 'send_with_buttons']);
   const silent = new Set(['start', 'drain', 'stop', 'react', 'typing', 'presence', 'turn_complete']);
   return async ({ what, arguments: given, signal }) => {
     const answer = await calls[what]?.(given as Row, { signal });
     // Of what gives nothing, whatever it resolves to is nothing.
-    return silent.has(what) ? undefined : answer;
+    if (silent.has(what)) return undefined;
+    if (sends.has(what) && typeof answer !== 'string' && answer !== undefined && answer !== null) {
+      // It was sent all the same.
+      const text = `${what} of the platform ${adapter.name} gave no text as the id of what it sent, but ${typeof answer}`;
+      process.emitWarning(text, 'StargazerWarning');
+      return undefined;
+    }
+    return answer;
   };
 }
 

@@ -47,7 +47,8 @@ export class Intake {
   }
 
   /** Tells that the connection broke, and why: the adapter is stopped and started again. The first reason counts. */
-  failed(reason: string): void {
-    this.#part.atOnce('failed', { start: this.#start, reason: needText(reason, 'reason') });
+  failed(reason: string | Error): void {
+    const text = reason instanceof Error ? String(reason) : needText(reason, 'reason');
+    this.#part.atOnce('failed', { start: this.#start, reason: text });
   }
 }

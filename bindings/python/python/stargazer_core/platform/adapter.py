@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import abc
+import inspect
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,14 @@ from stargazer_core.platform.intake import Intake
 from stargazer_core.platform.messages import BotIdentity, Button, File, HistoricalMessage, SendContext, TurnEnd
 
 __all__ = ["PlatformAdapter", "Post"]
+
+_log = logging.getLogger("stargazer_core")
+
+#: What gives the id of what it sent, or nothing.
+_SENDS = ("send", "send_file", "send_with_buttons")
+
+#: What gives nothing, whatever it returns.
+_SILENT = ("drain", "stop", "react", "typing", "presence", "turn_complete")
 
 
 class PlatformAdapter(abc.ABC):
@@ -128,7 +138,10 @@ class Post:
         adapter, what, given = self._adapter, errand.what, errand.arguments
         if what == "start":
             intake = Intake._of(self._need_part(), adapter.name, given["start"])
-            return await adapter.start(intake)
+            started: object = adapter.start(intake)
+            if inspect.isawaitable(started):
+                await started
+            return None
         if "context" in given:
             given["context"] = SendContext(**given["context"])
         if what == "send_file":
@@ -137,7 +150,15 @@ class Post:
             given["buttons"] = [Button(**button) for button in given["buttons"]]
         elif what == "turn_complete":
             given["end"] = TurnEnd(**given["end"])
-        answer = await getattr(adapter, what)(*given.values())
+        answer = getattr(adapter, what)(*given.values())
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if what in _SILENT:
+            return None
+        if what in _SENDS and answer is not None and not isinstance(answer, str):
+            # It was sent all the same.
+            _log.warning("%s of the platform %s gave no text as the id of what it sent: %r", what, adapter.name, answer)
+            return None
         if what == "bot_identity":
             return answer.to_map()
         if what == "fetch_history":

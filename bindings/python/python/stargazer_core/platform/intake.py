@@ -58,6 +58,8 @@ class Intake:
         receipt, _ = await self._part.call("update", start=self._start, update=dict(update.__dict__))
         return receipt
 
-    def failed(self, reason: str) -> None:
+    def failed(self, reason: str | BaseException) -> None:
         """Tells that the connection broke, and why: the adapter is stopped and started again."""
+        if isinstance(reason, BaseException):
+            reason = f"{type(reason).__name__}: {reason}"
         self._part.at_once("failed", start=self._start, reason=reason)
