@@ -8,6 +8,7 @@ mod durability;
 mod herd;
 mod locks;
 mod lossy;
+mod memory;
 mod outcomes;
 mod refusals;
 mod sentinel;

@@ -9,7 +9,7 @@ if bad then return bad end
 local group, time = ARGV[1], whole(now_ms())
 local there = redis.call('EXISTS', stream)
 if there == 1 and row_of(redis.call('XINFO', 'GROUPS', stream), group) then
-  bad = failed(redis.pcall('HSET', groups, group, time))
+  bad = carry_on(groups) or failed(redis.pcall('HSET', groups, group, time))
   return bad or { 'ok' }
 end
 local others = redis.call('HLEN', groups) - redis.call('HEXISTS', groups, group)
