@@ -155,15 +155,21 @@ class Post:
             answer = await answer
         if what in _SILENT:
             return None
-        if what in _SENDS and answer is not None and not isinstance(answer, str):
-            # It was sent all the same.
-            _log.warning("%s of the platform %s gave no text as the id of what it sent: %r", what, adapter.name, answer)
-            return None
+        if what in _SENDS:
+            return self._id(what, answer)
         if what == "bot_identity":
             return answer.to_map()
         if what == "fetch_history":
             return [message.to_map() for message in answer]
         return answer
+
+    def _id(self, what: str, answer: object) -> str | None:
+        if answer is None or isinstance(answer, str):
+            return answer
+        # It was sent all the same.
+        text = "%s of the platform %s gave no text as the id of what it sent: %r"
+        _log.warning(text, what, self._adapter.name, answer)
+        return None
 
     def _need_part(self) -> Part:
         assert self._part is not None, "an adapter is attached before the core knows of it"
