@@ -405,14 +405,6 @@ async def test_wrong_settings_are_refused(bus: sg.Bus) -> None:
         bus.lease("")
 
 
-async def test_a_lock_has_a_name_and_a_singleton_runs_once(bus: sg.Bus) -> None:
+async def test_a_lock_has_a_name(bus: sg.Bus) -> None:
     with pytest.raises(sg.InvalidError, match="name of a lock"):
         bus.lock("")
-
-    async def job(fence: int) -> None:
-        pass
-
-    once = bus.singleton("once", restart="never")
-    await once.run(job)
-    with pytest.raises(sg.InvalidError, match="runs once"):
-        await once.run(job)

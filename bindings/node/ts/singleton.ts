@@ -53,7 +53,6 @@ export interface SingletonState {
 /** A job's place in the fleet: whoever leads runs it, and its signal is aborted when leadership is lost. */
 export class Singleton {
   readonly #native: native.Singleton;
-  #ran = false;
 
   /** @internal */
   constructor(opened: native.Singleton) {
@@ -81,12 +80,6 @@ export class Singleton {
         context: { argument: 'job' },
       });
     }
-    if (this.#ran) {
-      throw new InvalidError('a singleton runs once; make another one with bus.singleton', {
-        context: { argument: 'job' },
-      });
-    }
-    this.#ran = true;
     let failure: { error: unknown } | undefined;
     for (let fence = await this.#next(); fence !== undefined; fence = await this.#next()) {
       failure = (await this.#turn(fence, job)) ?? failure;

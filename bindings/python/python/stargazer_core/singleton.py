@@ -62,12 +62,11 @@ class SingletonState:
 class Singleton:
     """A job's place in the fleet: whoever leads runs it, and it is cancelled when leadership is lost."""
 
-    __slots__ = ("__weakref__", "_native", "_ran")
+    __slots__ = ("__weakref__", "_native")
 
     def __init__(self, native: _native.Singleton) -> None:
         """For :meth:`Bus.singleton` only."""
         self._native = native
-        self._ran = False
 
     @property
     def state(self) -> SingletonState:
@@ -82,13 +81,10 @@ class Singleton:
         """Runs the job whenever it leads, until the job is done or :meth:`stop` was called.
 
         A job that is told to end keeps the lead until it has ended, but no longer than the lease lasts. Raises the
-        job's last exception when it failed for good, or too often. Runs once: a second call is ``InvalidError``.
+        job's last exception when it failed for good, or too often.
         """
         if not callable(job):
             raise InvalidError("a job is an async def that takes the fencing number", {"argument": "job"})
-        if self._ran:
-            raise InvalidError("a singleton runs once; make another one with bus.singleton", {"argument": "job"})
-        self._ran = True
         failure: BaseException | None = None
         try:
             while (turn := await self._next()) is not None:
