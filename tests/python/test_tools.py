@@ -19,7 +19,7 @@ import stargazer_core as sg
 from harness.server import Server
 from stargazer_core import tool
 from stargazer_core.docstring import described
-from stargazer_core.schema import plain, value_of
+from stargazer_core.typed import plain, value_of
 
 
 @pytest.fixture
@@ -126,7 +126,7 @@ def schema_of(hint: Any) -> dict[str, Any]:
     [
         (str, {"type": "string"}),
         (bool, {"type": "boolean"}),
-        (bytes, {"type": "string", "format": "binary"}),
+        (bytes, {"type": "string", "contentEncoding": "base64"}),
         (Any, {}),
         (int | None, {"type": ["integer", "null"]}),
         (list[str] | None, {"anyOf": [{"type": "array", "items": {"type": "string"}}, {"type": "null"}]}),

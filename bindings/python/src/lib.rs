@@ -69,7 +69,7 @@ mod _native {
     #[pymodule_export]
     use super::serving::Serving;
     #[pymodule_export]
-    use super::tools::{ToolRegistry, ToolService, tool_definition};
+    use super::tools::{ToolRegistry, ToolService, check_arguments, tool_definition};
     #[pymodule_export]
     use super::topology::{Topology, event_stream, shared_gateway_group, url_from_env};
     #[pymodule_export]

@@ -28,6 +28,14 @@ pub(crate) fn tool_definition<'py>(given: &Bound<'py, PyAny>) -> PyResult<Bound<
     plain(given.py(), &definition.to_map().into())
 }
 
+/// Whether arguments fit a definition; `InvalidError` telling what does not.
+#[pyfunction]
+pub(crate) fn check_arguments(given: &Bound<'_, PyAny>, arguments: &Bound<'_, PyAny>) -> PyResult<()> {
+    let takes = tools::Arguments::of(&definition(given)?).map_err(raise)?;
+    let bytes = encode(arguments, &Limits::default()).map_err(raise)?;
+    takes.check(&calls::map(&bytes).map_err(raise)?).map_err(raise)
+}
+
 fn definition(given: &Bound<'_, PyAny>) -> PyResult<ToolDefinition> {
     let bytes = encode(given, &Limits::default()).map_err(raise)?;
     ToolDefinition::from_map(&calls::map(&bytes).map_err(raise)?).map_err(raise)

@@ -1,10 +1,10 @@
-"""JSON Schema of type hints, and values of those types from arguments that fit it.
+"""JSON Schema of type hints.
 
 Known are the scalars, ``Literal``, enums, ``Optional`` and unions, lists, tuples, sets, mappings, dates and times,
-``UUID``, ``bytes``, dataclasses, ``TypedDict``, and classes that know their own schema: those of pydantic and of
-msgspec, of which none is needed here. ``Annotated`` adds a description (a text, or what has a ``description``) and
-bounds (what has ``ge``, ``gt``, ``le``, ``lt``, ``multiple_of``, ``min_length``, ``max_length`` or ``pattern``, such as
-pydantic's ``Field``). A type that has no schema is refused by name.
+``UUID``, ``bytes`` (base64 text), dataclasses, ``TypedDict``, and classes that know their own schema: those of pydantic
+and of msgspec, of which none is needed here. ``Annotated`` adds a description (a text, or what has a ``description``)
+and bounds (what has ``ge``, ``gt``, ``le``, ``lt``, ``multiple_of``, ``min_length``, ``max_length`` or ``pattern``,
+such as pydantic's ``Field``). A type that has no schema is refused by name, and so is a default that does not fit.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ import collections.abc as abc
 import dataclasses
 import datetime
 import enum
-import importlib
+import re
 import types
 import uuid
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from stargazer_core import _native
 from stargazer_core.errors import InvalidError
+from stargazer_core.foreign import Hoist, msgspec
+from stargazer_core.typed import NotPlainError, json_value, plain
 
-__all__ = ["Schemas", "plain", "value_of"]
+__all__ = ["Schemas", "beside", "is_typed_dict", "is_union"]
 
 _SCALARS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -29,7 +31,7 @@ _SCALARS: dict[Any, dict[str, Any]] = {
     float: {"type": "number"},
     bool: {"type": "boolean"},
     type(None): {"type": "null"},
-    bytes: {"type": "string", "format": "binary"},
+    bytes: {"type": "string", "contentEncoding": "base64"},
     datetime.datetime: {"type": "string", "format": "date-time"},
     datetime.date: {"type": "string", "format": "date"},
     datetime.time: {"type": "string", "format": "time"},
@@ -67,16 +69,19 @@ class Schemas:
         #: Schemas that others refer to, by name.
         self.defs: dict[str, Any] = {}
         self._names: dict[Any, str] = {}
+        self._hoist = Hoist(self.defs)
+        self._defaults: list[tuple[str, dict[str, Any], Any]] = []
 
     def of(self, hint: Any, at: str) -> dict[str, Any]:
         """The schema of a type; ``InvalidError`` naming the place when it has none."""
-        if hint in _SCALARS:
-            return dict(_SCALARS[hint])
         origin = get_origin(hint)
         if origin is Annotated:
-            return self._annotated(hint, at)
+            inner, *notes = get_args(hint)
+            return self.noted(self.of(inner, at), notes)
+        if hint in _SCALARS:
+            return dict(_SCALARS[hint])
         if origin is Literal:
-            values = list(get_args(hint))
+            values = [plain(value) for value in get_args(hint)]
             return {"const": values[0]} if len(values) == 1 else {"enum": values}
         if origin in _UNIONS:
             return self._union(get_args(hint), at)
@@ -90,15 +95,45 @@ class Schemas:
             return self._class(hint, at)
         raise _no_schema(hint, at)
 
-    def _annotated(self, hint: Any, at: str) -> dict[str, Any]:
-        inner, *notes = get_args(hint)
-        schema = self.of(inner, at)
-        if notes and "$ref" in schema:
-            # Nothing may stand beside a reference in older drafts.
-            schema = {"allOf": [schema]}
+    def noted(self, schema: dict[str, Any], notes: abc.Iterable[Any]) -> dict[str, Any]:
+        """A schema with what is said beside its type: texts, and objects that name bounds."""
         for note in notes:
+            schema = beside(schema)
             _note(schema, note)
         return schema
+
+    def default(self, schema: dict[str, Any], value: Any, at: str) -> dict[str, Any]:
+        """A schema with its default; one that JSON has no place for is not told.
+
+        Raises:
+            InvalidError: it is no number that JSON knows.
+        """
+        try:
+            told = json_value(value)
+        except NotPlainError:
+            return schema
+        except ValueError as error:
+            raise InvalidError(f"the default of `{at}` cannot be: {error}", {"field": at}) from error
+        schema = beside(schema)
+        schema["default"] = told
+        self._defaults.append((at, schema, told))
+        return schema
+
+    def check_defaults(self) -> None:
+        """Once all schemas are there: whether the defaults fit theirs.
+
+        Raises:
+            InvalidError: one does not; it is named.
+        """
+        for at, schema, told in self._defaults:
+            parameters = {"type": "object", "properties": {"default": schema}, "$defs": self.defs}
+            try:
+                _native.check_arguments({"name": "default", "parameters": parameters}, {"default": told})
+            except InvalidError as error:
+                wants, found = (error.context.get(name, "?") for name in ("expected", "found"))
+                hint = f"; write `{at}: ... | None`" if told is None else ""
+                text = f"the default of `{at}` does not fit its type: it must be {wants}, found {found}{hint}"
+                raise InvalidError(text, {**error.context, "field": at}) from error
 
     def _union(self, members: tuple[Any, ...], at: str) -> dict[str, Any]:
         schemas = [self.of(member, at) for member in members]
@@ -131,75 +166,65 @@ class Schemas:
             return {"$ref": f"#/$defs/{self._names[hint]}"}
         if issubclass(hint, enum.Enum):
             return {"enum": [plain(member.value) for member in hint]}
-        make = _maker(hint)
-        if make is None:
+        own = _described(hint)
+        if own is not None:
+            name = self._hoist.take(_word(hint), own)
+        elif dataclasses.is_dataclass(hint) or is_typed_dict(hint):
+            name = self._hoist.free(_word(hint))
+        else:
             raise _no_schema(hint, at)
-        name = self._name(hint)
-        self.defs[name] = {}
-        self.defs[name] = make(self, hint)
-        return {"$ref": f"#/$defs/{name}"}
-
-    def _name(self, hint: type) -> str:
-        name, n = hint.__name__, 1
-        while name in self.defs:
-            n += 1
-            name = f"{hint.__name__}{n}"
         self._names[hint] = name
-        return name
+        if own is None:
+            self.defs[name] = {}
+            self.defs[name] = self.of_dataclass(hint) if dataclasses.is_dataclass(hint) else self.of_typed_dict(hint)
+        return {"$ref": f"#/$defs/{name}"}
 
     def of_dataclass(self, hint: type) -> dict[str, Any]:
         """A dataclass: its fields by name, those without a default required."""
-        hints = get_type_hints(hint, include_extras=True)
+        hints = _hints_of(hint)
         properties, required = {}, []
         for field in dataclasses.fields(hint):
             if not field.init:
                 continue
-            properties[field.name] = self.of(hints[field.name], field.name)
+            schema = self.of(hints[field.name], field.name)
             if field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
                 required.append(field.name)
             elif field.default is not dataclasses.MISSING:
-                _default(properties[field.name], field.default)
+                schema = self.default(schema, field.default, field.name)
+            properties[field.name] = schema
         return _object(properties, required)
 
     def of_typed_dict(self, hint: Any) -> dict[str, Any]:
         """A ``TypedDict``: its keys, those of a total one required."""
-        hints = get_type_hints(hint, include_extras=True)
+        hints = _hints_of(hint)
         properties = {name: self.of(inner, name) for name, inner in hints.items()}
         # Where annotations are texts, the class does not know which of its keys are marked.
         needed = [name for name in hints if name in hint.__required_keys__ and _marked(hints[name]) != "NotRequired"]
         return _object(properties, needed)
 
-    def of_pydantic(self, hint: Any) -> dict[str, Any]:
-        """A model of pydantic, as it describes itself."""
-        return self._hoisted(hint.model_json_schema(ref_template="#/$defs/{model}"))
 
-    def of_msgspec(self, hint: Any) -> dict[str, Any]:
-        """A struct of msgspec, as msgspec describes it."""
-        (schema,), components = _msgspec().json.schema_components([hint], ref_template="#/$defs/{name}")
-        own = components.pop(hint.__name__, schema)
-        return self._hoisted({**own, "$defs": components})
-
-    def _hoisted(self, schema: dict[str, Any]) -> dict[str, Any]:
-        for name, inner in schema.pop("$defs", {}).items():
-            self.defs.setdefault(name, inner)
-        return schema
-
-
-def _msgspec() -> Any:
-    """There, where somebody has a class of it."""
-    return importlib.import_module("msgspec")
-
-
-def _maker(hint: type) -> Any:
+def _described(hint: type) -> dict[str, Any] | None:
+    """What a model of pydantic or a struct of msgspec says of itself; what it refers to stands in ``$defs``."""
     if hasattr(hint, "model_json_schema"):
-        return Schemas.of_pydantic
+        own: dict[str, Any] = hint.model_json_schema(ref_template="#/$defs/{model}")
+        return own
     if hasattr(hint, "__struct_fields__"):
-        return Schemas.of_msgspec
-    if dataclasses.is_dataclass(hint):
-        return Schemas.of_dataclass
-    if _is_typed_dict(hint):
-        return Schemas.of_typed_dict
+        (schema,), components = msgspec().json.schema_components([hint], ref_template="#/$defs/{name}")
+        return {**schema, "$defs": components}
     return None
+
+
+def _hints_of(hint: type) -> dict[str, Any]:
+    try:
+        return get_type_hints(hint, include_extras=True)
+    except NameError as error:
+        text = f"a type hint of {hint.__name__} cannot be resolved: {error}"
+        raise InvalidError(text, {"field": hint.__name__}) from error
+
+
+def _word(hint: type) -> str:
+    """The name of a class as a pointer may hold it."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", hint.__name__).strip("_") or "object"
 
 
 def _marked(hint: Any) -> str:
@@ -208,7 +233,13 @@ def _marked(hint: Any) -> str:
     return name if name in ("Required", "NotRequired") else ""
 
 
-def _is_typed_dict(hint: Any) -> bool:
+def is_union(hint: Any) -> bool:
+    """Whether it is a union of types."""
+    return get_origin(hint) in _UNIONS
+
+
+def is_typed_dict(hint: Any) -> bool:
+    """Whether it is a ``TypedDict``."""
     return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__required_keys__")
 
 
@@ -219,9 +250,9 @@ def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
     return {**schema, "additionalProperties": False}
 
 
-def _default(schema: dict[str, Any], value: Any) -> None:
-    if value is None or isinstance(value, str | int | float | bool):
-        schema["default"] = value
+def beside(schema: dict[str, Any]) -> dict[str, Any]:
+    """A schema beside which something may be said: older drafts let nothing stand beside a reference."""
+    return {"allOf": [schema]} if "$ref" in schema else schema
 
 
 def _note(schema: dict[str, Any], note: Any) -> None:
@@ -237,138 +268,20 @@ def _note(schema: dict[str, Any], note: Any) -> None:
         bound = getattr(note, name, None)
         if isinstance(bound, int | float | str):
             schema[keyword] = bound
-    lengths = _LENGTHS.get(str(schema.get("type")))
+    kinds = [kind for one in (schema, *schema.get("anyOf", ())) for kind in _kinds(one)]
     for name, at in (("min_length", 0), ("max_length", 1)):
         length = getattr(note, name, None)
-        if lengths is not None and isinstance(length, int):
-            schema[lengths[at]] = length
+        if isinstance(length, int):
+            # Each of these is about values of its own type only.
+            schema.update({lengths[at]: length for kind, lengths in _LENGTHS.items() if kind in kinds})
+
+
+def _kinds(schema: dict[str, Any]) -> list[str]:
+    kinds: str | list[str] = schema.get("type", [])
+    return [kinds] if isinstance(kinds, str) else kinds
 
 
 def _no_schema(hint: Any, at: str) -> InvalidError:
     shown = getattr(hint, "__name__", None) or repr(hint)
     text = f"`{at}` is of the type {shown}, which has no JSON Schema; take a plain type, a dataclass or a model"
     return InvalidError(text, {"field": at, "found": str(shown)})
-
-
-def value_of(hint: Any, value: Any) -> Any:
-    """A value of a type from an argument that fits its schema. Raises what a class of somebody else's raises."""
-    origin = get_origin(hint)
-    if origin is Annotated or _marked(hint):
-        return value_of(get_args(hint)[0], value)
-    if origin in _UNIONS:
-        return _member_of(get_args(hint), value)
-    if origin is not None:
-        return _generic_of(hint, origin, value)
-    if hasattr(hint, "__supertype__"):
-        return value_of(hint.__supertype__, value)
-    if not isinstance(hint, type) or value is None:
-        return value
-    return _instance_of(hint, value)
-
-
-def _member_of(members: tuple[Any, ...], value: Any) -> Any:
-    """The first member of a union that takes the value."""
-    if value is None:
-        return None
-    trouble: Exception | None = None
-    for member in members:
-        if not _may_be(member, value):
-            continue
-        try:
-            return value_of(member, value)
-        except Exception as error:
-            trouble = error
-    if trouble is not None:
-        raise trouble
-    return value
-
-
-def _may_be(member: Any, value: Any) -> bool:
-    """Whether a plain value may stand for a member of a union."""
-    origin = get_origin(member)
-    if origin is Annotated:
-        return _may_be(get_args(member)[0], value)
-    if origin is Literal:
-        return value in get_args(member)
-    kind = origin or member
-    if not isinstance(kind, type) or kind is object:
-        return True
-    if isinstance(value, dict):
-        return issubclass(kind, dict) or kind in _MAPPINGS or _maker(kind) is not None
-    if isinstance(value, list):
-        return kind in (*_LISTS, *_SETS, tuple)
-    if kind is float:
-        return isinstance(value, int | float) and not isinstance(value, bool)
-    if kind in (int, bool, str, bytes, type(None)):
-        return type(value) is kind
-    return True
-
-
-def _generic_of(hint: Any, origin: Any, value: Any) -> Any:
-    arguments = get_args(hint)
-    if origin in _MAPPINGS and isinstance(value, dict):
-        return {key: value_of(arguments[1], item) for key, item in value.items()}
-    if origin is tuple and isinstance(value, list):
-        if len(arguments) == 2 and arguments[1] is Ellipsis:
-            return tuple(value_of(arguments[0], item) for item in value)
-        return tuple(value_of(inner, item) for inner, item in zip(arguments, value, strict=True))
-    if origin in (*_LISTS, *_SETS) and isinstance(value, list):
-        items = [value_of(arguments[0], item) for item in value]
-        if origin in _SETS:
-            return frozenset(items) if origin in (frozenset, abc.Set) else set(items)
-        return items
-    return _instance_of(origin, value) if isinstance(origin, type) and origin not in _MAPPINGS else value
-
-
-def _instance_of(hint: type, value: Any) -> Any:
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if hint is int and isinstance(value, float):
-        # A whole float fits an integer's schema.
-        return int(value)
-    if isinstance(value, str) and hint in (datetime.datetime, datetime.date, datetime.time):
-        # Python before 3.11 does not read the letter.
-        return cast("type[datetime.datetime]", hint).fromisoformat(value.replace("Z", "+00:00"))
-    if hint is uuid.UUID:
-        return uuid.UUID(str(value))
-    if issubclass(hint, enum.Enum):
-        return hint(value)
-    if hint in (set, frozenset, tuple) and isinstance(value, list):
-        return hint(value)
-    if hasattr(hint, "model_validate"):
-        return cast("Any", hint).model_validate(value)
-    if hasattr(hint, "__struct_fields__"):
-        return _msgspec().convert(value, hint)
-    if isinstance(value, dict):
-        if dataclasses.is_dataclass(hint):
-            return hint(**_fields_of(hint, value))
-        if _is_typed_dict(hint):
-            return _fields_of(hint, value)
-    return value
-
-
-def _fields_of(hint: type, value: Mapping[str, Any]) -> dict[str, Any]:
-    hints = get_type_hints(hint, include_extras=True)
-    return {name: value_of(hints.get(name, Any), item) for name, item in value.items()}
-
-
-def plain(value: Any) -> Any:
-    """A result as a body may hold it: models, dataclasses, enums and sets as what they consist of."""
-    if value is None or isinstance(value, str | int | float | bool | bytes):
-        return value.value if isinstance(value, enum.Enum) else value
-    if isinstance(value, enum.Enum):
-        return plain(value.value)
-    if isinstance(value, Mapping):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple | set | frozenset):
-        return [plain(item) for item in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    model: Any = value
-    if hasattr(model, "model_dump"):
-        return plain(model.model_dump())
-    if hasattr(model, "__struct_fields__"):
-        return {name: plain(getattr(model, name)) for name in model.__struct_fields__}
-    if isinstance(value, datetime.date | datetime.time) and not isinstance(value, datetime.datetime):
-        return value.isoformat()
-    return str(value) if isinstance(value, uuid.UUID) else value

@@ -29,9 +29,10 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cas
 
 from stargazer_core import _native
 from stargazer_core.docstring import described
-from stargazer_core.errors import Failure, InvalidError
-from stargazer_core.schema import Schemas, plain, value_of
+from stargazer_core.errors import InvalidError
+from stargazer_core.parameters import Parameters
 from stargazer_core.serve import Reply, Request, invoke
+from stargazer_core.typed import plain
 
 if TYPE_CHECKING:
     from stargazer_core.errands import Errand
@@ -137,11 +138,11 @@ class Tool:
 class ToolFunction(Tool, Generic[P, R]):
     """A function as a tool: made by :func:`tool`, and still to be called as the function."""
 
-    def __init__(self, function: Callable[P, R], hints: Mapping[str, Any], definition: Mapping[str, Any]) -> None:
+    def __init__(self, function: Callable[P, R], parameters: Parameters, definition: Mapping[str, Any]) -> None:
         """For :func:`tool` only."""
         super().__init__(definition, cast("Callable[[ToolContext], Any]", function))
         self._function = function
-        self._hints = hints
+        self._parameters = parameters
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -149,14 +150,7 @@ class ToolFunction(Tool, Generic[P, R]):
         return self._function(*args, **kwargs)
 
     async def _invoke(self, context: ToolContext) -> Any:
-        given: dict[str, Any] = {}
-        for name, value in context.arguments.items():
-            try:
-                given[name] = value_of(self._hints.get(name, Any), value)
-            except Exception as error:
-                text = f"arguments of `{self.name}`: `{name}` cannot be taken: {error}"
-                raise Failure("invalid_arguments", text, details={"field": name}) from error
-        given.update({name: context for name, hint in self._hints.items() if hint is ToolContext})
+        given = self._parameters.given(self.name, context.arguments, context)
         return await invoke(self._function, **given)
 
 
@@ -193,7 +187,7 @@ def tool(
 
     The schema comes from the type hints, the description from the docstring, those of the parameters from its section
     ``Args:``. A coroutine function runs on the loop and has its task cancelled when it is to end; any other function
-    runs in a thread. A parameter of the type :class:`ToolContext` is given the context of the call.
+    runs in a thread. A parameter of the type :class:`ToolContext` (or that or ``None``) is given the call's context.
 
     Args:
         name: The name; that of the function by default.
@@ -207,7 +201,8 @@ def tool(
         allow_repeat: It may be called again in one turn with the same arguments.
 
     Raises:
-        InvalidError: there is no schema for a parameter, or the definition cannot be; it is named.
+        InvalidError: there is no schema for a parameter, its default does not fit it, or the definition cannot be; it
+            is named.
     """
     around = sys._getframe(1).f_locals
 
@@ -215,11 +210,11 @@ def tool(
         if not callable(function):
             raise InvalidError(f"a tool is a function, found {type(function).__name__}", {"field": "function"})
         text, remarks = described(inspect.getdoc(function))
-        hints = _hints(function, around)
+        takes = Parameters(function, _hints(function, around), ToolContext)
         definition: dict[str, Any] = {
             "name": name or getattr(function, "__name__", ""),
             "description": text if description is None else description,
-            "parameters": _parameters(function, hints, remarks) if parameters is None else dict(parameters),
+            "parameters": takes.schema(remarks) if parameters is None else dict(parameters),
             "permissions": [permissions] if isinstance(permissions, str) else list(permissions),
             "place": place,
             "no_background": no_background,
@@ -229,7 +224,7 @@ def tool(
             definition["timeout_ms"] = round(timeout * 1000)
         if concurrency is not None:
             definition["concurrency"] = concurrency
-        return ToolFunction(function, hints, definition)
+        return ToolFunction(function, takes, definition)
 
     return made if function is None else made(function)
 
@@ -248,35 +243,3 @@ def _hints(function: Callable[..., Any], around: Mapping[str, Any]) -> dict[str,
         raise InvalidError(text, {"field": "function"}) from error
     hints.pop("return", None)
     return hints
-
-
-def _parameters(function: Callable[..., Any], hints: Mapping[str, Any], remarks: Mapping[str, str]) -> dict[str, Any]:
-    schemas = Schemas()
-    properties: dict[str, Any] = {}
-    required: list[str] = []
-    more = False
-    for name, parameter in inspect.signature(function).parameters.items():
-        hint = hints.get(name, Any)
-        if hint is ToolContext:
-            continue
-        if parameter.kind in (parameter.VAR_POSITIONAL, parameter.POSITIONAL_ONLY):
-            raise InvalidError(f"`{name}` has no name for its caller; arguments of tools have names", {"field": name})
-        if parameter.kind is parameter.VAR_KEYWORD:
-            more = True
-            continue
-        schema = schemas.of(hint, name)
-        if name in remarks and "description" not in schema:
-            schema = {**({"allOf": [schema]} if "$ref" in schema else schema), "description": remarks[name]}
-        if parameter.default is parameter.empty:
-            required.append(name)
-        elif parameter.default is None or isinstance(parameter.default, str | int | float | bool):
-            schema["default"] = plain(parameter.default)
-        properties[name] = schema
-    made: dict[str, Any] = {"type": "object", "properties": properties}
-    if required:
-        made["required"] = required
-    if not more:
-        made["additionalProperties"] = False
-    if schemas.defs:
-        made["$defs"] = schemas.defs
-    return made
