@@ -71,8 +71,9 @@ test-python: python harness ## the Python suite
 test-node: node harness ## the Node suite
 	@tools/step.sh 'Node suite (make test-node)' tools/test-node.sh
 
-test-scenarios: python node ## whether each language covers every behaviour of tests/scenarios.toml
+test-scenarios: python node ## whether each language covers every behaviour, and Python and Node offer the same
 	@tools/step.sh 'scenarios (make test-scenarios)' .venv/bin/python tests/tools/scenarios.py
+	@tools/step.sh 'one surface in Python and Node (make test-scenarios)' .venv/bin/python tests/tools/parity.py
 
 test-cross: python node harness services ## the suites over several languages and processes
 	@tools/step.sh 'cross-language suite (make test-cross)' .venv/bin/python -m pytest tests/cross

@@ -21,8 +21,12 @@ export declare class Asking {
 export declare class Bus {
   /** The address, without its password. */
   get url(): string
+  /** The names of its streams and groups, after settings and environment. */
+  get topology(): Topology
   /** What publishes for the whole bus. */
   publisher(): Publisher
+  /** What time it is, as msgpack: milliseconds since the bus was connected. */
+  now(): Converted
   /** Lets so many milliseconds of virtual time pass; none at all says whether there is such a time. */
   advance(token: number, ms: number): void
   /** Makes what a role needs. */
@@ -156,7 +160,7 @@ export declare class Lock {
   lost(token: number): void
 }
 
-/** A handle, or why there is none: JavaScript makes the error. */
+/** A handle, or why there is none. */
 export declare class Made {
   /** A lock by its name, or by the id of a channel. */
   static ofLock(bus: Bus, name: string, ofChannel: boolean, settings: LockSettings): Made
@@ -317,6 +321,26 @@ export declare class ToolService {
   close(token: number, drainTimeoutMs?: number | undefined | null): void
 }
 
+/** The names of one bus. */
+export declare class Topology {
+  /** Stream from the gateways to the workers. */
+  get inboundStream(): string
+  /** Group of the workers. */
+  get workerGroup(): string
+  /** Stream of tool requests. */
+  get toolsStream(): string
+  /** Group of the tool services. */
+  get toolsGroup(): string
+  /** Stream of the dead letters. */
+  get deadLetterStream(): string
+  /** The stream to a platform's gateways. */
+  outboundStream(platform: string): string
+  /** The group of a platform's gateways. */
+  gatewayGroup(platform: string): string
+  /** The stream of a worker's tool replies. */
+  toolsReplyStream(worker: string): string
+}
+
 /** Who knows what callers are allowed: a function, or a table. */
 export interface AuthorityRow {
   /** Which function of this thread. */
@@ -355,6 +379,12 @@ export interface BusSettings {
   strictCap?: boolean
   /** Keep big bodies inside their entries. */
   inlineBodies?: boolean
+  /** Publish envelopes as they are given. */
+  uncheckedEnvelopes?: boolean
+  /** PEM. */
+  rootCertificates?: Uint8Array
+  /** What is shown to an encrypted server. */
+  clientCertificate?: ClientPem
   /** Bytes. */
   maxBodyBytes?: number
   /** Levels. */
@@ -437,6 +467,14 @@ export interface Cancellation {
 
 /** The key of a channel across platforms, which is its lane. */
 export declare function channelKey(platform: string, channel: string): string
+
+/** A certificate of this client and its key. */
+export interface ClientPem {
+  /** PEM. */
+  certificate: Uint8Array
+  /** PEM. */
+  key: Uint8Array
+}
 
 /** Settings of a consumer. */
 export interface ConsumerSettings {

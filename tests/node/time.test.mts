@@ -12,7 +12,9 @@ test('time_stands_still_until_it_is_moved', async (t) => {
   const first = await consumer.next();
   assert.equal(first.value?.attempt, 1);
   await first.value?.retry();
+  const before = bus.time.nowMs;
   await bus.time.advance(7_200_000);
+  assert.ok(bus.time.nowMs - before >= 7_200_000);
   const second = await consumer.next();
   assert.equal(second.value?.attempt, 2);
   await second.value?.ack();
@@ -23,6 +25,8 @@ test('time_that_is_everybodys_is_not_moved', async () => {
   await assert.rejects(connect('memory://shared', { virtualTime: true }), InvalidError);
   const bus = await connect('memory://');
   await assert.rejects(bus.time.advance(1), /virtual/);
+  assert.throws(() => bus.time.nowMs, InvalidError);
+  await assert.rejects(bus.time.advance(undefined as never), InvalidError);
   await bus.close();
 });
 

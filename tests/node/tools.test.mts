@@ -128,6 +128,9 @@ both('a_tool_is_called_by_its_name', async ({ bus, again }) => {
     workers.map(({ instance, tools }) => [instance, tools.map(({ name }) => name)]),
     [[await service.instance(), ['weather']]],
   );
+  assert.deepEqual([workers[0]?.hasRoom('weather'), workers[0]?.hasRoom('another')], [true, false]);
+  await using registry = await bus.toolRegistry();
+  assert.equal((await registry.workers())[0]?.instance, workers[0]?.instance);
   await service.close();
   assert.deepEqual(await bus.toolWorkers(), []);
 });

@@ -8,13 +8,14 @@ use stargazer_core::transport::EntryId;
 
 use crate::calls::{self, Calling, Cancel};
 use crate::consumer::Consumer;
-use crate::events::{EventBus, EventReader, Opened, ReaderSettings};
+use crate::events::{EventBus, EventReader, Opened, ReaderSettings, packed};
 use crate::outgoing;
-use crate::part::{OpenedPart, Part};
+use crate::part::{Converted, OpenedPart, Part};
 use crate::port::{Answer, Port, Published, Queue, Said, ask, run};
 use crate::serving::{HandlerRow, ServeSettings, Serving};
 use crate::settings::{ConsumerSettings, millis};
 use crate::tools::{self, AuthorityRow, RegistrySettings, ToolRegistry, ToolRow, ToolService, ToolServiceSettings};
+use crate::topology::Topology;
 
 /// Publishes: for the whole bus, or under the fence of a delivery.
 #[napi]
@@ -167,10 +168,22 @@ impl Bus {
         self.inner.url()
     }
 
+    /// The names of its streams and groups, after settings and environment.
+    #[napi(getter)]
+    pub fn topology(&self) -> Topology {
+        Topology(self.inner.topology().clone())
+    }
+
     /// What publishes for the whole bus.
     #[napi]
     pub fn publisher(&self) -> Publisher {
         Publisher::new((*self.inner).clone(), self.queue.clone())
+    }
+
+    /// What time it is, as msgpack: milliseconds since the bus was connected.
+    #[napi]
+    pub fn now(&self) -> Converted {
+        self.inner.time().and_then(|time| packed(&(time.now().as_secs_f64() * 1000.0).into())).into()
     }
 
     /// Lets so many milliseconds of virtual time pass; none at all says whether there is such a time.

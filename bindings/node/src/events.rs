@@ -228,8 +228,12 @@ impl EventReader {
 
 /// A plain answer.
 pub(crate) fn plain(value: &Value) -> sg::Result<Answer> {
-    let limits = Limits::new(Limits::DEFAULT_BYTES * 2, Limits::DEEPEST)?;
-    codec::encode(value, &limits).map(Answer::Plain)
+    packed(value).map(Answer::Plain)
+}
+
+/// A plain value as msgpack.
+pub(crate) fn packed(value: &Value) -> sg::Result<bytes::Bytes> {
+    codec::encode(value, &Limits::new(Limits::DEFAULT_BYTES * 2, Limits::DEEPEST)?)
 }
 
 /// A handle, or why there is none: JavaScript makes the error.

@@ -15,13 +15,17 @@ pub mod envelope;
 mod error;
 pub mod events;
 mod inspect;
+pub mod lease;
 pub mod lock;
+pub mod made;
 mod outgoing;
 pub mod part;
 mod port;
 mod serving;
 mod settings;
+pub mod singleton;
 pub mod tools;
+pub mod topology;
 pub mod trace;
 
 use napi_derive::napi;

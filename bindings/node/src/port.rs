@@ -283,12 +283,14 @@ impl Port {
         platforms: Vec<String>,
         settings: BusSettings,
     ) {
+        // What JavaScript lent is read here, on its thread.
+        let settings = settings.into_core();
         ask(&self.queue, token, async move {
             let role = role.map_or(Ok(sg::Role::None), |role| role.parse())?;
             let url = url.or_else(url_from_env).ok_or_else(|| {
                 sg::Error::invalid("an address is missing: give one, or set REDIS_URL").with_context("field", "url")
             })?;
-            let connect = sg::Bus::connect(url).role(role).platforms(platforms).config(settings.into_core()?);
+            let connect = sg::Bus::connect(url).role(role).platforms(platforms).config(settings?);
             connect.await.map(Answer::Bus)
         });
     }

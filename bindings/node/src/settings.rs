@@ -2,9 +2,19 @@
 
 use std::time::Duration;
 
+use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 use stargazer_core as sg;
-use stargazer_core::config::{BusConfig, ConsumerConfig, OnLeaseLost};
+use stargazer_core::config::{BusConfig, ClientCertificate, ConsumerConfig, OnLeaseLost};
+
+/// A certificate of this client and its key.
+#[napi(object, object_to_js = false)]
+pub struct ClientPem {
+    /// PEM.
+    pub certificate: Uint8Array,
+    /// PEM.
+    pub key: Uint8Array,
+}
 
 /// Settings of a bus.
 #[napi(object, object_to_js = false)]
@@ -37,6 +47,12 @@ pub struct BusSettings {
     pub strict_cap: Option<bool>,
     /// Keep big bodies inside their entries.
     pub inline_bodies: Option<bool>,
+    /// Publish envelopes as they are given.
+    pub unchecked_envelopes: Option<bool>,
+    /// PEM.
+    pub root_certificates: Option<Uint8Array>,
+    /// What is shown to an encrypted server.
+    pub client_certificate: Option<ClientPem>,
     /// Bytes.
     pub max_body_bytes: Option<u32>,
     /// Levels.
@@ -169,7 +185,12 @@ impl BusSettings {
         }
         set_ms!(config, self: connect_timeout = connect_timeout_ms, response_timeout = response_timeout_ms,
             publish_timeout = publish_timeout_ms, dedupe_window = dedupe_window_ms, replica_timeout = replica_timeout_ms);
-        set!(config, self: wait_replicas, strict_server, virtual_time, strict_cap, inline_bodies, max_body_bytes as size, max_body_depth as size);
+        set!(config, self: wait_replicas, strict_server, virtual_time, strict_cap, inline_bodies, unchecked_envelopes, max_body_bytes as size,
+            max_body_depth as size);
+        config.root_certificates = self.root_certificates.map(|pem| pem.to_vec());
+        config.client_certificate = self
+            .client_certificate
+            .map(|pem| ClientCertificate { certificate: pem.certificate.to_vec(), key: pem.key.to_vec() });
         config.trace = self.trace;
         config.retention = match (self.retention.as_deref(), self.cap, self.max_len) {
             (None | Some("acked"), None, None) => config.retention,

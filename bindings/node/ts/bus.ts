@@ -1,7 +1,7 @@
 /** The front door: connect, publish, consume, look, close. */
 
 import type { Bus as Native } from '../native.cjs';
-import { decode } from './codec/decode.js';
+import { Time } from './clock.js';
 import { CLOSE_MS, Consumer } from './consumer.js';
 import { DeadLetters } from './dead-letter.js';
 import type { Reading } from './envelope/read.js';
@@ -36,10 +36,12 @@ import {
 } from './settings.js';
 import { openSingleton, type Singleton, type SingletonSettings } from './singleton.js';
 import { withDeadline } from './time.js';
-import { openRegistry, type RegistryOptions, type RemoteRegistry, type Worker } from './tool-registry.js';
+import { openRegistry, type RegistryOptions, type RemoteRegistry } from './tool-registry.js';
 import { ToolService, type ToolServiceSettings } from './tool-service.js';
 import { type AnyTool, Tool } from './tools.js';
+import { Topology } from './topology.js';
 import { call, readTrace, type State, type Trace } from './trace.js';
+import { type Worker, workersOf } from './worker.js';
 
 /**
  * Connects to `memory://` (private), `memory://name` (shared in this process), `redis://`, `rediss://`, `unix://`, or to the
@@ -79,15 +81,6 @@ export interface ConnectOptions extends BusSettings {
   platforms?: readonly string[];
 }
 
-/** The time of one bus, for tests: retries, leases, time limits and windows run by it; what handlers do takes no time of it. */
-export interface Time {
-  /**
-   * Lets so much time pass: whatever the bus has to do within it is done, in order, before this settles. `InvalidError` where the
-   * time of the bus is everybody's: connect to `memory://` with `virtualTime`.
-   */
-  advance(ms: number): Promise<void>;
-}
-
 /** A connection to a bus. Made by {@link connect}; close it, or leave its scope when it stands behind `await using`. */
 export class Bus extends Publisher {
   readonly #native: Native;
@@ -96,6 +89,8 @@ export class Bus extends Publisher {
   /** What serves; held, so that what nobody keeps serves on. */
   readonly #serving = new Set<{ close(): Promise<void> }>();
   #closing: Promise<void> | undefined;
+  #topology: Topology | undefined;
+  #time: Time | undefined;
 
   /** @internal */
   constructor(native: Native) {
@@ -108,13 +103,17 @@ export class Bus extends Publisher {
     return this.#native.url;
   }
 
+  /** The names of its streams and groups, after settings and environment. */
+  get topology(): Topology {
+    this.#topology ??= new Topology(this.#native.topology);
+    return this.#topology;
+  }
+
   /** The time of a bus that was connected with `virtualTime`. */
-  readonly time: Time = {
-    advance: async (ms) => {
-      const span = duration(ms, 'ms') ?? 0;
-      await ask((token) => this.#native.advance(token, span));
-    },
-  };
+  get time(): Time {
+    this.#time ??= new Time(this.#native);
+    return this.#time;
+  }
 
   /** Makes the streams and groups that a role needs; what exists stays as it is. */
   async ensureStreams(role: Role, platforms: readonly string[] = []): Promise<void> {
@@ -271,8 +270,7 @@ export class Bus extends Publisher {
 
   /** The instances of tools services that live, as they told of themselves at their last sign of life. */
   async toolWorkers(): Promise<Worker[]> {
-    const { plain } = await ask((token) => this.#native.toolWorkers(token));
-    return decode(plain as Buffer) as Worker[];
+    return workersOf(this.#native);
   }
 
   /**

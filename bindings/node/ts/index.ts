@@ -3,8 +3,9 @@
 import './dispose.js';
 import * as native from '../native.cjs';
 
-export { Bus, type ConnectOptions, connect, type Time } from './bus.js';
+export { Bus, type ConnectOptions, connect } from './bus.js';
 export type { Answer, CallFigures, CallOptions, Identity } from './calls.js';
+export { Time } from './clock.js';
 export { Ext } from './codec/ext.js';
 export { Consumer } from './consumer.js';
 export {
@@ -118,21 +119,23 @@ export {
   type ServeSettings,
   Serving,
 } from './serve.js';
-export type { BusSettings, ConsumerSettings, LockId, Ordering, Retention, Role, ToolsMode } from './settings.js';
+export type {
+  BusSettings,
+  ClientCertificate,
+  ConsumerSettings,
+  LockId,
+  Ordering,
+  Pem,
+  Retention,
+  Role,
+  ToolsMode,
+} from './settings.js';
 export { type Job, Singleton, type SingletonSettings, type SingletonState } from './singleton.js';
-export {
-  Batch,
-  type Data,
-  type Heard,
-  type Lifetime,
-  type LogEntry,
-  type LogOptions,
-  type LostNotifications,
-  type Notification,
-  Store,
-  Subscription,
-} from './store.js';
-export { type RegistryOptions, RemoteRegistry, type Route, type Worker } from './tool-registry.js';
+export { Batch } from './store/batch.js';
+export { Subscription } from './store/subscription.js';
+export type { Data, Heard, Lifetime, LogEntry, LogOptions, LostNotifications, Notification } from './store/types.js';
+export { Store } from './store.js';
+export { type RegistryOptions, RemoteRegistry, type Route } from './tool-registry.js';
 export { type Authority, ToolService, type ToolServiceSettings } from './tool-service.js';
 export {
   type AnyTool,
@@ -146,7 +149,9 @@ export {
   type ToolOptions,
   tool,
 } from './tools.js';
+export { Topology } from './topology.js';
 export type { State, Step, Trace } from './trace.js';
+export { Worker, type WorkerTool } from './worker.js';
 
 /** The version that all packages of stargazer share. */
 export const version: string = native.version();

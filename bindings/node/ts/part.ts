@@ -60,7 +60,7 @@ export class Part {
 
   /** A call that waits for nothing. */
   atOnce<T>(name: string, row: Row = {}): T {
-    return given<T>(this.#native.atOnce(name, encoded(row)));
+    return converted<T>(this.#native.atOnce(name, encoded(row)));
   }
 
   async #perform(name: string, row: Row): Promise<{ token: number; value: unknown; receipt: Receipt | undefined }> {
@@ -111,7 +111,7 @@ function held(result: native.OpenedPart): native.Part {
 
 /** A conversion that belongs to no bus. */
 export function convert<T>(name: string, row: Row): T {
-  return given<T>(native.convert(name, encoded(row)));
+  return converted<T>(native.convert(name, encoded(row)));
 }
 
 /** Names in the core's spelling; what stands under them stays as it is. */
@@ -129,7 +129,8 @@ export function camel<T>(row: Row): T {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [inCamelCase(name), value])) as T;
 }
 
-function given<T>({ value, failure }: native.Converted): T {
+/** A value that came over, or the error that came instead. */
+export function converted<T>({ value, failure }: native.Converted): T {
   if (failure !== undefined) throw errorOf(spelled(failure));
   return decode(value as Buffer) as T;
 }

@@ -4,7 +4,7 @@
  * `Invalid`, so that a misspelt setting is told and not ignored.
  */
 
-import type { Failure } from '../native.cjs';
+import type { Failure, BusSettings as Native } from '../native.cjs';
 import { InvalidError } from './errors.js';
 import type { LeaseSettings, LockSettings } from './lock.js';
 import type { SingletonSettings } from './singleton.js';
@@ -20,6 +20,17 @@ export type LockId = 'both' | 'channel_id' | 'channel_key';
 
 /** Where a tool runs that a process has itself and a tools service has, too. */
 export type ToolsMode = 'in_process' | 'remote';
+
+/** Certificates or a key in the form PEM, as text or as the bytes of a file. */
+export type Pem = string | Uint8Array;
+
+/** What this client shows to an encrypted server. */
+export interface ClientCertificate {
+  /** The certificate. */
+  certificate: Pem;
+  /** Its key. */
+  key: Pem;
+}
 
 /** What becomes of entries that were read. */
 export type Retention = 'acked' | 'capped' | 'forever';
@@ -60,6 +71,15 @@ export interface BusSettings {
   strictCap?: boolean;
   /** Keep big bodies inside their entries, for fleets with readers of the original. */
   inlineBodies?: boolean;
+  /**
+   * Publish what is given for an envelope as it is, for programs of the original's: its shape is not checked, and nothing is
+   * filled in.
+   */
+  uncheckedEnvelopes?: boolean;
+  /** Certificates that an encrypted server is checked against, in place of the system's. */
+  rootCertificates?: Pem;
+  /** What this client shows to an encrypted server. */
+  clientCertificate?: ClientCertificate;
   /** Bytes a body may have. 16 MiB. */
   maxBodyBytes?: number;
   /** Lists and maps inside each other. 64. */
@@ -159,6 +179,9 @@ const share: Check = (value) => (typeof value === 'number' && !Number.isNaN(valu
 const count: Check = (value) => (isNatural(value) ? undefined : 'a whole number from 0 up');
 const time: Check = (value) => (isDuration(value) ? undefined : 'milliseconds from 0 up');
 
+const pem: Check = (value) =>
+  typeof value === 'string' || value instanceof Uint8Array ? undefined : 'PEM (text or bytes)';
+
 /** What settings of other parts are checked with. @internal */
 export const CHECKS = { text, flag, count, time, texts };
 
@@ -177,6 +200,12 @@ const BUS: Record<keyof BusSettings, Check> = {
   trace: text,
   strictCap: flag,
   inlineBodies: flag,
+  uncheckedEnvelopes: flag,
+  rootCertificates: pem,
+  clientCertificate: (value) =>
+    isRecord(value) && pem(value.certificate) === undefined && pem(value.key) === undefined
+      ? undefined
+      : 'an object of `certificate` and `key`, both PEM (text or bytes)',
   maxBodyBytes: count,
   maxBodyDepth: count,
   inboundStream: text,
@@ -266,8 +295,15 @@ export function spelled(failure: Failure): Failure {
 }
 
 /** Settings of a bus, checked. @internal */
-export function busSettings(settings: BusSettings): BusSettings {
-  return checked(settings, BUS);
+export function busSettings(settings: BusSettings): Native {
+  const { rootCertificates: roots, clientCertificate: client, ...rest } = checked(settings, BUS);
+  return {
+    ...rest,
+    ...(roots !== undefined && { rootCertificates: pemBytes(roots) }),
+    ...(client !== undefined && {
+      clientCertificate: { certificate: pemBytes(client.certificate), key: pemBytes(client.key) },
+    }),
+  };
 }
 
 /** Settings of a consumer, checked. @internal */
@@ -293,6 +329,12 @@ export function singletonSettings(settings: SingletonSettings): SingletonSetting
 /** A duration that was given, or nothing. @internal */
 export function duration(value: number | undefined, name: string): number | undefined {
   if (value === undefined || isDuration(value)) return value;
+  throw wrong(name, 'milliseconds from 0 up', value);
+}
+
+/** A duration that must be given. @internal */
+export function needDuration(value: number, name: string): number {
+  if (isDuration(value)) return value;
   throw wrong(name, 'milliseconds from 0 up', value);
 }
 
@@ -362,6 +404,10 @@ export function checked<T extends object>(given: T | undefined | null, checks: R
 function wrong(name: string, wanted: string, found: unknown): InvalidError {
   const shown = typeof found === 'number' ? String(found) : found === null ? 'null' : typeof found;
   return new InvalidError(`\`${name}\` must be ${wanted}, not ${shown}`, { context: { field: name } });
+}
+
+function pemBytes(given: Pem): Uint8Array {
+  return typeof given === 'string' ? Buffer.from(given) : given;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -10,6 +10,7 @@ import type { Publisher } from './publisher.js';
 import { checkedOptions, needText, type ToolsMode } from './settings.js';
 import { type Authority, authorityRow, type Enlist, needTools, rowOf } from './tool-service.js';
 import type { AnyTool, FunctionSchema, ToolDefinition } from './tools.js';
+import { type Worker, workersOf } from './worker.js';
 
 /** Which tools a registry has itself, and where they run. */
 export interface RegistryOptions {
@@ -31,39 +32,6 @@ export interface Route {
   readonly service?: string;
 }
 
-/** An instance of a tools service, as it told of itself at its last sign of life. */
-export interface Worker {
-  /** Its identity, never used twice. */
-  readonly instance: string;
-  /** Its service. */
-  readonly service: string | null;
-  /** Whether it takes no calls any more, and only ends what it has begun. */
-  readonly draining: boolean;
-  /** Calls that it runs at the same time. */
-  readonly capacity: number;
-  /** Calls that run or wait for their turn. */
-  readonly inFlight: number;
-  /** When it told this, milliseconds since 1970, by its own clock. */
-  readonly seenMs: number;
-  /** When it started, milliseconds since 1970, by its own clock. */
-  readonly startedMs: number;
-  /** Its tools, sorted by name. */
-  readonly tools: readonly {
-    /** Its name. */
-    readonly name: string;
-    /** Calls of it at the same time. */
-    readonly capacity: number;
-    /** Calls of it that run or wait for their turn. */
-    readonly inFlight: number;
-    /** Calls that gave a result. */
-    readonly succeeded: number;
-    /** Calls that failed. */
-    readonly failed: number;
-    /** How long 95 % of the last calls took at most; 0 before the first. */
-    readonly p95Ms: number;
-  }[];
-}
-
 /**
  * The tools that can be called from here, wherever they run. Made by {@link Bus.toolRegistry}; close it, or let it stand behind
  * `await using`. It reads the catalog and follows it. Arguments are checked before anything is sent.
@@ -72,9 +40,11 @@ export class RemoteRegistry {
   readonly #native: native.ToolRegistry;
   readonly #bus: Publisher;
   readonly #dismiss: () => void;
+  readonly #workers: () => Promise<Worker[]>;
 
   /** @internal */
-  constructor(opened: native.ToolRegistry, bus: Publisher, dismiss: () => void) {
+  constructor(opened: native.ToolRegistry, bus: Publisher, dismiss: () => void, workers: () => Promise<Worker[]>) {
+    this.#workers = workers;
     this.#native = opened;
     this.#bus = bus;
     this.#dismiss = dismiss;
@@ -161,6 +131,11 @@ export class RemoteRegistry {
     await ask((token) => this.#native.changed(token, needText(version, 'version')));
   }
 
+  /** The instances of tools services that live: {@link Bus.toolWorkers}. */
+  workers(): Promise<Worker[]> {
+    return this.#workers();
+  }
+
   /** Ends it. May be called twice. */
   close(): void {
     this.#native.close();
@@ -211,7 +186,7 @@ export async function openRegistry(
     });
     const opened = port.takeToolRegistry(number);
     if (opened === null) throw new ClosedError('this registry was closed while it opened');
-    return new RemoteRegistry(opened, publisher, dismiss);
+    return new RemoteRegistry(opened, publisher, dismiss, () => workersOf(bus));
   } catch (error) {
     dismiss();
     throw error;

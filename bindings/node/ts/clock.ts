@@ -1,0 +1,30 @@
+/** Time that a test moves. */
+
+import type { Bus as Native } from '../native.cjs';
+import { ask } from './link.js';
+import { converted } from './part.js';
+import { needDuration } from './settings.js';
+
+/**
+ * The time of one bus, for tests: retries, leases, time limits and windows run by it; what handlers do takes no time of it.
+ * `InvalidError` where the time of the bus is everybody's: connect to `memory://` with `virtualTime`.
+ */
+export class Time {
+  readonly #native: Native;
+
+  /** @internal */
+  constructor(native: Native) {
+    this.#native = native;
+  }
+
+  /** Milliseconds since the bus was connected. */
+  get nowMs(): number {
+    return converted<number>(this.#native.now());
+  }
+
+  /** Lets so much time pass: whatever the bus has to do within it is done, in order, before this settles. */
+  async advance(ms: number): Promise<void> {
+    const span = needDuration(ms, 'ms');
+    await ask((token) => this.#native.advance(token, span));
+  }
+}
