@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import test from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type Bus, connect, events, InvalidError } from '@stargazer/core';
 import { Server } from '../harness/server.mjs';
 import { both, theServer } from './fixture.mjs';
@@ -32,7 +33,7 @@ both('events_travel_in_the_originals_bytes', async ({ bus }) => {
     nested: { a: [true, false, null], b: {} },
   };
   const fields = { arena: 'trading', arenaId: 'a1', phase: 'Ä', correlationId: 'c1', payload };
-  const id = await bus.events({ stream }).publish('phase.complete', fields);
+  const id = await bus.events({ stream }).publishAndWait('phase.complete', fields);
   const text = await first(bus, stream);
   const body = {
     schema_version: '1',
@@ -94,18 +95,18 @@ both('whatever is handed over becomes a payload', async ({ bus }) => {
     { big: (2n ** 80n).toString(), fits: 5, sym: 'Symbol(s)', lone: '\ufffd', bytes: "b'a\\x00'" },
   ];
   for (const [payload, wanted] of table) {
-    assert.notEqual(await publisher.publish('agent.signal', { payload }), '');
+    assert.notEqual(await publisher.publishAndWait('agent.signal', { payload }), '');
     const event = await reader.next();
     assert.deepEqual(JSON.parse(JSON.stringify(event?.payload)), wanted ?? odd.shift());
   }
-  await publisher.publish('agent.signal', { payload: deep });
+  await publisher.publishAndWait('agent.signal', { payload: deep });
   assert.match(JSON.stringify((await reader.next())?.payload), /<too deep>/);
 });
 
 both('a_live_reader_misses_nothing_between_two_reads', async ({ bus }) => {
   const stream = own();
   const publisher = bus.events({ stream });
-  await publisher.publish('agent.start');
+  await publisher.publishAndWait('agent.start');
   const reader = bus.eventReader({ stream });
   assert.equal(reader.lastId, '$');
   await reader.ready();
@@ -114,7 +115,7 @@ both('a_live_reader_misses_nothing_between_two_reads', async ({ bus }) => {
     await publisher.publish('agent.signal', { payload: n });
     assert.equal((await reader.next())?.payload, n);
   }
-  const id = await publisher.publish('agent.complete');
+  const id = await publisher.publishAndWait('agent.complete');
   for await (const event of bus.eventReader({ stream, lastId: reader.lastId })) {
     assert.equal(event.stream_id, id);
     break;
@@ -154,7 +155,9 @@ test('what_is_no_event_is_told_as_such', async () => {
 both('events_are_handled_by_kind_or_by_beginning', async ({ bus }) => {
   const stream = own();
   const publisher = bus.events({ stream });
-  for (const kind of ['phase.start', 'novel.kind', 'phase.error', 'agent.start']) await publisher.publish(kind);
+  for (const kind of ['phase.start', 'novel.kind', 'phase.error', 'agent.start']) {
+    await publisher.publishAndWait(kind);
+  }
   const reader = bus.eventReader({ stream, lastId: '0' });
   const seen: string[] = [];
   reader
@@ -194,16 +197,17 @@ both('closing_sends_the_events_that_wait', async ({ bus }) => {
 test('a_silent_server_holds_no_publisher_of_events_up', async (t) => {
   const server = await Server.start();
   t.after(() => server.close());
-  await using bus = await connect(server.url, { responseTimeoutMs: 500 });
+  await using bus = await connect(server.url, { responseTimeoutMs: 30_000 });
   const publisher = bus.events();
   assert.notEqual(await publisher.publishAndWait('agent.start'), '');
   await server.pause();
   try {
     for (let n = 0; n < 5; n++) {
-      const before = performance.now();
+      // What 50 ms are here and now, a timer beside it says; the server is silent for as long as it takes.
+      const due = sleep(50).then(() => performance.now());
       assert.equal(await publisher.publish('agent.signal'), '');
-      const took = performance.now() - before;
-      assert.ok(took < 300, `${took} ms: 50, and what a busy machine needs to notice`);
+      const late = performance.now() - (await due);
+      assert.ok(late < 3000, `${late} ms later than a timer of 50 ms, at a server that would take 30 s`);
     }
     assert.equal(publisher.stats.late, 5);
   } finally {

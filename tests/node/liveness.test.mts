@@ -5,6 +5,8 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
 import { test } from 'node:test';
+import { connect, StargazerError } from '@stargazer/core';
+import { Server } from '../harness/server.mjs';
 import { theServer } from './fixture.mjs';
 
 interface Ended {
@@ -90,3 +92,77 @@ test('ending in the middle of work is no crash', async () => {
   assert.equal(thrown.code, 1);
   assert.match(thrown.said, /[Ee]rror: uncaught/);
 });
+
+test('a thread that is ended in the middle of consuming takes nobody along', async () => {
+  const { url } = await theServer();
+  const source = `
+    import { Worker } from 'node:worker_threads';
+    import { once } from 'node:events';
+    const bus = await sg.connect(process.argv[1], { streamPrefix: 'thread' });
+    for (let n = 0; n < 100; n++) await bus.publish('s', n, { key: String(n % 5) });
+    const consuming = \`
+      import { parentPort, workerData } from 'node:worker_threads';
+      import { connect } from '@stargazer/core';
+      (async () => {
+        const bus = await connect(workerData, { streamPrefix: 'thread' });
+        void bus.serve({ endless: () => new Promise(() => {}) }, { service: 'thread' }).ready();
+        void bus.events({ stream: 'thread:events' });
+        for await (const d of bus.consume('s', 'g', { leaseMs: 1000, sweepMs: 200 })) {
+          parentPort.postMessage(d.data);
+          await new Promise((resolve) => setTimeout(resolve, 20));
+        }
+      })();
+    \`;
+    for (let round = 0; round < 3; round++) {
+      const thread = new Worker(consuming, { eval: true, workerData: process.argv[1] });
+      await once(thread, 'message');
+      console.log(await thread.terminate());
+    }
+    const seen = new Set();
+    await bus.consume('s', 'g', { leaseMs: 1000, sweepMs: 200 }).run((n) => { seen.add(n); }, { untilIdle: true });
+    console.log(seen.size);
+  `;
+  assert.deepEqual(await program(source, url), { code: 0, said: '1\n1\n1\n100' });
+});
+
+for (const how of ['gone', 'silent'] as const) {
+  test(`close settles in time at a server that is ${how}`, async (t) => {
+    const server = await Server.start();
+    t.after(() => server.close());
+    const bus = await connect(server.url, {
+      streamPrefix: 'closing',
+      responseTimeoutMs: 20_000,
+      publishTimeoutMs: 20_000,
+    });
+    await bus.publish('s', 1);
+    const consumer = bus.consume('s', 'g', { drainTimeoutMs: 20_000 });
+    await consumer.next();
+    const serving = await bus.serve({ a: () => 1 }).ready();
+    const held = await bus.lock('l').acquire();
+    if (how === 'gone') await server.kill();
+    else await server.pause();
+    // Whatever is still asked for settles, too.
+    const pending = [bus.publish('s', 2), bus.streamInfo('s'), bus.call('a', {}, { timeoutMs: 500 })].map((one) =>
+      one.then(
+        () => 'done',
+        (error: unknown) => error instanceof StargazerError,
+      ),
+    );
+    const start = performance.now();
+    const closed = await Promise.all(
+      [consumer.close({ timeoutMs: 300 }), bus.close({ timeoutMs: 300 })].map((one) =>
+        one.then(
+          () => 'done',
+          (error: unknown) => error instanceof StargazerError,
+        ),
+      ),
+    );
+    const took = performance.now() - start;
+    assert.ok(took < 10_000, `${took} ms`);
+    assert.ok(closed.every(Boolean));
+    if (how === 'silent') await server.resume();
+    else await server.restart();
+    assert.ok((await Promise.all(pending)).every(Boolean));
+    await Promise.allSettled([serving.close(), held[Symbol.asyncDispose]()]);
+  });
+}

@@ -119,6 +119,40 @@ test('what cannot be a tool is refused by name', () => {
   assert.throws(() => tool({ name: 'x', input: other }, () => {}), /other does not tell its JSON Schema/);
 });
 
+test('what no JSON Schema can say is refused by name', () => {
+  for (const inner of [z.date(), z.bigint(), z.symbol(), z.map(z.string(), z.string()), z.custom<string>()]) {
+    assert.throws(
+      () => tool({ name: 'x', input: z.object({ inner }) }, () => {}),
+      (error: unknown) =>
+        error instanceof InvalidError && error.context.field === 'input' && error.cause instanceof Error,
+    );
+  }
+  const cycle: Record<string, unknown> = { type: 'object' };
+  cycle.properties = cycle;
+  assert.throws(() => tool({ name: 'x', input: cycle }, () => {}), InvalidError);
+});
+
+both('the function is given what its schema makes of the arguments', async ({ bus, again }) => {
+  const input = z.object({
+    count: z.coerce.number().int(),
+    city: z.preprocess((given) => (typeof given === 'string' ? given.trim() : given), z.string().min(1)),
+    when: z.string().transform((text) => new Date(text)),
+    many: z.array(z.string()).default([]),
+  });
+  const shown = tool({ name: 'shown', input }, ({ count, city, when, many }) => [count, city, when.getTime(), many]);
+  await using _ = await (await again()).serveTools(shown).ready();
+  assert.deepEqual(await bus.call('shown', { count: 7, city: ' Bonn ', when: '1970-01-01T00:00:01Z' }), [
+    7,
+    'Bonn',
+    1000,
+    [],
+  ]);
+  // The definition says integer, and is what arguments are checked against first.
+  const refused = await failed(bus.call('shown', { count: '7', city: 'Bonn', when: '' }));
+  assert.match(refused.message, /`count` must be integer, found text "7"/);
+  assert.match((await failed(bus.call('shown', { count: 7, city: ' ', when: '' }))).message, /`city`/);
+});
+
 both('a_tool_is_called_by_its_name', async ({ bus, again }) => {
   await using service = await (await again()).serveTools(weather).ready();
   assert.equal(await bus.call<string>('weather', { city: 'Berlin' }), 'Berlin: 21 °C for 1');

@@ -1,11 +1,12 @@
 /** The front door: connect, publish, consume, look, close. */
 
 import type { Bus as Native } from '../native.cjs';
+import { type Body, readingOf } from './body.js';
 import { Time } from './clock.js';
-import { CLOSE_MS, Consumer } from './consumer.js';
+import { Consumer } from './consumer.js';
 import { DeadLetters } from './dead-letter.js';
 import type { Reading } from './envelope/read.js';
-import { readInbound, readOutbound, readPlain } from './envelope/read.js';
+import { readInbound, readOutbound } from './envelope/read.js';
 import type { Fields, Inbound, Outbound } from './envelope/types.js';
 import { ClosedError } from './errors.js';
 import {
@@ -26,7 +27,6 @@ import {
   type BusSettings,
   busSettings,
   type ConsumerSettings,
-  duration,
   maybeOptions,
   maybeText,
   needCount,
@@ -35,7 +35,7 @@ import {
   type Role,
 } from './settings.js';
 import { openSingleton, type Singleton, type SingletonSettings } from './singleton.js';
-import { withDeadline } from './time.js';
+import { closing } from './time.js';
 import { openRegistry, type RegistryOptions, type RemoteRegistry } from './tool-registry.js';
 import { ToolService, type ToolServiceSettings } from './tool-service.js';
 import { type AnyTool, Tool } from './tools.js';
@@ -79,6 +79,12 @@ export interface ConnectOptions extends BusSettings {
   role?: Role;
   /** The platforms whose outbound streams a gateway needs. */
   platforms?: readonly string[];
+}
+
+/** How {@link Bus.consume} reads. */
+export interface ConsumeOptions<Payload = unknown> extends ConsumerSettings {
+  /** What bodies are read as; as they are, without. */
+  body?: Body<Payload>;
 }
 
 /** A connection to a bus. Made by {@link connect}; close it, or leave its scope when it stands behind `await using`. */
@@ -134,12 +140,23 @@ export class Bus extends Publisher {
     return this.#consumer(opening, readOutbound, options);
   }
 
-  /** Reads any stream in any group. */
-  consume<Payload = unknown>(stream: string, group: string, options: ConsumerSettings = {}): Consumer<Payload> {
+  /**
+   * Reads any stream in any group.
+   *
+   * ```ts
+   * const Order = z.object({ id: z.number(), lines: z.array(z.string()) });
+   * await bus.consume('orders', 'billing', { body: Order }).run((order) => bill(order.lines));
+   * ```
+   *
+   * With a `body`, what it reads is the delivery's `data`; a body that it refuses goes to the dead letters with the reason
+   * `malformed`. Without one, the type of bodies is the caller's word.
+   */
+  consume<Payload = unknown>(stream: string, group: string, options: ConsumeOptions<Payload> = {}): Consumer<Payload> {
     needText(stream, 'stream');
     needText(group, 'group');
-    const opening: Opening = (token, settings) => this.#native.consume(token, stream, group, settings);
-    return this.#consumer(opening, readPlain as Reading<Payload>, options);
+    const { body, ...settings } = maybeOptions(options);
+    const opening: Opening = (token, checked) => this.#native.consume(token, stream, group, checked);
+    return this.#consumer(opening, readingOf(body), settings);
   }
 
   /** A stream at a glance; `NotFoundError` when there is none. */
@@ -167,10 +184,8 @@ export class Bus extends Publisher {
   }
 
   /** Entries of a stream after an id, oldest first, at most `count` (and 1000). Touches nothing. */
-  async entries(
-    stream: string,
-    { after = '0-0', count = 100 }: { after?: string; count?: number } = {},
-  ): Promise<Entry[]> {
+  async entries(stream: string, options: { after?: string; count?: number } = {}): Promise<Entry[]> {
+    const { after = '0-0', count = 100 } = maybeOptions(options);
     needText(stream, 'stream');
     needText(after, 'after');
     needCount(count, 'count');
@@ -246,7 +261,7 @@ export class Bus extends Publisher {
     handlers: Readonly<Record<string, CallHandler>> = {},
     settings: ServeSettings & { others?: CallHandler } = {},
   ): Serving {
-    return this.#served(new Serving(this.#native, handlers, maybeOptions(settings)));
+    return this.#served(new Serving(this.#native, handlers ?? {}, maybeOptions(settings)));
   }
 
   /**
@@ -278,8 +293,7 @@ export class Bus extends Publisher {
    * closing goes on. May be called twice.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const limit = duration(options.timeoutMs, 'timeoutMs') ?? CLOSE_MS;
-    return withDeadline(this.#close(), limit, 'the bus did not close');
+    return closing(() => this.#close(), options, 'the bus did not close');
   }
 
   /** {@link close}. */

@@ -3,9 +3,9 @@
 import * as native from '../native.cjs';
 import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
-import { CancelledError, InvalidError } from './errors.js';
+import { CancelledError } from './errors.js';
 import { ask } from './link.js';
-import { checkedOptions } from './settings.js';
+import { checkedOptions, maybeSignal } from './settings.js';
 
 /** Whose message a call is made for, as the server is told; with the names of the wire. */
 export interface Identity {
@@ -124,9 +124,7 @@ export async function called<Result>(
   start: (token: number, cancel: native.Cancel, options: native.Calling) => void,
 ): Promise<Answer<Result>> {
   const { signal, identity, ...options } = checkedOptions<CallOptions>(given, OPTIONS);
-  if (signal !== undefined && !(signal instanceof AbortSignal)) {
-    throw new InvalidError('`signal` must be an AbortSignal', { context: { field: 'signal' } });
-  }
+  maybeSignal(signal);
   const calling: native.Calling = options;
   if (identity !== undefined) calling.identity = identityOf(identity);
   signal?.throwIfAborted();

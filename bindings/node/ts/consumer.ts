@@ -7,11 +7,8 @@ import { Intake, type Opening } from './intake.js';
 import { hold, unhold } from './link.js';
 import type { Notice } from './notice.js';
 import { checkRun, type Handler, type RunOptions, run } from './run.js';
-import { type ConsumerSettings, consumerSettings, duration } from './settings.js';
-import { withDeadline } from './time.js';
-
-/** How long a `close` may take unless it is told. */
-export const CLOSE_MS = 60_000;
+import { type ConsumerSettings, consumerSettings, duration, maybeOptions, needCount } from './settings.js';
+import { closing } from './time.js';
 
 /**
  * A reader of a group. Iterate over it, pull from it, or give it a handler:
@@ -59,16 +56,16 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
    * another consumer.
    */
   async next(options: { timeoutMs?: number } = {}): Promise<IteratorResult<Delivery<T>, undefined>> {
-    const [delivery] = await this.#pull(1, options.timeoutMs);
+    const [delivery] = await this.#pull(1, maybeOptions(options).timeoutMs);
     return delivery === undefined ? { done: true, value: undefined } : { done: false, value: delivery };
   }
 
   /** Waits for at least one delivery and gives what is there, at most `n`; empty once the consumer is closed. */
   async nextBatch(n: number, options: { timeoutMs?: number } = {}): Promise<Delivery<T>[]> {
-    if (!Number.isInteger(n) || n < 1) {
-      throw new InvalidError(`a batch has at least 1 delivery, not ${n}`, { context: { field: 'n' } });
+    if (needCount(n, 'n') < 1) {
+      throw new InvalidError('a batch has at least 1 delivery, not 0', { context: { field: 'n' } });
     }
-    return this.#pull(n, options.timeoutMs);
+    return this.#pull(n, maybeOptions(options).timeoutMs);
   }
 
   /** Ends an iteration: {@link close}. */
@@ -90,6 +87,9 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
   /**
    * Runs the handler for every delivery, as many at a time as `concurrency`, until the consumer is closed, the signal is
    * aborted, or, with `untilIdle`, nothing is left to do. Resolves when the last handler has ended.
+   *
+   * A body that does not fit what the consumer reads, or that is not there, goes to the dead letters with the reason `malformed`,
+   * and no handler sees it. Handlers run in a copy of the context in which this was called (`AsyncLocalStorage`).
    *
    * What the handler returns is the outcome: nothing is ack, an {@link Outcome} is itself. Throwing is retry with the
    * error's text, throwing {@link Reject} sends to the dead letters. Anything else returned is an `InvalidError` at the
@@ -134,8 +134,7 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
    * on. May be called twice.
    */
   close(options: { timeoutMs?: number } = {}): Promise<void> {
-    const limit = duration(options.timeoutMs, 'timeoutMs') ?? CLOSE_MS;
-    return withDeadline(this.#close(), limit, 'the consumer did not close');
+    return closing(() => this.#close(), options, 'the consumer did not close');
   }
 
   async #pull(n: number, timeoutMs: number | undefined): Promise<Delivery<T>[]> {
@@ -146,8 +145,7 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
     const intake = await (this.#intake ?? this.#open());
     while (true) {
       const taken = await intake.take(n, limit);
-      const begun = await Promise.all(taken.map((delivery) => delivery.begin() ?? true));
-      const given = taken.filter((_, at) => begun[at]);
+      const given = await handed(taken);
       if (given.length > 0 || taken.length === 0) return given;
     }
   }
@@ -181,6 +179,18 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
   }
 
   #notRunning(): void {
-    if (this.#running) throw new InvalidError('this consumer runs a handler, which takes every delivery');
+    if (this.#running) {
+      throw new InvalidError('this consumer runs a handler, which takes every delivery', {
+        context: { field: 'handler' },
+      });
+    }
   }
+}
+
+/** Those that may be handed out: begun, and with a body that fits. */
+async function handed<T>(taken: Delivery<T>[]): Promise<Delivery<T>[]> {
+  const may = await Promise.all(
+    taken.map(async (delivery) => ((await delivery.begin()) ?? true) && delivery.fits(false)),
+  );
+  return taken.filter((_, at) => may[at]);
 }

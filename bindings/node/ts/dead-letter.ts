@@ -5,7 +5,7 @@ import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
 import { errorOf, InvalidError, type StargazerError } from './errors.js';
 import { ask } from './link.js';
-import { needTexts } from './settings.js';
+import { maybeOptions, needTexts } from './settings.js';
 
 /** Which letters are meant: those for which everything that is given holds. */
 export interface LetterFilter {
@@ -167,12 +167,15 @@ export class DeadLetters {
 
   /** How many there are, since when, and why. */
   async inspect(filter: LetterFilter = {}): Promise<DeadLetterSummary> {
-    return (await this.#ask('inspect', filter)) as DeadLetterSummary;
+    return (await this.#ask('inspect', maybeOptions(filter, 'filter'))) as DeadLetterSummary;
   }
 
   /** A page of letters, the newest first, without their big bodies. */
   async list(query: LetterQuery = {}): Promise<DeadLetterPage> {
-    const { letters, cursor } = (await this.#ask('list', query)) as { letters: Row[]; cursor: string | null };
+    const { letters, cursor } = (await this.#ask('list', maybeOptions(query, 'query'))) as {
+      letters: Row[];
+      cursor: string | null;
+    };
     return { letters: letters.map(letterOf), cursor };
   }
 
@@ -188,7 +191,7 @@ export class DeadLetters {
    * kept and stands in the report; at a full stream the call ends. Repeating a call stores nothing twice.
    */
   async replay(which: readonly string[] | LetterFilter | 'all', options: ReplayOptions = {}): Promise<ReplayReport> {
-    const report = (await this.#ask('replay', { ...options, ...meant(which) })) as Row;
+    const report = (await this.#ask('replay', { ...maybeOptions(options), ...meant(which) })) as Row;
     const failed = (report.failed as Row[]).map(({ letter, code, message, context }) => ({
       letter: letter as string,
       error: errorOf({

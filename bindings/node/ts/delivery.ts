@@ -2,15 +2,18 @@
 
 import { decode } from './codec/decode.js';
 import type { Reading } from './envelope/read.js';
-import { ClosedError, InvalidError, StaleError } from './errors.js';
-import { Outcome } from './outcome.js';
+import { ClosedError, InvalidError, MalformedError, StaleError } from './errors.js';
+import { Outcome, textOf } from './outcome.js';
 import type { Publisher } from './publisher.js';
 import { needText } from './settings.js';
+
+/** An outcome, or what becomes of a body that its reader refuses. @internal */
+export type Settlement = Pick<Outcome, 'afterMs' | 'reason'> & { readonly kind: Outcome['kind'] | 'refuse' };
 
 /** What a delivery needs of the consumer it came from. @internal */
 export interface Holder {
   readonly stream: string;
-  settle(number: number, outcome: Outcome): void;
+  settle(number: number, outcome: Settlement): void;
   begin(number: number): Promise<boolean>;
   fenced(number: number): Publisher | undefined;
   field(number: number, name: string): Buffer | undefined;
@@ -94,7 +97,9 @@ export class Delivery<T = unknown> {
     return this.#bytes.subarray(this.#body, this.#end);
   }
 
-  /** The body, decoded at the first look. `MalformedError` when it cannot be. */
+  /**
+   * The body, decoded at the first look, or as the consumer's `body` reads it. `MalformedError` when the entry has none.
+   */
   get data(): T {
     this.#data ??= { value: this.#read(this.raw) };
     return this.#data.value;
@@ -186,6 +191,48 @@ export class Delivery<T = unknown> {
     const go = await this.#holder.begin(this.#number);
     if (!go) await this.release();
     return go;
+  }
+
+  /**
+   * Whether the body is what is expected of it; where not, it has gone to the dead letters. `atOnce`: also one without a schema is
+   * looked at now.
+   *
+   * @internal
+   */
+  fits(atOnce: boolean): boolean | Promise<boolean> {
+    const { fit } = this.#read;
+    try {
+      if (fit === undefined) {
+        if (atOnce) this.#data ??= { value: this.#read(this.raw) };
+        return true;
+      }
+      const found = fit(this.raw);
+      if (!(found instanceof Promise)) return this.#fitted(found);
+      return found.then(
+        (value) => this.#fitted(value),
+        (error: unknown) => this.#misfits(error),
+      );
+    } catch (error) {
+      return this.#misfits(error);
+    }
+  }
+
+  #fitted(value: T): boolean {
+    this.#data = { value };
+    return true;
+  }
+
+  #misfits(error: unknown): boolean {
+    const reason = error instanceof MalformedError ? error.message : textOf(error);
+    process.emitWarning(
+      `<Delivery ${this.id} of ${this.stream}, attempt ${this.attempt}> goes to the dead letters: its body does not fit`,
+      { type: 'StargazerWarning', code: 'STARGAZER_BODY_REFUSED', detail: reason },
+    );
+    if (!this.#settled) {
+      this.#settled = true;
+      this.#holder.settle(this.#number, { kind: 'reject', afterMs: undefined, reason: reason.toWellFormed() });
+    }
+    return false;
   }
 
   /** @internal */

@@ -9,6 +9,7 @@
 import type { End, Errand as Order } from '../native.cjs';
 import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
+import { captured, type InContext } from './context.js';
 import { CancelledError, told } from './errors.js';
 import { onOrders, port } from './link.js';
 
@@ -30,7 +31,7 @@ export interface Errand {
 /** What runs errands. What it resolves to must be something that a body may hold. */
 export type ErrandRunner = (errand: Errand) => unknown;
 
-const runners = new Map<number, ErrandRunner>();
+const runners = new Map<number, { readonly run: ErrandRunner; readonly inContext: InContext }>();
 const running = new Map<number, AbortController>();
 let last = 0;
 
@@ -48,10 +49,10 @@ const REASONS: Readonly<Record<EndReason, string>> = {
   abandoned: 'what runs it closes, or somebody else runs it',
 };
 
-/** Lets a function run errands; the number is what the core is to know it by. */
+/** Lets a function run errands, in the context of now; the number is what the core is to know it by. */
 export function enlistRunner(runner: ErrandRunner): number {
   last = (last + 1) >>> 0;
-  runners.set(last, runner);
+  runners.set(last, { run: runner, inContext: captured() });
   return last;
 }
 
@@ -71,7 +72,8 @@ async function run(order: Order): Promise<void> {
   running.set(id, ending);
   try {
     const given = decode(order.arguments) as Record<string, unknown>;
-    const answer = await runner({ id, what, arguments: given, signal: ending.signal });
+    const errand = { id, what, arguments: given, signal: ending.signal };
+    const answer = await runner.inContext(() => runner.run(errand));
     finish(id, answer);
   } catch (error) {
     fail(id, told(error));

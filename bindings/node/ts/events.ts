@@ -17,10 +17,11 @@ import * as native from '../native.cjs';
 import type { Bus } from './bus.js';
 import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
-import { errorOf, InternalError } from './errors.js';
+import { captured } from './context.js';
+import { errorOf, InternalError, InvalidError } from './errors.js';
 import { ask } from './link.js';
 import { plainPayload } from './payload.js';
-import { maybeCount, maybeOptions, maybeText, spelled } from './settings.js';
+import { maybeCount, maybeOptions, maybeText, needFunction, needText, spelled } from './settings.js';
 
 /** The kinds of the original. Others are forwarded too. */
 export const EVENT_KINDS: ReadonlySet<string> = new Set(native.eventKinds());
@@ -182,7 +183,7 @@ export class EventBusReader implements AsyncIterable<SeenEvent> {
 
   /** Has events of a kind handled by {@link run}: `phase.start`, `phase.*` or `*`. Before it runs. */
   on(kind: string, handler: EventHandler): this {
-    this.#waiting.push([kind, handler]);
+    this.#waiting.push([needText(kind, 'kind'), needFunction(handler, 'handler')]);
     return this;
   }
 
@@ -196,8 +197,9 @@ export class EventBusReader implements AsyncIterable<SeenEvent> {
       const { plain } = await ask((token) => this.#native.route(token, kind));
       this.#handlers.set(Number(decode(plain as Buffer)), handler);
     }
+    const inContext = captured();
     for (let next = await this.#next(true); next !== undefined; next = await this.#next(true)) {
-      for (const place of next.places) await this.#handle(place, next.event);
+      for (const place of next.places) await inContext(() => this.#handle(place, next.event));
     }
   }
 
@@ -243,6 +245,9 @@ let current: EventBus | undefined;
 
 /** Makes this the bus of the process; nothing takes it away. */
 export function setEventBus(bus: EventBus | undefined | null): void {
+  if (bus !== undefined && bus !== null && !(bus instanceof EventBus)) {
+    throw new InvalidError('`bus` must be an event bus, or nothing', { context: { field: 'bus' } });
+  }
   current = bus ?? undefined;
 }
 
@@ -253,6 +258,9 @@ export function getEventBus(): EventBus {
 
 /** Makes an event bus over a bus and has it be that of the process. */
 export function installDefaultBus(bus: Bus, options: EventOptions = {}): EventBus {
+  if (typeof bus?.events !== 'function') {
+    throw new InvalidError('`bus` must be a bus', { context: { field: 'bus' } });
+  }
   const made = bus.events(options);
   setEventBus(made);
   return made;
@@ -310,5 +318,7 @@ function row(kind: string, fields: EventFields): native.EventRow {
 /** Nothing that is said makes it throw. */
 function text(value: unknown): string {
   if (value === undefined) return '';
-  return typeof value === 'string' ? value.toWellFormed() : String(plainPayload(value));
+  if (typeof value === 'string') return value.toWellFormed();
+  const plain = plainPayload(value);
+  return typeof plain === 'object' ? JSON.stringify(plain) : String(plain);
 }

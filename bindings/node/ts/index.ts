@@ -3,7 +3,8 @@
 import './dispose.js';
 import * as native from '../native.cjs';
 
-export { Bus, type ConnectOptions, connect } from './bus.js';
+export type { Body } from './body.js';
+export { Bus, type ConnectOptions, type ConsumeOptions, connect } from './bus.js';
 export type { Answer, CallFigures, CallOptions, Identity } from './calls.js';
 export { Time } from './clock.js';
 export { Ext } from './codec/ext.js';

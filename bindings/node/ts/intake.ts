@@ -8,12 +8,11 @@
 
 import type { ConsumerSettings, Deliveries, Consumer as Native, Reply, Settle } from '../native.cjs';
 import { decode } from './codec/decode.js';
-import { Delivery, type Holder } from './delivery.js';
+import { Delivery, type Holder, type Settlement } from './delivery.js';
 import type { Reading } from './envelope/read.js';
 import { ClosedError, errorOf, TimeoutError } from './errors.js';
 import { ask, hold, offCancelled, onCancelled, onNotices, port, unhold } from './link.js';
 import { type Notice, Notices } from './notice.js';
-import type { Outcome } from './outcome.js';
 import { Publisher } from './publisher.js';
 import { clamped } from './time.js';
 
@@ -136,7 +135,7 @@ export class Intake<T> implements Holder {
   }
 
   /** Gathers an outcome. */
-  settle(number: number, outcome: Outcome): void {
+  settle(number: number, outcome: Settlement): void {
     this.#held.delete(number);
     const { kind, afterMs, reason } = outcome;
     if (kind === 'ack') this.#done.push(number);

@@ -78,7 +78,14 @@ export function enlist(waiters: readonly Waiting[]): number {
 export function ask(request: (token: number) => void, { idle = false } = {}): Promise<Reply> {
   if (!idle) hold();
   return new Promise<Reply>((resolve, reject) => {
-    request(enlist([{ resolve, reject, idle }]));
+    const token = enlist([{ resolve, reject, idle }]);
+    try {
+      request(token);
+    } catch (error) {
+      // It never left, so no answer comes.
+      taken(token);
+      throw error;
+    }
   });
 }
 

@@ -12,7 +12,7 @@ import * as native from '../native.cjs';
 import { decode } from './codec/decode.js';
 import { errorOf, InternalError, type StargazerError } from './errors.js';
 import { ask } from './link.js';
-import { duration, leaseSettings, lockSettings, maybeOptions, spelled } from './settings.js';
+import { duration, leaseSettings, lockSettings, maybeOptions, maybeSignal, needFunction, spelled } from './settings.js';
 
 /** How a lock is taken and kept. */
 export interface LockSettings {
@@ -131,6 +131,7 @@ export class Lock {
 
   /** Runs work while it is held. When it is lost, the signal is aborted; the work is waited for, then the error is `StaleError`. */
   async run<T>(work: (signal: AbortSignal) => Promise<T> | T): Promise<T> {
+    needFunction(work, 'work');
     return during(await this.acquire(), (held) => work(held.signal));
   }
 
@@ -192,6 +193,7 @@ export class Lease {
 
   /** Runs work while it leads. When it is lost, the signal is aborted; the work is waited for, then the error is `StaleError`. */
   async run<T>(work: (fence: number, signal: AbortSignal) => Promise<T> | T): Promise<T> {
+    needFunction(work, 'work');
     return during(await this.acquire(), (held) => work(held.fence, held.signal));
   }
 
@@ -243,7 +245,8 @@ async function taken(
   options: WaitOptions,
   request: (token: number, asking: native.Asking, waitMs: number | undefined) => void,
 ): Promise<unknown> {
-  const { timeoutMs, signal } = maybeOptions(options);
+  const { timeoutMs, signal: given } = maybeOptions(options);
+  const signal = maybeSignal(given);
   // Less than nothing is for ever.
   const waitMs = timeoutMs === Number.POSITIVE_INFINITY ? -1 : duration(timeoutMs, 'timeoutMs');
   signal?.throwIfAborted();

@@ -1,6 +1,6 @@
 /** How a handler says what is to become of its delivery. */
 
-import { duration, maybeText, needText } from './settings.js';
+import { duration, maybeOptions, maybeText, needText } from './settings.js';
 
 /** What is to become of a delivery; what a handler may return. */
 export class Outcome {
@@ -29,7 +29,8 @@ export class Outcome {
    * Again later, by the same consumer: after this time, or by the back-off. The lane waits. Counts as an attempt; after
    * the last one the entry goes to the dead letters.
    */
-  static retry({ afterMs, reason }: { afterMs?: number; reason?: string } = {}): Outcome {
+  static retry(options: { afterMs?: number; reason?: string } = {}): Outcome {
+    const { afterMs, reason } = maybeOptions(options);
     return new Outcome('retry', duration(afterMs, 'afterMs'), maybeText(reason, 'reason'));
   }
 

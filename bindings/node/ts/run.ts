@@ -1,8 +1,10 @@
 /** The handler form: a loop that takes deliveries and runs the handler for each, as many at a time as allowed. */
 
+import { captured } from './context.js';
 import type { Delivery } from './delivery.js';
 import { InvalidError, StaleError } from './errors.js';
 import { Outcome, outcomeOf, outcomeOfThrown, textOf } from './outcome.js';
+import { maybeSignal } from './settings.js';
 
 /** What is run for a delivery. Returning nothing is ack; see {@link Consumer.run}. */
 export type Handler<T> = (data: T, delivery: Delivery<T>) => HandlerResult | PromiseLike<HandlerResult>;
@@ -35,6 +37,7 @@ export function checkRun(handler: unknown, options: unknown): void {
       context: { field: 'options' },
     });
   }
+  maybeSignal((options as RunOptions).signal);
   const other = Object.keys(options).find((name) => !OPTIONS.has(name));
   if (other !== undefined) {
     throw new InvalidError(`run has no option ${other}; it has ${[...OPTIONS].join(', ')}`, {
@@ -65,10 +68,11 @@ export async function run<T>(source: Source<T>, handler: Handler<T>, options: Ru
     stop();
   };
 
+  const inContext = captured();
   const start = async (delivery: Delivery<T>) => {
     running++;
     try {
-      await handle(handler, delivery);
+      await inContext(() => handle(handler, delivery));
     } catch (error) {
       fail(error);
     } finally {
@@ -121,6 +125,8 @@ async function taken<T>(source: Source<T>, max: number, enough: AbortSignal): Pr
 async function handle<T>(handler: Handler<T>, delivery: Delivery<T>): Promise<void> {
   const begun = delivery.begin();
   if (begun !== undefined && !(await begun)) return;
+  const fits = delivery.fits(true);
+  if (fits !== true && !(await fits)) return;
   let returned: unknown;
   try {
     returned = await handler(delivery.data, delivery);

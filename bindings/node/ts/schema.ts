@@ -57,7 +57,7 @@ export function isSchema(input: unknown): input is SchemaLike {
   return input !== null && (typeof input === 'object' || typeof input === 'function') && '~standard' in input;
 }
 
-/** The JSON Schema of what a caller gives. */
+/** The JSON Schema of what a caller gives. `InvalidError` for a schema that has none, such as one of a date. */
 export function schemaOf(input: Input): Record<string, unknown> {
   const made = isSchema(input) ? described(input) : input;
   if (typeof made !== 'object' || made === null || Array.isArray(made)) {
@@ -66,7 +66,7 @@ export function schemaOf(input: Input): Record<string, unknown> {
   // Says only which draft it is, and that is what ours are.
   const { $schema, ...schema } = made as Record<string, unknown>;
   // Several libraries say so by methods of the object; only the plain part crosses.
-  return JSON.parse(JSON.stringify(schema)) as Record<string, unknown>;
+  return told(() => JSON.parse(JSON.stringify(schema)) as Record<string, unknown>);
 }
 
 interface Describing {
@@ -79,9 +79,11 @@ interface Describing {
 function described(input: SchemaLike): unknown {
   const schema = input as unknown as Describing;
   const standard = schema['~standard'].jsonSchema?.input;
-  if (typeof schema.toJSONSchema === 'function') return schema.toJSONSchema({ io: 'input' });
-  if (typeof standard === 'function') return standard.call(schema['~standard'].jsonSchema, { target: 'draft-2020-12' });
-  if (typeof schema.toJsonSchema === 'function') return schema.toJsonSchema();
+  if (typeof schema.toJSONSchema === 'function') return told(() => schema.toJSONSchema?.({ io: 'input' }));
+  if (typeof standard === 'function') {
+    return told(() => standard.call(schema['~standard'].jsonSchema, { target: 'draft-2020-12' }));
+  }
+  if (typeof schema.toJsonSchema === 'function') return told(() => schema.toJsonSchema?.());
   throw refused(
     `the schema of ${input['~standard'].vendor} does not tell its JSON Schema, as that of a current zod does; give \`z.toJSONSchema(…)\` as \`input\``,
   );
@@ -92,16 +94,29 @@ export async function readInput(input: Input, value: unknown): Promise<{ value?:
   if (!isSchema(input)) return { value };
   const read = await input['~standard'].validate(value);
   if (read.issues === undefined) return { value: read.value };
-  return { faults: read.issues.map(told).join('; ') };
+  return { faults: read.issues.map(fault).join('; ') };
 }
 
-function told({ message, path = [] }: { message: string; path?: readonly unknown[] | undefined }): string {
+function fault({ message, path = [] }: { message: string; path?: readonly unknown[] | undefined }): string {
   const steps = path.map((step) =>
     String(typeof step === 'object' && step !== null && 'key' in step ? step.key : step),
   );
   return steps.length === 0 ? message : `\`${steps.join('.')}\`: ${message}`;
 }
 
-function refused(text: string): InvalidError {
-  return new InvalidError(text, { context: { field: 'input' } });
+/** What a library makes of its schema; it throws for what no JSON Schema can say. */
+function told<T>(describe: () => T): T {
+  try {
+    return describe();
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw refused(
+      `\`input\` of a tool must be what JSON Schema can say (${why}); take texts and numbers, and read them with \`transform\``,
+      error,
+    );
+  }
+}
+
+function refused(text: string, cause?: unknown): InvalidError {
+  return new InvalidError(text, { context: { field: 'input' }, cause });
 }

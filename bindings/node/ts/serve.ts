@@ -4,10 +4,10 @@ import type * as native from '../native.cjs';
 import type { Identity } from './calls.js';
 import { decode } from './codec/decode.js';
 import { dismissRunner, type Errand, type ErrandRunner, enlistRunner } from './errands.js';
-import { ClosedError, errorOf, InvalidError } from './errors.js';
+import { ClosedError, errorOf } from './errors.js';
 import { ask, hold, port, unhold } from './link.js';
 import { Publisher } from './publisher.js';
-import { checkedOptions, duration, needText } from './settings.js';
+import { checkedOptions, duration, maybeOptions, needFunction, needRecord, needText } from './settings.js';
 
 /** A call that is to be run. */
 export class Request<Args = Readonly<Record<string, unknown>>> {
@@ -73,9 +73,9 @@ export class Reply {
   readonly writeback: Readonly<Record<string, unknown>>;
 
   /** A result, and what is written back. */
-  constructor(result: unknown, { writeback = {} }: { writeback?: Readonly<Record<string, unknown>> } = {}) {
+  constructor(result: unknown, options: { writeback?: Readonly<Record<string, unknown>> } = {}) {
     this.result = result;
-    this.writeback = writeback;
+    this.writeback = needRecord(maybeOptions(options).writeback ?? {}, 'writeback');
   }
 }
 
@@ -223,7 +223,7 @@ export abstract class Served<Native extends { close(token: number, drainTimeoutM
    * Ends it: nothing new is started, what runs gets the drain time, the rest goes to others at once. May be called twice.
    */
   async close(options: { drainTimeoutMs?: number } = {}): Promise<void> {
-    const limit = duration(options.drainTimeoutMs, 'drainTimeoutMs');
+    const limit = duration(maybeOptions(options).drainTimeoutMs, 'drainTimeoutMs');
     this.#closing ??= this.#end(limit);
     await this.#closing;
   }
@@ -266,7 +266,9 @@ export class Serving extends Served<native.Serving> {
   ) {
     super();
     const settings = checkedOptions<ServeSettings>(rest, SETTINGS);
-    const rows = Object.entries(handlers).map(([name, handler]) => this.#row(handler, {}, name));
+    const rows = Object.entries(needRecord(handlers, 'handlers')).map(([name, handler]) =>
+      this.#row(handler, {}, name),
+    );
     if (others !== undefined) rows.push(this.#row(others, {}));
     const start = (token: number) => bus.serve(token, rows, settings as native.ServeSettings);
     this.open(start, (token) => port.takeServing(token), 'server');
@@ -302,11 +304,7 @@ export class Serving extends Served<native.Serving> {
   }
 
   #row(handler: CallHandler, given: HandlerOptions, name?: string): native.HandlerRow {
-    if (typeof handler !== 'function') {
-      throw new InvalidError(`a handler must be a function, not ${handler === null ? 'null' : typeof handler}`, {
-        context: { field: 'handler' },
-      });
-    }
+    needFunction(handler, 'handler');
     const options = checkedOptions<HandlerOptions>(given, HANDLER);
     const run = async (errand: Errand) => answered(await handler(new Request(errand)));
     return { ...(name !== undefined && { name }), function: this.enlist(run), ...options };

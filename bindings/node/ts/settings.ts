@@ -344,6 +344,30 @@ export function needText(value: unknown, name: string): string {
   throw wrong(name, 'text', value);
 }
 
+/** A function that must be given. @internal */
+export function needFunction<T>(value: T, name: string): T {
+  if (typeof value === 'function') return value;
+  throw wrong(name, 'a function', value);
+}
+
+/** A signal that may be given. @internal */
+export function maybeSignal(value: AbortSignal | undefined): AbortSignal | undefined {
+  if (value === undefined || value instanceof AbortSignal) return value;
+  throw wrong('signal', 'an AbortSignal', value);
+}
+
+/** An object that must be given. @internal */
+export function needRecord<T extends object>(value: T, name: string): T {
+  if (isRecord(value)) return value as T;
+  throw wrong(name, 'an object', value);
+}
+
+/** Bytes that must be given, or the text that stands for them. @internal */
+export function needData(value: string | Uint8Array, name: string): string | Uint8Array {
+  if (typeof value === 'string' || value instanceof Uint8Array) return value;
+  throw wrong(name, 'bytes or a text', value);
+}
+
 /** Options, which may be left out. @internal */
 export function maybeOptions<T extends object>(value: T | undefined | null, name = 'options'): T {
   if (value === undefined || value === null) return {} as T;

@@ -11,7 +11,7 @@ import * as native from '../native.cjs';
 import { InvalidError } from './errors.js';
 import { ask } from './link.js';
 import { answered, loss, made } from './lock.js';
-import { singletonSettings } from './settings.js';
+import { needFunction, singletonSettings } from './settings.js';
 
 /**
  * The job. It is handed a fencing number, larger than those of all turns before on any process, and a signal that is aborted
@@ -53,6 +53,7 @@ export interface SingletonState {
 /** A job's place in the fleet: whoever leads runs it, and its signal is aborted when leadership is lost. */
 export class Singleton {
   readonly #native: native.Singleton;
+  #running = false;
 
   /** @internal */
   constructor(opened: native.Singleton) {
@@ -75,11 +76,17 @@ export class Singleton {
    * often.
    */
   async run(job: Job): Promise<void> {
-    if (typeof job !== 'function') {
-      throw new InvalidError('a job is a function that takes the fencing number and a signal', {
-        context: { argument: 'job' },
-      });
+    needFunction(job, 'job');
+    if (this.#running) throw new InvalidError('this singleton runs a job already', { context: { field: 'job' } });
+    this.#running = true;
+    try {
+      await this.#turns(job);
+    } finally {
+      this.#running = false;
     }
+  }
+
+  async #turns(job: Job): Promise<void> {
     let failure: { error: unknown } | undefined;
     for (let fence = await this.#next(); fence !== undefined; fence = await this.#next()) {
       failure = (await this.#turn(fence, job)) ?? failure;

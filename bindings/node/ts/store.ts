@@ -1,7 +1,7 @@
 /** What the server keeps under keys, beside the streams: texts, hashes, sets, sorted sets, lists, notifications, logs. */
 
 import type { Part } from './part.js';
-import { duration, needTexts } from './settings.js';
+import { duration, maybeOptions, needTexts } from './settings.js';
 import { Batch } from './store/batch.js';
 import { OPS, type Op } from './store/operations.js';
 import { Subscription } from './store/subscription.js';
@@ -27,7 +27,7 @@ export class Store {
   }
 
   /** The text under a key. */
-  get(key: string): Promise<Buffer | null> {
+  async get(key: string): Promise<Buffer | null> {
     return this.#one({ op: 'get', key });
   }
 
@@ -37,22 +37,22 @@ export class Store {
   }
 
   /** Sets a text when there is no such key; whether it did. */
-  setIfAbsent(key: string, value: Data, options?: Lifetime): Promise<boolean> {
+  async setIfAbsent(key: string, value: Data, options?: Lifetime): Promise<boolean> {
     return this.#one(OPS.setIfAbsent(key, value, options));
   }
 
   /** Sets a text when the key holds `expected`; whether it did. Without `ttlMs` it lives for ever then. */
-  compareAndSet(key: string, expected: Data, value: Data, options?: Lifetime): Promise<boolean> {
+  async compareAndSet(key: string, expected: Data, value: Data, options?: Lifetime): Promise<boolean> {
     return this.#one(OPS.compareAndSet(key, expected, value, options));
   }
 
   /** Removes a text that is `expected`; whether it did. */
-  compareAndDelete(key: string, expected: Data): Promise<boolean> {
+  async compareAndDelete(key: string, expected: Data): Promise<boolean> {
     return this.#one(OPS.compareAndDelete(key, expected));
   }
 
   /** Adds to a counter, which is 0 at first; what it is afterwards: a `bigint` beyond the safe integers. */
-  increment(key: string, by?: number | bigint, options?: Lifetime): Promise<number | bigint> {
+  async increment(key: string, by?: number | bigint, options?: Lifetime): Promise<number | bigint> {
     return this.#one(OPS.increment(key, by, options));
   }
 
@@ -62,112 +62,113 @@ export class Store {
   }
 
   /** Whether there is a key of any kind. */
-  exists(key: string): Promise<boolean> {
+  async exists(key: string): Promise<boolean> {
     return this.#one({ op: 'exists', key });
   }
 
   /** Lets a key of any kind live that long from now; whether there is one. */
-  expire(key: string, ttlMs: number): Promise<boolean> {
+  async expire(key: string, ttlMs: number): Promise<boolean> {
     return this.#one(OPS.expire(key, ttlMs));
   }
 
   /** How many milliseconds a key still lives; `null` without a limit, and without a key. */
-  timeToLive(key: string): Promise<number | null> {
+  async timeToLive(key: string): Promise<number | null> {
     return this.#one({ op: 'time_to_live', key });
   }
 
   /** The value of a field. */
-  hashGet(key: string, field: string): Promise<Buffer | null> {
+  async hashGet(key: string, field: string): Promise<Buffer | null> {
     return this.#one({ op: 'hash_get', key, field });
   }
 
   /** All fields and values. `MalformedError` when the name of a field is no UTF-8. */
-  hashGetAll(key: string): Promise<Record<string, Buffer>> {
+  async hashGetAll(key: string): Promise<Record<string, Buffer>> {
     return this.#one({ op: 'hash_get_all', key });
   }
 
   /** Sets fields; how many are new. */
-  hashSet(key: string, fields: Readonly<Record<string, Data>>, options?: Lifetime): Promise<number> {
+  async hashSet(key: string, fields: Readonly<Record<string, Data>>, options?: Lifetime): Promise<number> {
     return this.#one(OPS.hashSet(key, fields, options));
   }
 
   /** Sets a field that is not there; whether it did. */
-  hashSetIfAbsent(key: string, field: string, value: Data): Promise<boolean> {
+  async hashSetIfAbsent(key: string, field: string, value: Data): Promise<boolean> {
     return this.#one(OPS.hashSetIfAbsent(key, field, value));
   }
 
   /** Removes fields; how many there were. */
-  hashDelete(key: string, ...fields: string[]): Promise<number> {
+  async hashDelete(key: string, ...fields: string[]): Promise<number> {
     return this.#one(OPS.hashDelete(key, fields));
   }
 
   /** Whether there is such a field. */
-  hashExists(key: string, field: string): Promise<boolean> {
+  async hashExists(key: string, field: string): Promise<boolean> {
     return this.#one({ op: 'hash_exists', key, field });
   }
 
   /** How many fields there are. */
-  hashLen(key: string): Promise<number> {
+  async hashLen(key: string): Promise<number> {
     return this.#one({ op: 'hash_len', key });
   }
 
   /** Adds to a counter in a hash, which is 0 at first; what it is afterwards. */
-  hashIncrement(key: string, field: string, by?: number | bigint): Promise<number | bigint> {
+  async hashIncrement(key: string, field: string, by?: number | bigint): Promise<number | bigint> {
     return this.#one(OPS.hashIncrement(key, field, by));
   }
 
   /** Adds members to a set; how many are new. */
-  setAdd(key: string, members: readonly Data[], options?: Lifetime): Promise<number> {
+  async setAdd(key: string, members: readonly Data[], options?: Lifetime): Promise<number> {
     return this.#one(OPS.setAdd(key, members, options));
   }
 
   /** Removes members of a set; how many there were. */
-  setRemove(key: string, members: readonly Data[]): Promise<number> {
+  async setRemove(key: string, members: readonly Data[]): Promise<number> {
     return this.#one(OPS.setRemove(key, members));
   }
 
   /** Whether a set has a member. */
-  setContains(key: string, member: Data): Promise<boolean> {
+  async setContains(key: string, member: Data): Promise<boolean> {
     return this.#one({ op: 'set_contains', key, member });
   }
 
   /** All members of a set, in no order. */
-  setMembers(key: string): Promise<Buffer[]> {
+  async setMembers(key: string): Promise<Buffer[]> {
     return this.#one({ op: 'set_members', key });
   }
 
   /** Adds members with their scores, or gives them another score; how many are new. */
-  sortedAdd(key: string, members: Iterable<readonly [Data, number]>, options?: Lifetime): Promise<number> {
+  async sortedAdd(key: string, members: Iterable<readonly [Data, number]>, options?: Lifetime): Promise<number> {
     return this.#one(OPS.sortedAdd(key, members, options));
   }
 
   /** Removes members; how many there were. */
-  sortedRemove(key: string, members: readonly Data[]): Promise<number> {
+  async sortedRemove(key: string, members: readonly Data[]): Promise<number> {
     return this.#one(OPS.sortedRemove(key, members));
   }
 
   /** Members whose score lies between two (inclusive), lowest first and then by their bytes, at most `count` (1000). */
-  sortedRange(
+  async sortedRange(
     key: string,
     low: number = -Infinity,
     high: number = Infinity,
-    { count }: { count?: number } = {},
+    options: { count?: number } = {},
   ): Promise<[Buffer, number][]> {
+    const { count } = maybeOptions(options);
     return this.#one({ op: 'sorted_range', key, from: low, to: high, count });
   }
 
   /** Adds values behind the last of a list; its length afterwards. */
-  listPush(key: string, values: readonly Data[], options?: Lifetime): Promise<number> {
+  async listPush(key: string, values: readonly Data[], options?: Lifetime): Promise<number> {
     return this.#one(OPS.listPush(key, values, options));
   }
 
   /** Values between two places (inclusive); places count from 0, from behind as -1, -2, … */
-  listRange(key: string, from = 0, to = -1): Promise<Buffer[]> {
+  async listRange(key: string, from = 0, to = -1): Promise<Buffer[]> {
     return this.#one({ op: 'list_range', key, from, to });
   }
 
   /** Takes the first value off a list. */
-  listPop(key: string): Promise<Buffer | null> {
+  async listPop(key: string): Promise<Buffer | null> {
     return this.#one({ op: 'list_pop', key });
   }
 
@@ -177,7 +178,7 @@ export class Store {
   }
 
   /** Tells those who listen on a channel at this moment; how many connections that is. */
-  notify(channel: string, payload: Data): Promise<number> {
+  async notify(channel: string, payload: Data): Promise<number> {
     return this.#one(OPS.notify(channel, payload));
   }
 
@@ -190,31 +191,29 @@ export class Store {
   }
 
   /** Appends an entry; its id. */
-  logAppend(stream: string, fields: Readonly<Record<string, Data>>, options?: LogOptions): Promise<string> {
+  async logAppend(stream: string, fields: Readonly<Record<string, Data>>, options?: LogOptions): Promise<string> {
     return this.#one(OPS.logAppend(stream, fields, options));
   }
 
   /** Entries after an id, oldest first, at most `count` (1 to 1000; 100). */
-  logRead(stream: string, after = '0-0', { count }: { count?: number } = {}): Promise<LogEntry[]> {
+  async logRead(stream: string, after = '0-0', options: { count?: number } = {}): Promise<LogEntry[]> {
+    const { count } = maybeOptions(options);
     return this.#one({ op: 'log_read', stream, after, count });
   }
 
   /** The same, and when there are none yet, as soon as there are any; none when `waitMs` (5 s) are over. */
-  logTail(
-    stream: string,
-    after: string,
-    { count, waitMs = 5000 }: { count?: number; waitMs?: number } = {},
-  ): Promise<LogEntry[]> {
+  async logTail(stream: string, after: string, options: { count?: number; waitMs?: number } = {}): Promise<LogEntry[]> {
+    const { count, waitMs = 5000 } = maybeOptions(options);
     return this.#part.call('log_tail', { stream, after, count, wait: duration(waitMs, 'waitMs') });
   }
 
   /** Removes the entries up to an id, that one included; how many there were. */
-  logTrim(stream: string, upTo: string): Promise<number> {
+  async logTrim(stream: string, upTo: string): Promise<number> {
     return this.#one({ op: 'log_trim', stream, up_to: upTo });
   }
 
   /** The last id that a stream gave; `0-0` when there is no such stream. */
-  logLast(stream: string): Promise<string> {
+  async logLast(stream: string): Promise<string> {
     return this.#one({ op: 'log_last', stream });
   }
 

@@ -11,12 +11,17 @@
  */
 
 import { type Bus, type ConnectOptions, connect } from './bus.js';
+import { InvalidError } from './errors.js';
+import { maybeOptions } from './settings.js';
 
 /** A bus for the roles `worker` and `gateway` of the platform `web`, closed behind a test of `node:test`. */
 export async function testBus(
   t: { after(end: () => Promise<void>): void },
   options: ConnectOptions = {},
 ): Promise<Bus> {
+  if (typeof t?.after !== 'function') {
+    throw new InvalidError('`t` must be the context of a test, which has `after`', { context: { field: 't' } });
+  }
   const bus = await fresh(options);
   t.after(() => bus.close());
   return bus;
@@ -39,5 +44,5 @@ export function busFixture(
 }
 
 function fresh(options: ConnectOptions): Promise<Bus> {
-  return connect('memory://', { role: 'standalone', platforms: ['web'], virtualTime: true, ...options });
+  return connect('memory://', { role: 'standalone', platforms: ['web'], virtualTime: true, ...maybeOptions(options) });
 }

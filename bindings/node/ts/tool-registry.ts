@@ -4,10 +4,10 @@ import type * as native from '../native.cjs';
 import { type Answer, type CallOptions, called, type Identity, identityOf, packed } from './calls.js';
 import { decode } from './codec/decode.js';
 import { dismissRunner, enlistRunner } from './errands.js';
-import { ClosedError, errorOf } from './errors.js';
+import { ClosedError, errorOf, InvalidError } from './errors.js';
 import { ask, port } from './link.js';
-import type { Publisher } from './publisher.js';
-import { checkedOptions, needText, type ToolsMode } from './settings.js';
+import { Publisher } from './publisher.js';
+import { checkedOptions, maybeOptions, needText, type ToolsMode } from './settings.js';
 import { type Authority, authorityRow, type Enlist, needTools, rowOf } from './tool-service.js';
 import type { AnyTool, FunctionSchema, ToolDefinition } from './tools.js';
 import { type Worker, workersOf } from './worker.js';
@@ -112,9 +112,13 @@ export class RemoteRegistry {
   async callWith<Result = unknown>(
     name: string,
     args: object = {},
-    { bus = this.#bus, ...options }: CallOptions & { bus?: Publisher } = {},
+    given: CallOptions & { bus?: Publisher } = {},
   ): Promise<Answer<Result>> {
     needText(name, 'name');
+    const { bus = this.#bus, ...options } = maybeOptions(given);
+    if (!(bus instanceof Publisher)) {
+      throw new InvalidError('`bus` must be a bus or the bus of a delivery', { context: { field: 'bus' } });
+    }
     const sent = packed(args);
     return called(options, (token, cancel, calling) =>
       this.#native.call(token, cancel, bus.native, name, sent, calling),

@@ -12,10 +12,10 @@ import * as native from '../native.cjs';
 import { packed } from './calls.js';
 import { decode } from './codec/decode.js';
 import type { Errand } from './errands.js';
-import { errorOf, Failure, InvalidError } from './errors.js';
+import { errorOf, Failure } from './errors.js';
 import { type Input, type InputOf, isSchema, type OutputOf, readInput, schemaOf } from './schema.js';
 import { answered, Request } from './serve.js';
-import { checkedOptions, spelled } from './settings.js';
+import { checkedOptions, needFunction, needRecord, spelled } from './settings.js';
 
 /** Where a tool runs: in the gateway that holds the platform's connection, in the worker that asks, or in a tools service. */
 export type Place = 'gateway' | 'worker' | 'service';
@@ -124,6 +124,8 @@ export class ToolContext extends Request {
 
 /** Merges what a tool wrote back into what the caller has: lists grow, anything else is replaced. */
 export function mergeWriteback(into: Record<string, unknown>, more: Readonly<Record<string, unknown>>): void {
+  needRecord(into, 'into');
+  needRecord(more, 'more');
   for (const [key, value] of Object.entries(more)) {
     const have = into[key];
     if (Array.isArray(have) && Array.isArray(value)) have.push(...value);
@@ -213,9 +215,7 @@ export function tool<I extends Input = Readonly<Record<string, never>>, Result =
   handler: (args: OutputOf<I>, context: ToolContext) => Result,
 ): Tool<OutputOf<I>, Result> {
   const given = checkedOptions<ToolOptions<I>>(options, OPTIONS);
-  if (typeof handler !== 'function') {
-    throw new InvalidError(`a tool is run by a function, not by ${typeof handler}`, { context: { field: 'handler' } });
-  }
+  needFunction(handler, 'handler');
   const parameters = given.input === undefined ? undefined : schemaOf(given.input);
   const { description: told, ...rest } = parameters ?? {};
   const description = given.description ?? (typeof told === 'string' ? told : undefined);

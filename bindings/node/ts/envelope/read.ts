@@ -9,7 +9,11 @@ import { errorOf } from '../errors.js';
 import type { Fields, Inbound, Outbound } from './types.js';
 
 /** Turns the bytes of a delivery into its `data`. */
-export type Reading<T> = (body: Uint8Array) => T;
+export interface Reading<T> {
+  (body: Uint8Array): T;
+  /** Where a body may be found not to fit: what it is, or why not. */
+  fit?: (body: Uint8Array) => T | Promise<T>;
+}
 
 const { inbound, outbound, failure } = native.defaults();
 if (failure !== undefined) throw errorOf(failure);

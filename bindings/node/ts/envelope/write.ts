@@ -2,7 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import * as native from '../../native.cjs';
-import { needText } from '../settings.js';
+import { InvalidError } from '../errors.js';
+import { maybeOptions, needData, needRecord, needText } from '../settings.js';
 import { INBOUND } from './read.js';
 import type {
   Attachment,
@@ -43,10 +44,14 @@ export type OutboundExtras = Partial<Pick<OutboundBase, 'platform' | 'text' | 'm
  */
 export function inbound<Extra extends object = Fields>(
   platform: string,
-  { channel, user, text = '', attachments = [], ...given }: InboundContent<Extra>,
+  fields: InboundContent<Extra>,
 ): InboundInput<Extra> {
   needText(platform, 'platform');
+  const { channel, user, text = '', attachments = [], ...given } = needRecord(fields, 'fields');
   needText(channel, 'channel');
+  if (!Array.isArray(attachments)) {
+    throw new InvalidError('`attachments` must be a list of files', { context: { field: 'attachments' } });
+  }
   const now = Date.now() / 1000;
   const { extra: _, ...standard } = INBOUND;
   return {
@@ -59,7 +64,7 @@ export function inbound<Extra extends object = Fields>(
     content: text,
     message_id: randomUUID(),
     timestamp: now,
-    attachments: attachments.map(encoded),
+    attachments: attachments.map((one) => encoded(needRecord(one, 'attachments'))),
     member_roles: [],
     trace_id: traceId(),
     enqueued_at: now,
@@ -86,7 +91,7 @@ export function file(
   data: Uint8Array,
   given: OutboundExtras & { mimetype?: string } = {},
 ): OutboundFile {
-  const { mimetype = 'application/octet-stream', ...rest } = given;
+  const { mimetype = 'application/octet-stream', ...rest } = maybeOptions(given, 'given');
   const common = { channel_id: channel, platform: '', text: '', trace_id: '' };
   return { ...common, type: 'file', filename, mimetype, data: base64(data), ...rest };
 }
@@ -139,7 +144,7 @@ export function rpc<Params extends object = Fields>(
 
 /** The bytes of a file or attachment, however they travelled. */
 export function bytesOf(content: { readonly data: string | Uint8Array }): Buffer {
-  const { data } = content;
+  const data = needData(needRecord(content, 'content').data, 'data');
   if (typeof data === 'string') return Buffer.from(data, 'base64');
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }
@@ -149,8 +154,9 @@ function encoded(attachment: Attachment): Attachment {
 }
 
 function base64(data: string | Uint8Array): string {
-  if (typeof data === 'string') return data;
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('base64');
+  const given = needData(data, 'data');
+  if (typeof given === 'string') return given;
+  return Buffer.from(given.buffer, given.byteOffset, given.byteLength).toString('base64');
 }
 
 /** 32 hexadecimal digits. */

@@ -3,7 +3,7 @@
 import type { Button, Fields } from '../envelope/types.js';
 import type { Part, Row } from '../part.js';
 import { snake } from '../part.js';
-import { needText } from '../settings.js';
+import { needRecord, needText } from '../settings.js';
 import {
   type BotIdentity,
   contextRow,
@@ -76,7 +76,7 @@ export class CoreAdapter {
 
   /** Says that everything has been said for one message. */
   async turnComplete(channelId: string, end: TurnEnd): Promise<void> {
-    await this.#part.call('turn_complete', { channel_id: channelId, end: snake(end) });
+    await this.#part.call('turn_complete', { channel_id: channelId, end: snake(needRecord(end, 'end')) });
   }
 
   /** The last `limit` messages of a channel, oldest first. */
@@ -99,7 +99,7 @@ export class CoreAdapter {
     return this.#part.call('call', { method: needText(method, 'method'), params });
   }
 
-  #send(call: string, channelId: string, context: SendContext | undefined, what: Row): Promise<string> {
+  async #send(call: string, channelId: string, context: SendContext | undefined, what: Row): Promise<string> {
     return this.#part.call(call, { channel_id: channelId, context: contextRow(context), ...what });
   }
 }

@@ -12,11 +12,13 @@ import {
   checked,
   consumerSettings,
   maybeOptions,
+  maybeSignal,
+  needFunction,
   needText,
   needTexts,
   spell,
 } from '../settings.js';
-import { type Authority, toolRows } from '../tool-service.js';
+import { type Authority, needTools, toolRows } from '../tool-service.js';
 import type { AnyTool } from '../tools.js';
 import { PlatformAdapter, posted } from './adapter.js';
 import { CoreAdapter } from './core-adapter.js';
@@ -120,11 +122,11 @@ export class Gateway {
       throw new InvalidError('`bus` must be a bus or the bus of a delivery', { context: { field: 'bus' } });
     }
     this.#bus = bus;
-    this.#adapters = [...adapters];
-    const odd = this.#adapters.find((one) => !(one instanceof PlatformAdapter || one instanceof CoreAdapter));
-    if (odd !== undefined) {
-      throw new InvalidError('`adapters` must be PlatformAdapters', { context: { field: 'adapters' } });
+    const isAdapter = (one: unknown) => one instanceof PlatformAdapter || one instanceof CoreAdapter;
+    if (!Array.isArray(adapters) || !adapters.every(isAdapter)) {
+      throw new InvalidError('`adapters` must be a list of PlatformAdapters', { context: { field: 'adapters' } });
     }
+    this.#adapters = [...adapters];
     this.#settings = checked(settings, SETTINGS);
     consumerSettings(this.#settings.consumer ?? {});
   }
@@ -135,7 +137,7 @@ export class Gateway {
    */
   withMethod(name: string, handler: CallHandler): this {
     this.#unstarted();
-    this.#methods.push([needText(name, 'name'), handler]);
+    this.#methods.push([needText(name, 'name'), needFunction(handler, 'handler')]);
     return this;
   }
 
@@ -143,9 +145,10 @@ export class Gateway {
    * Runs these tools for workers that have the gateway of a platform execute them. Before it is started. Without an authority,
    * tools that need a permission are refused to everybody.
    */
-  withTools(tools: readonly AnyTool[], { authority }: { authority?: Authority } = {}): this {
+  withTools(tools: readonly AnyTool[], options: { authority?: Authority } = {}): this {
+    const { authority } = maybeOptions(options);
     this.#unstarted();
-    this.#tools.push(...tools);
+    this.#tools.push(...needTools(tools));
     this.#authority = authority ?? this.#authority;
     return this;
   }
@@ -160,7 +163,7 @@ export class Gateway {
    * drain and stop. Fails as {@link start} and {@link ended} do.
    */
   async run(options: { signal?: AbortSignal } = {}): Promise<void> {
-    const { signal } = maybeOptions(options);
+    const signal = maybeSignal(maybeOptions(options).signal);
     const part = this.#open();
     const stop = () => this.stop();
     signal?.addEventListener('abort', stop, { once: true });
@@ -231,12 +234,14 @@ export class Gateway {
   }
 
   /** Waits until the adapter of a platform is in one of these states, and gives it. `NotFoundError` without such an adapter. */
-  reached(platform: string, ...states: AdapterState[]): Promise<AdapterState> {
+  async reached(platform: string, ...states: AdapterState[]): Promise<AdapterState> {
     return this.#started().call('reached', { platform, states: needTexts(states, 'states') });
   }
 
   #started(): Part {
-    if (this.#part === undefined) throw new InvalidError('this gateway was not started');
+    if (this.#part === undefined) {
+      throw new InvalidError('this gateway was not started', { context: { field: 'gateway' } });
+    }
     return this.#part;
   }
 

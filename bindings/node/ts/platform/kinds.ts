@@ -2,6 +2,7 @@
 
 import { ConflictError, InvalidError } from '../errors.js';
 import type { Publisher } from '../publisher.js';
+import { needFunction, needText } from '../settings.js';
 import type { PlatformAdapter } from './adapter.js';
 import type { CoreAdapter } from './core-adapter.js';
 import { RedisPlatform } from './redis.js';
@@ -25,7 +26,7 @@ export class AdapterKinds {
       const text = `there is a kind of adapter called "${kind}" already; choose another name`;
       throw new ConflictError(text, { context: { kind } });
     }
-    this.#kinds.set(kind, make);
+    this.#kinds.set(kind, needFunction(make, 'make'));
     return this;
   }
 
@@ -40,7 +41,7 @@ export class AdapterKinds {
     bus: Publisher,
     settings: Readonly<Record<string, unknown>> = {},
   ): PlatformAdapter | CoreAdapter {
-    const make = this.#kinds.get(kind);
+    const make = this.#kinds.get(needText(kind, 'kind'));
     if (make === undefined) {
       const text = `there is no kind of adapter called "${kind}"; known are: ${this.names.join(', ')}`;
       throw new InvalidError(text, { context: { field: 'kind' } });

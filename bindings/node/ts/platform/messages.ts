@@ -5,6 +5,7 @@
 
 import type { Attachment, Fields, Inbound, InboundInput } from '../envelope/types.js';
 import { camel, convert, type Row, snake } from '../part.js';
+import { needRecord } from '../settings.js';
 
 /**
  * A message inside a process.
@@ -163,7 +164,7 @@ export function updateOfInbound(envelope: Inbound<object> | InboundInput<object>
 
 /** @internal */
 export function contextRow(context: SendContext | undefined): Row | undefined {
-  return context === undefined ? undefined : snake(context);
+  return context === undefined || context === null ? undefined : snake(needRecord(context, 'context'));
 }
 
 /** @internal */

@@ -4,6 +4,7 @@
  * @internal
  */
 
+import { InvalidError } from '../errors.js';
 import type { Row } from '../part.js';
 import { duration, maybeOptions, needTexts } from '../settings.js';
 import type { Data, Lifetime, LogOptions } from './types.js';
@@ -55,7 +56,7 @@ export const OPS = {
   sortedAdd: (key: string, members: Iterable<readonly [Data, number]>, options?: Lifetime): Op => ({
     op: 'sorted_add',
     key,
-    members: [...members],
+    members: needPairs(members),
     ttl: ttl(options),
   }),
   sortedRemove: (key: string, members: readonly Data[]): Op => ({ op: 'sorted_remove', key, members }),
@@ -72,6 +73,14 @@ export const OPS = {
     return { op: 'log_append', stream, fields, max_len: maxLen, approximate, ttl: ttl(options) };
   },
 } as const;
+
+/** Members with their scores; anything that can be iterated, such as a Map. */
+function needPairs(members: Iterable<readonly [Data, number]>): readonly (readonly [Data, number])[] {
+  if (typeof (members as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function') {
+    return [...members];
+  }
+  throw new InvalidError('`members` must be pairs of a member and its score', { context: { field: 'members' } });
+}
 
 function ttl(options: Lifetime | undefined): number | undefined {
   return duration(maybeOptions(options).ttlMs, 'ttlMs');

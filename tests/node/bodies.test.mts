@@ -1,0 +1,85 @@
+/** Bodies read as what a schema or a function says they are, and what becomes of those that are not. */
+
+import assert from 'node:assert/strict';
+import test from 'node:test';
+import { connect, InvalidError, type SchemaLike } from '@stargazer/core';
+import { z } from 'zod';
+import { both } from './fixture.mjs';
+
+const Order = z.object({ id: z.number().int(), lines: z.array(z.string()), note: z.string().default('none') });
+
+/** A schema that takes its time, as one that looks something up. */
+const slow: SchemaLike<number> = {
+  '~standard': {
+    version: 1,
+    vendor: 'test',
+    validate: async (value) =>
+      typeof value === 'number' ? { value: value * 2 } : { issues: [{ message: 'no number', path: ['n'] }] },
+  },
+};
+
+both('bodies are read as a schema says', async ({ bus }) => {
+  await bus.publish('orders', { id: 1, lines: ['a'], other: true });
+  await using orders = bus.consume('orders', 'g', { body: Order });
+  const { value: delivery } = await orders.next();
+  assert.deepEqual(delivery?.data, { id: 1, lines: ['a'], note: 'none' });
+  assert.equal(delivery?.data, delivery?.data);
+  await delivery?.ack();
+});
+
+both('a body that does not fit goes to the dead letters and nobody sees it', async ({ bus }) => {
+  const bodies = [{ id: 'one', lines: [] }, { id: 1, lines: ['a'] }, null, { id: 2 }, { id: 3, lines: [] }];
+  for (const [at, body] of bodies.entries()) await bus.publish('orders', body, { key: `k${at % 2}` });
+  const seen: number[] = [];
+  await bus.consume('orders', 'handlers', { body: Order }).run(({ id }) => void seen.push(id), { untilIdle: true });
+  assert.deepEqual(seen.sort(), [1, 3]);
+  const { letters } = await bus.deadLetters().list({ reason: 'rejected' });
+  assert.equal(letters.length, 3);
+  assert.ok(letters.every(({ attempts }) => attempts === 1));
+  assert.match(letters.at(-1)?.error ?? '', /the body does not fit: `id`: /);
+});
+
+both('who pulls gets only what fits', async ({ bus }) => {
+  for (const body of ['x', 1, 'y', 2]) await bus.publish('s', body);
+  await using pulled = bus.consume('s', 'g', { body: slow });
+  const found: number[] = [];
+  while (found.length < 2) {
+    for (const delivery of await pulled.nextBatch(10, { timeoutMs: 10_000 })) {
+      found.push(delivery.data);
+      await delivery.ack();
+    }
+  }
+  assert.deepEqual(found, [2, 4]);
+});
+
+both('a function reads bodies, too, and an object with parse', async ({ bus }) => {
+  const text = (body: unknown): string => {
+    if (typeof body !== 'string') throw new TypeError('no text');
+    return body.toUpperCase();
+  };
+  for (const body of [text, { parse: text }]) {
+    for (const one of ['a', 5, 'b']) await bus.publish('texts', one);
+    const seen: string[] = [];
+    await using texts = bus.consume('texts', 'g', { body });
+    await texts.run((found) => void seen.push(found), { untilIdle: true });
+    assert.deepEqual(seen, ['A', 'B']);
+  }
+  const { letters } = await bus.deadLetters().list();
+  assert.deepEqual(
+    letters.map(({ reason, error }) => [reason, error]),
+    [
+      ['rejected', 'TypeError: no text'],
+      ['rejected', 'TypeError: no text'],
+    ],
+  );
+});
+
+test('what reads no bodies is refused by name', async () => {
+  await using bus = await connect('memory://');
+  for (const body of [null, 5, 'x', {}, { parse: 5 }]) {
+    assert.throws(
+      () => bus.consume('s', 'g', { body: body as never }),
+      (error: unknown) => error instanceof InvalidError && error.context.field === 'body',
+    );
+  }
+});
