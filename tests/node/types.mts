@@ -16,6 +16,7 @@ import {
   type rpc,
   type StargazerError,
 } from '@stargazer/core';
+import { z } from 'zod';
 
 /** Fails to compile unless both are the same type. */
 type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -51,6 +52,18 @@ export async function use(bus: Bus, error: StargazerError): Promise<void> {
   if (!plain.done) same<typeof plain.value.data, unknown>(true);
   // @ts-expect-error durations have their unit in the name
   bus.consume('s', 'g', { lease: 5 });
+
+  const OrderSchema = z.object({ id: z.number().default(1), lines: z.array(z.string()) });
+  same<ReturnType<typeof read>, Consumer<{ id: number; lines: string[] }>>(true);
+  const read = () => bus.consume('orders', 'g', { body: OrderSchema });
+  const byFunction = bus.consume('s', 'g', { body: (given: unknown) => Number(given) });
+  same<typeof byFunction, Consumer<number>>(true);
+  const byParse = bus.consume('s', 'g', { body: { parse: (given: unknown) => [String(given)] }, concurrency: 2 });
+  same<typeof byParse, Consumer<string[]>>(true);
+  // @ts-expect-error reads something else
+  bus.consume<Order>('s', 'g', { body: (given: unknown) => String(given) });
+  // @ts-expect-error envelopes have a shape of their own
+  bus.consumeInbound({ body: OrderSchema });
 
   await bus.consumeInbound<{ nonce: string }>().run(async (msg, d) => {
     same<typeof msg, Inbound<{ nonce: string }>>(true);

@@ -237,6 +237,5 @@ export function tool<I extends Input = Readonly<Record<string, never>>, Result =
 
 export type { Input, InputOf, OutputOf };
 
-/** Any tool. */
-// biome-ignore lint/suspicious/noExplicitAny: whatever its function takes and gives
-export type AnyTool = Tool<any, any>;
+/** Any tool: what its function takes only its own schema knows. */
+export type AnyTool = Tool<never, unknown>;
