@@ -453,6 +453,10 @@ export interface Calling {
   schemaHash?: string
   /** Trace id. */
   traceId?: string
+  /** W3C `traceparent`. */
+  traceparent?: string
+  /** W3C `tracestate`. */
+  tracestate?: string
   /** Service. */
   service?: string
 }

@@ -53,6 +53,17 @@ both('a_call_runs_where_it_is_served', async ({ bus, again }) => {
   assert.deepEqual({ ...bus.callFigures() }, { inFlight: 0, late: 0, malformed: 0 });
 });
 
+both('a_call_carries_the_context_of_its_trace', async ({ bus }) => {
+  const tell = async ({ traceparent, tracestate }: Request) => [traceparent, tracestate];
+  const handOn = async (request: Request) => request.bus.call('tell');
+  await using _ = bus.serve({ tell, handOn });
+  const traceparent = `00-${'a'.repeat(32)}-${'b'.repeat(16)}-01`;
+  const given = { traceparent, tracestate: 'vendor=x' };
+  assert.deepEqual(await bus.call('tell', {}, given), [traceparent, 'vendor=x']);
+  assert.deepEqual(await bus.call('handOn', {}, given), [traceparent, 'vendor=x']);
+  assert.deepEqual(await bus.call('tell'), [null, null]);
+});
+
 both('a_failing_call_tells_code_text_and_details', async ({ bus }) => {
   const broken = () => {
     throw new RangeError('too far');

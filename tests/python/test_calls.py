@@ -38,6 +38,20 @@ async def test_a_call_runs_where_it_is_served(bus: sg.Bus) -> None:
     assert bus.call_figures() == sg.CallFigures(in_flight=0, late=0, malformed=0)
 
 
+async def test_a_call_carries_the_context_of_its_trace(bus: sg.Bus) -> None:
+    async def tell(request: sg.Request) -> Any:
+        return [request.traceparent, request.tracestate]
+
+    async def hand_on(request: sg.Request) -> Any:
+        return await request.bus.call("tell")
+
+    given: dict[str, Any] = {"traceparent": f"00-{'a' * 32}-{'b' * 16}-01", "tracestate": "vendor=x"}
+    async with bus.serve({"tell": tell, "hand_on": hand_on}):
+        assert await bus.call("tell", **given) == list(given.values())
+        assert await bus.call("hand_on", **given) == list(given.values())
+        assert await bus.call("tell") == [None, None]
+
+
 async def test_a_failing_call_tells_code_text_and_details(bus: sg.Bus) -> None:
     async def broken(request: sg.Request) -> None:
         raise KeyError(request.name)

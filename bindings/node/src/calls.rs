@@ -82,6 +82,10 @@ pub struct Calling {
     pub schema_hash: Option<String>,
     /// Trace id.
     pub trace_id: Option<String>,
+    /// W3C `traceparent`.
+    pub traceparent: Option<String>,
+    /// W3C `tracestate`.
+    pub tracestate: Option<String>,
     /// Service.
     pub service: Option<String>,
 }
@@ -93,6 +97,7 @@ impl Calling {
         options.identity = self.identity.map(rpc::Identity::from);
         options.schema_hash = self.schema_hash.unwrap_or_default();
         (options.trace_id, options.service) = (self.trace_id, self.service);
+        (options.traceparent, options.tracestate) = (self.traceparent, self.tracestate);
         let refused = |field: &'static str, text: &str| Err(sg::Error::invalid(text).with_context("field", field));
         options.memo = match (self.memo.unwrap_or(true), self.turn, self.call_id) {
             (true, None, None) => Memo::Auto,

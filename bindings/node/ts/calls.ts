@@ -48,6 +48,10 @@ export interface CallOptions {
   schemaHash?: string;
   /** Trace id; by default the delivery's. */
   traceId?: string;
+  /** W3C `traceparent`; by default the delivery's. */
+  traceparent?: string;
+  /** W3C `tracestate`; by default the delivery's. */
+  tracestate?: string;
   /** Which service serves the name; by default the one that all tools services share. */
   service?: string;
 }
@@ -84,6 +88,8 @@ const OPTIONS = {
   identity: 'any',
   schemaHash: 'text',
   traceId: 'text',
+  traceparent: 'text',
+  tracestate: 'text',
   service: 'text',
 } as const;
 

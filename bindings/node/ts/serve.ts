@@ -22,6 +22,10 @@ export class Request<Args = Readonly<Record<string, unknown>>> {
   readonly identity: Identity;
   /** Trace id, `''` for none. */
   readonly traceId: string;
+  /** W3C `traceparent`, as the request has it. */
+  readonly traceparent: string | null;
+  /** W3C `tracestate`, as the request has it. */
+  readonly tracestate: string | null;
   /** What the reply names, so that the caller finds it. */
   readonly correlationId: string;
   /** Which start of this call it is, from 1. */
@@ -34,13 +38,16 @@ export class Request<Args = Readonly<Record<string, unknown>>> {
 
   /** @internal */
   constructor(errand: Errand) {
-    const { name, arguments: args, trace_id, correlation_id, attempt, time_left, ...identity } = errand.arguments;
+    const { name, arguments: args, trace_id, correlation_id, attempt, time_left, ...others } = errand.arguments;
+    const { traceparent, tracestate, ...identity } = others;
     this.#id = errand.id;
     this.#until = typeof time_left === 'number' ? performance.now() + time_left * 1000 : undefined;
     this.name = name as string;
     this.arguments = args as Args;
     this.identity = identity;
     this.traceId = trace_id as string;
+    this.traceparent = traceparent as string | null;
+    this.tracestate = tracestate as string | null;
     this.correlationId = correlation_id as string;
     this.attempt = attempt as number;
     this.signal = errand.signal;

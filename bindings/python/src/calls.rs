@@ -48,6 +48,8 @@ pub(crate) fn options(options: &Bound<'_, PyDict>, cancel: &Cancel) -> PyResult<
             "identity" => made.identity = Some(identity(&value)?),
             "schema_hash" => made.schema_hash = option.get("text")?,
             "trace_id" => made.trace_id = Some(option.get("text")?),
+            "traceparent" => made.traceparent = Some(option.get("text")?),
+            "tracestate" => made.tracestate = Some(option.get("text")?),
             "service" => made.service = Some(option.get("text")?),
             unknown => return Err(no_such("a call", unknown)),
         }

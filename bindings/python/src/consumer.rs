@@ -197,18 +197,20 @@ impl Consumer {
     fn pop(&self) -> PyResult<Option<Delivery>> {
         let inner = self.inner()?;
         let mut ready = locked(&inner.ready);
+        let mut moved = false;
         if ready.is_empty()
             && let Some(source) = inner.source.get()
             && !inner.closed.load(Ordering::Acquire)
         {
             ready.extend(source.ready(AT_ONCE).map_err(raise)?);
+            moved = true;
         }
-        while let Some(delivery) = ready.pop_front() {
-            if !delivery.is_cancelled() {
-                return Ok(Some(Delivery::new(Owned::new(self.0.host(), Arc::new(delivery)))));
-            }
+        let next = std::iter::from_fn(|| ready.pop_front()).find(|delivery| !delivery.is_cancelled());
+        if moved && !ready.is_empty() {
+            // Whoever waits looks for them where they are no longer.
+            inner.wake();
         }
-        Ok(None)
+        Ok(next.map(|delivery| Delivery::new(Owned::new(self.0.host(), Arc::new(delivery)))))
     }
 
     /// Ends every request that waits.

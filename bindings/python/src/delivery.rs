@@ -63,6 +63,16 @@ impl Delivery {
     }
 
     #[getter]
+    fn traceparent(&self) -> PyResult<Option<String>> {
+        Ok(self.0.get()?.traceparent().map(str::to_owned))
+    }
+
+    #[getter]
+    fn tracestate(&self) -> PyResult<Option<String>> {
+        Ok(self.0.get()?.tracestate().map(str::to_owned))
+    }
+
+    #[getter]
     fn message_id(&self) -> PyResult<Option<String>> {
         Ok(self.0.get()?.message_id().map(str::to_owned))
     }
@@ -121,6 +131,11 @@ impl Delivery {
 
     fn reject(&self, reason: Text) -> PyResult<()> {
         self.settle(Outcome::reject(reason))
+    }
+
+    /// To the dead letters, as a body that is not what its reader expects.
+    fn refuse(&self, reason: Text) -> PyResult<()> {
+        self.0.get()?.refuse(&sg::Error::malformed(reason)).map_err(raise)
     }
 
     fn release(&self) -> PyResult<()> {

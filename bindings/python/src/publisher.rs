@@ -43,9 +43,17 @@ impl Publisher {
     }
 }
 
-fn named(message_id: Option<Text>, wait_replicas: Option<Count<u32>>) -> PublishOptions {
+/// What is said about the publish of an envelope.
+fn named(
+    message_id: Option<Text>,
+    traceparent: Option<Text>,
+    tracestate: Option<Text>,
+    wait_replicas: Option<Count<u32>>,
+) -> PublishOptions {
     PublishOptions {
         message_id: message_id.map(String::from),
+        traceparent: traceparent.map(String::from),
+        tracestate: tracestate.map(String::from),
         wait_replicas: wait_replicas.map(|n| n.0),
         ..PublishOptions::default()
     }
@@ -81,17 +89,21 @@ impl Publisher {
         Ok(Part::of(self.0.host(), opened.map_err(raise)?))
     }
 
+    #[allow(clippy::too_many_arguments)] // one for each option
     fn publish_inbound(
         &self,
         bridge: &Bridge,
         future: Py<PyAny>,
         envelope: &Bound<'_, PyAny>,
         message_id: Option<Text>,
+        traceparent: Option<Text>,
+        tracestate: Option<Text>,
         wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
-        self.send(bridge, future, envelope, Target::Inbound, named(message_id, wait_replicas))
+        self.send(bridge, future, envelope, Target::Inbound, named(message_id, traceparent, tracestate, wait_replicas))
     }
 
+    #[allow(clippy::too_many_arguments)] // one for each option
     fn publish_outbound(
         &self,
         bridge: &Bridge,
@@ -99,14 +111,23 @@ impl Publisher {
         platform: Text,
         envelope: &Bound<'_, PyAny>,
         message_id: Option<Text>,
+        traceparent: Option<Text>,
+        tracestate: Option<Text>,
         wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
         let target = Target::Outbound { platform: platform.into() };
-        self.send(bridge, future, envelope, target, named(message_id, wait_replicas))
+        self.send(bridge, future, envelope, target, named(message_id, traceparent, tracestate, wait_replicas))
     }
 
-    fn publish_tools_request(&self, bridge: &Bridge, future: Py<PyAny>, request: &Bound<'_, PyAny>) -> PyResult<bool> {
-        self.send(bridge, future, request, Target::ToolsRequest, PublishOptions::default())
+    fn publish_tools_request(
+        &self,
+        bridge: &Bridge,
+        future: Py<PyAny>,
+        request: &Bound<'_, PyAny>,
+        traceparent: Option<Text>,
+        tracestate: Option<Text>,
+    ) -> PyResult<bool> {
+        self.send(bridge, future, request, Target::ToolsRequest, named(None, traceparent, tracestate, None))
     }
 
     fn publish_tools_reply(
@@ -115,8 +136,11 @@ impl Publisher {
         future: Py<PyAny>,
         reply_stream: Text,
         reply: &Bound<'_, PyAny>,
+        traceparent: Option<Text>,
+        tracestate: Option<Text>,
     ) -> PyResult<bool> {
-        self.send(bridge, future, reply, Target::ToolsReply { stream: reply_stream.into() }, PublishOptions::default())
+        let target = Target::ToolsReply { stream: reply_stream.into() };
+        self.send(bridge, future, reply, target, named(None, traceparent, tracestate, None))
     }
 
     #[allow(clippy::too_many_arguments)] // one for each option

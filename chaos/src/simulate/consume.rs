@@ -320,7 +320,7 @@ impl World<'_> {
         let detail = match handler.how {
             Ended::Ack => 0,
             Ended::Retry { .. } => 1,
-            Ended::Reject { .. } => 2,
+            Ended::Reject { .. } | Ended::Refuse { .. } => 2,
             Ended::Release | Ended::Unstarted => 3,
         };
         self.record_of(Kind::HandlerEnd, life, &handler, detail);

@@ -8,11 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::machine::Started;
+use super::machine::{Ended, Started};
 use super::outcome::Outcome;
 use super::shared::{Cancel, Shared};
 use crate::envelope::{Envelope, ToolRequest, Value, codec, count_lives, first_life};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::publish::{Origin, Publisher};
 use crate::topology::{Name, encode, field as name};
 use crate::transport::{EntryId, Fence, field};
@@ -88,6 +88,16 @@ impl<T> Delivery<T> {
         self.text(name::TRACE_ID).unwrap_or_default()
     }
 
+    /// W3C `traceparent`, if it was published with one.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.text(name::TRACEPARENT)
+    }
+
+    /// W3C `tracestate`, if it was published with one.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.text(name::TRACESTATE)
+    }
+
     /// The message id it was published under.
     pub fn message_id(&self) -> Option<&str> {
         self.text(name::MID)
@@ -102,7 +112,7 @@ impl<T> Delivery<T> {
         Value::decode_with(&self.raw(), &self.inner.shared.bus.limits())
     }
 
-    /// The body as a type of your own.
+    /// The body as a type of your own. Where it does not fit, [`Delivery::refuse`] says so.
     pub fn decode<D: DeserializeOwned>(&self) -> Result<D> {
         codec::from_slice(&self.raw(), &self.inner.shared.bus.limits())
     }
@@ -179,6 +189,12 @@ impl<T> Delivery<T> {
         self.inner.settle(outcome)
     }
 
+    /// Says that the body is not what its reader expects, though it could be decoded: it goes to the dead letters as one that
+    /// could not, with the error's code as the reason, and is not tried again.
+    pub fn refuse(&self, error: &Error) -> Result<()> {
+        self.inner.end(Ended::Refuse { code: error.code(), text: error.to_string() })
+    }
+
     /// Reports the outcome of a handler that was ended because the delivery is cancelled: one that ran too long is
     /// retried, any other is given back.
     pub fn give_up(&self) -> Result<()> {
@@ -225,10 +241,19 @@ impl<T: Envelope> Delivery<T> {
 
 impl Inner {
     pub(super) fn settle(&self, outcome: Outcome) -> Result<()> {
+        self.end(match outcome {
+            Outcome::Ack => Ended::Ack,
+            Outcome::Retry { after, error } => Ended::Retry { after, error },
+            Outcome::Reject { reason } => Ended::Reject { reason },
+            Outcome::Release => Ended::Release,
+        })
+    }
+
+    fn end(&self, how: Ended) -> Result<()> {
         if self.settled.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        self.shared.hand_back(self.started.ticket, outcome)
+        self.shared.hand_back(self.started.ticket, how)
     }
 
     pub(super) fn give_up(&self) -> Result<()> {

@@ -13,7 +13,6 @@ use tokio::sync::{Notify, broadcast};
 
 use super::company::Member;
 use super::machine::{Action, CancelReason, Ended, Event, Machine, Notice, Now, Started, Ticket};
-use super::outcome::Outcome;
 use super::traces::Tracing;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
@@ -325,13 +324,7 @@ impl Shared {
     }
 
     /// Reports the outcome of a delivery; `Closed` when the consumer has ended.
-    pub(super) fn hand_back(&self, ticket: Ticket, outcome: Outcome) -> Result<()> {
-        let how = match outcome {
-            Outcome::Ack => Ended::Ack,
-            Outcome::Retry { after, error } => Ended::Retry { after, error },
-            Outcome::Reject { reason } => Ended::Reject { reason },
-            Outcome::Release => Ended::Release,
-        };
+    pub(super) fn hand_back(&self, ticket: Ticket, how: Ended) -> Result<()> {
         let now = self.now();
         let mut state = self.lock();
         let known = state.cancels.remove(&ticket).is_some();

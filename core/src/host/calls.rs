@@ -60,7 +60,7 @@ fn written(request: &Request) -> Result<Bytes> {
     let envelope = &request.envelope;
     let mut writer = Writer::new(&Errands::limits());
     let identity = identity(&Identity::from(envelope));
-    writer.map(identity.len() + 6);
+    writer.map(identity.len() + 8);
     writer.inside(|writer| {
         for (name, text) in &identity {
             writer.text(name);
@@ -74,6 +74,13 @@ fn written(request: &Request) -> Result<Bytes> {
         {
             writer.text(name);
             writer.text(text);
+        }
+        for (name, text) in [("traceparent", request.traceparent()), ("tracestate", request.tracestate())] {
+            writer.text(name);
+            match text {
+                Some(text) => writer.text(text),
+                None => writer.nil(),
+            }
         }
         writer.text("arguments");
         writer.map_value(request.arguments());

@@ -126,6 +126,8 @@ struct Call<'a> {
     deadline: Duration,
     deadline_ms: u64,
     trace_id: String,
+    traceparent: Option<String>,
+    tracestate: Option<String>,
 }
 
 impl<'a> Call<'a> {
@@ -155,6 +157,8 @@ impl<'a> Call<'a> {
             deadline: now.saturating_add(timeout),
             deadline_ms: wall_ms.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             trace_id: trace_id.unwrap_or_default(),
+            traceparent: options.traceparent.clone().or_else(|| origin?.traceparent.clone()),
+            tracestate: options.tracestate.clone().or_else(|| origin?.tracestate.clone()),
         })
     }
 
@@ -245,11 +249,10 @@ impl<'a> Call<'a> {
     }
 
     fn publishing(&self) -> PublishOptions {
-        let origin = self.bus.origin();
         PublishOptions {
             trace_id: Some(self.trace_id.clone()),
-            traceparent: origin.and_then(|origin| origin.traceparent.clone()),
-            tracestate: origin.and_then(|origin| origin.tracestate.clone()),
+            traceparent: self.traceparent.clone(),
+            tracestate: self.tracestate.clone(),
             ..PublishOptions::default()
         }
     }

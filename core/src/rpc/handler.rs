@@ -142,6 +142,16 @@ impl Request {
         &self.envelope.arguments
     }
 
+    /// W3C `traceparent`, as the request has it.
+    pub fn traceparent(&self) -> Option<&str> {
+        self.bus.origin()?.traceparent.as_deref()
+    }
+
+    /// W3C `tracestate`, as the request has it.
+    pub fn tracestate(&self) -> Option<&str> {
+        self.bus.origin()?.tracestate.as_deref()
+    }
+
     /// The arguments as a type of your own; a failure of the code `invalid_arguments` when they do not fit.
     pub fn decode<A: DeserializeOwned>(&self) -> std::result::Result<A, Failure> {
         codec::from_value(&Value::Map(self.envelope.arguments.clone()))

@@ -21,6 +21,10 @@ pub struct CallOptions {
     pub schema_hash: String,
     /// Trace id; by default the delivery's.
     pub trace_id: Option<String>,
+    /// W3C `traceparent`; by default the delivery's.
+    pub traceparent: Option<String>,
+    /// W3C `tracestate`; by default the delivery's.
+    pub tracestate: Option<String>,
     /// Which service serves the name; by default the one that all tools services share.
     pub service: Option<String>,
     /// Ends the call with `Cancelled` when it is given. Dropping the call cancels it as well.
@@ -55,6 +59,12 @@ impl CallOptions {
     /// Sets the trace id.
     pub fn with_trace_id(mut self, id: impl Into<String>) -> Self {
         self.trace_id = Some(id.into());
+        self
+    }
+
+    /// Sets the W3C trace context.
+    pub fn with_trace_context(mut self, traceparent: impl Into<String>, tracestate: impl Into<String>) -> Self {
+        (self.traceparent, self.tracestate) = (Some(traceparent.into()), Some(tracestate.into()));
         self
     }
 

@@ -48,6 +48,28 @@ pub(super) async fn a_call_runs_where_it_is_served(lab: Lab) {
     bus.close().await.unwrap();
 }
 
+pub(super) async fn a_call_carries_the_context_of_its_trace(lab: Lab) {
+    let bus = lab.bus().await;
+    let tell = handler_fn(|request: Request| async move {
+        let text = |value: Option<&str>| value.unwrap_or("none").to_owned();
+        Ok(Reply::new(format!("{} {}", text(request.traceparent()), text(request.tracestate()))))
+    });
+    let hand_on = handler_fn(|request: Request| async move {
+        Ok(Reply::new(request.bus.call_with("tell", Map::new(), CallOptions::default()).await?.result))
+    });
+    let server = Server::new(&bus).handle("tell", tell, HandlerOptions::default());
+    let serving = server.handle("hand_on", hand_on, HandlerOptions::default()).open().await.unwrap();
+    let parent = format!("00-{}-{}-01", "a".repeat(32), "b".repeat(16));
+    for name in ["tell", "hand_on"] {
+        let given = CallOptions::default().with_trace_context(&*parent, "vendor=x");
+        let told = bus.call_with(name, Map::new(), given).await.unwrap().result;
+        assert_eq!(told, format!("{parent} vendor=x").into());
+    }
+    assert_eq!(bus.call_with("tell", Map::new(), CallOptions::default()).await.unwrap().result, "none none".into());
+    serving.close().await.unwrap();
+    bus.close().await.unwrap();
+}
+
 pub(super) async fn a_failing_call_tells_code_text_and_details(lab: Lab) {
     let bus = lab.bus().await;
     let serving = serve(&bus, "weather", weather()).await;

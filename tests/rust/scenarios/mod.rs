@@ -36,6 +36,7 @@ macro_rules! scenarios {
 
 scenarios! {
     calling:
+        a_call_carries_the_context_of_its_trace,
         a_call_runs_where_it_is_served,
         a_failing_call_tells_code_text_and_details,
         a_call_that_nobody_answers_ends_by_its_timeout,

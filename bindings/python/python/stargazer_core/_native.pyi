@@ -176,6 +176,8 @@ class Publisher:
         future: Future[Receipt],
         envelope: Mapping[str, Any],
         message_id: str | None,
+        traceparent: str | None,
+        tracestate: str | None,
         wait_replicas: int | None,
     ) -> bool: ...
     def publish_outbound(
@@ -185,11 +187,26 @@ class Publisher:
         platform: str,
         envelope: Mapping[str, Any],
         message_id: str | None,
+        traceparent: str | None,
+        tracestate: str | None,
         wait_replicas: int | None,
     ) -> bool: ...
-    def publish_tools_request(self, bridge: Bridge, future: Future[Receipt], request: Mapping[str, Any]) -> bool: ...
+    def publish_tools_request(
+        self,
+        bridge: Bridge,
+        future: Future[Receipt],
+        request: Mapping[str, Any],
+        traceparent: str | None,
+        tracestate: str | None,
+    ) -> bool: ...
     def publish_tools_reply(
-        self, bridge: Bridge, future: Future[Receipt], reply_stream: str, reply: Mapping[str, Any]
+        self,
+        bridge: Bridge,
+        future: Future[Receipt],
+        reply_stream: str,
+        reply: Mapping[str, Any],
+        traceparent: str | None,
+        tracestate: str | None,
     ) -> bool: ...
     def publish(
         self,
@@ -404,6 +421,10 @@ class Delivery:
     @property
     def trace_id(self) -> str: ...
     @property
+    def traceparent(self) -> str | None: ...
+    @property
+    def tracestate(self) -> str | None: ...
+    @property
     def message_id(self) -> str | None: ...
     @property
     def suspect(self) -> bool: ...
@@ -419,6 +440,7 @@ class Delivery:
     def ack(self) -> None: ...
     def retry(self, after: float | None, error: str | None) -> None: ...
     def reject(self, reason: str) -> None: ...
+    def refuse(self, reason: str) -> None: ...
     def release(self) -> None: ...
     def give_up(self) -> None: ...
 

@@ -8,13 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypedDict
 
-from stargazer_core import _native
+from stargazer_core import _native, span
 from stargazer_core.loop import ask
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-__all__ = ["Answer", "CallFigures", "CallOptions", "Identity"]
+__all__ = ["Answer", "CallFigures", "CallOptions", "Identity", "spanned"]
 
 P = ParamSpec("P")
 
@@ -60,6 +60,10 @@ class CallOptions(TypedDict, total=False):
     schema_hash: str
     #: Trace id; by default the delivery's.
     trace_id: str | None
+    #: W3C ``traceparent``; by default that of the current span of OpenTelemetry, else the delivery's.
+    traceparent: str | None
+    #: W3C ``tracestate``; by default likewise.
+    tracestate: str | None
     #: Which service serves the name; by default the one that all tools services share.
     service: str | None
 
@@ -132,7 +136,7 @@ class Caller:
         self, name: str, arguments: Mapping[str, Any] | None = None, **options: Unpack[CallOptions]
     ) -> Answer:
         """:meth:`call` with the whole answer: the result, and what is to be written back."""
-        return await call(self._publisher.call, name, _named(arguments), dict(options))
+        return await call(self._publisher.call, name, _named(arguments), spanned(options))
 
     async def call_gateway(
         self,
@@ -145,11 +149,17 @@ class Caller:
 
         Ends as :meth:`call` does. Nothing is remembered, and there is no ``service``.
         """
-        return await call(self._publisher.call_gateway, platform, method, _named(params), dict(options))
+        return await call(self._publisher.call_gateway, platform, method, _named(params), spanned(options))
 
     def call_figures(self) -> CallFigures:
         """What the calls of this bus have come to."""
         return CallFigures(*self._publisher.call_figures())
+
+
+def spanned(options: CallOptions) -> dict[str, Any]:
+    """Options with the context of the current span."""
+    traceparent, tracestate = span.here(options.get("traceparent"), options.get("tracestate"))
+    return {**options, "traceparent": traceparent, "tracestate": tracestate}
 
 
 def _named(arguments: Mapping[str, Any] | None) -> Mapping[str, Any]:

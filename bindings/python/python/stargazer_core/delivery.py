@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator
-from typing import TYPE_CHECKING, Any, Generic, cast
+from typing import TYPE_CHECKING, Any, Generic
 
 from stargazer_core import _native
+from stargazer_core.errors import MalformedError
 from stargazer_core.publisher import Publisher
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
+    from stargazer_core.body import Read
     from stargazer_core.outcome import Outcome
 
     T = TypeVar("T", default=Any)
@@ -20,6 +23,8 @@ else:
     T = TypeVar("T")
 
 __all__ = ["Delivery"]
+
+_log = logging.getLogger("stargazer_core")
 
 
 class Settled:
@@ -43,33 +48,37 @@ class Delivery(Generic[T]):
     at the consumer's next ``next``.
     """
 
-    __slots__ = ("_body", "_bus", "_data", "_native")
+    __slots__ = ("_bus", "_data", "_native", "_read")
 
-    def __init__(self, native: _native.Delivery, body: type[T] | None) -> None:
+    def __init__(self, native: _native.Delivery, read: Read[T]) -> None:
         """For consumers only."""
         self._native = native
-        self._body = body
+        self._read = read
         self._data: T | None = None
         self._bus: Publisher | None = None
 
     @property
     def data(self) -> T:
-        """The body, decoded when it is first looked at: ``Inbound``, ``Outbound``, or plain dicts and lists.
+        """The body, decoded when it is first looked at.
+
+        ``Inbound``, ``Outbound``, a value of the type that the consumer reads, or plain dicts and lists.
 
         Raises:
             MalformedError: a plain stream's entry has no body.
         """
         if self._data is None:
-            self._data = self._decode()
+            self._data = self._read(self._native)
         return self._data
 
-    def _decode(self) -> T:
-        if self._body is None:
-            plain: T = self._native.data()
-            return plain
-        body = self._body()
-        self._native.fill(cast("dict[str, Any]", body))
-        return body
+    def _fits(self) -> bool:
+        """Whether the body is what is expected of it; where not, it has gone to the dead letters."""
+        try:
+            _ = self.data
+        except MalformedError as misfit:
+            _log.warning("%r goes to the dead letters: %s", self, misfit)
+            self._native.refuse(str(misfit))
+            return False
+        return True
 
     @property
     def raw(self) -> bytes:
@@ -114,6 +123,16 @@ class Delivery(Generic[T]):
     def trace_id(self) -> str:
         """The trace id, ``""`` for none."""
         return self._native.trace_id
+
+    @property
+    def traceparent(self) -> str | None:
+        """W3C ``traceparent``, if it was published with one."""
+        return self._native.traceparent
+
+    @property
+    def tracestate(self) -> str | None:
+        """W3C ``tracestate``, if it was published with one."""
+        return self._native.tracestate
 
     @property
     def message_id(self) -> str | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from stargazer_core import _native
+from stargazer_core import _native, span
 from stargazer_core._native import Receipt
 from stargazer_core.calls import Caller
 from stargazer_core.loop import publish
@@ -27,6 +27,8 @@ class Publisher(Caller):
     With ``wait_replicas`` (or the bus setting of this name) a receipt means that so many replicas have confirmed the
     entry, and ``TimeoutError`` with ``stored`` ``unknown`` that it is stored and they did not in time.
 
+    Where a span of OpenTelemetry is current and no ``traceparent`` is given, the entry carries its context.
+
     All methods raise ``InvalidError`` (naming the field) for what cannot be published, ``TooLargeError``,
     ``FullError`` (the stream is at its cap), ``UnavailableError``, ``ClosedError``, ``StaleError`` (only on
     ``delivery.bus``) and ``ForkedError``.
@@ -43,10 +45,17 @@ class Publisher(Caller):
         return Store(open_part(self, "store"))
 
     async def publish_inbound(
-        self, envelope: Mapping[str, Any], *, message_id: str | None = None, wait_replicas: int | None = None
+        self,
+        envelope: Mapping[str, Any],
+        *,
+        message_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
+        wait_replicas: int | None = None,
     ) -> Receipt:
         """A message from a platform, for the workers: from ``inbound(…)``, or any dict of that shape."""
-        return await publish(self._publisher.publish_inbound, envelope, message_id, wait_replicas)
+        words = (message_id, *span.here(traceparent, tracestate))
+        return await publish(self._publisher.publish_inbound, envelope, *words, wait_replicas)
 
     async def publish_outbound(
         self,
@@ -54,18 +63,21 @@ class Publisher(Caller):
         envelope: Mapping[str, Any],
         *,
         message_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
         wait_replicas: int | None = None,
     ) -> Receipt:
         """Something for a platform's gateway to do: from ``message(…)`` and its like, or any dict of that shape."""
-        return await publish(self._publisher.publish_outbound, platform, envelope, message_id, wait_replicas)
+        words = (message_id, *span.here(traceparent, tracestate))
+        return await publish(self._publisher.publish_outbound, platform, envelope, *words, wait_replicas)
 
     async def publish_tools_request(self, request: Mapping[str, Any]) -> Receipt:
         """A request to run a tool."""
-        return await publish(self._publisher.publish_tools_request, request)
+        return await publish(self._publisher.publish_tools_request, request, *span.here())
 
     async def publish_tools_reply(self, reply_stream: str, reply: Mapping[str, Any]) -> Receipt:
         """What a tool gave, onto the reply stream that its request named."""
-        return await publish(self._publisher.publish_tools_reply, reply_stream, reply)
+        return await publish(self._publisher.publish_tools_reply, reply_stream, reply, *span.here())
 
     async def publish(
         self,
@@ -80,5 +92,5 @@ class Publisher(Caller):
         wait_replicas: int | None = None,
     ) -> Receipt:
         """Anything onto any stream. Entries with the same ``key`` are handled in order, one at a time."""
-        words = (key, message_id, trace_id, traceparent, tracestate)
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
         return await publish(self._publisher.publish, stream, body, *words, wait_replicas)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
-from stargazer_core import _native
+from stargazer_core import _native, span
 from stargazer_core.calls import Identity
 from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.loop import ask, errands
@@ -29,7 +29,19 @@ _IDENTITY = ("platform", "channel_id", "user_id", "user_name", "guild_id", "mess
 class Request:
     """A call that is to be run."""
 
-    __slots__ = ("_bus", "_errand", "_until", "arguments", "attempt", "correlation_id", "identity", "name", "trace_id")
+    __slots__ = (
+        "_bus",
+        "_errand",
+        "_until",
+        "arguments",
+        "attempt",
+        "correlation_id",
+        "identity",
+        "name",
+        "trace_id",
+        "traceparent",
+        "tracestate",
+    )
 
     def __init__(self, errand: Errand) -> None:
         """For servers only."""
@@ -48,6 +60,10 @@ class Request:
         self.trace_id: str = told["trace_id"]
         #: What the reply names, so that the caller finds it.
         self.correlation_id: str = told["correlation_id"]
+        #: W3C ``traceparent``, as the request has it.
+        self.traceparent: str | None = told["traceparent"]
+        #: W3C ``tracestate``, as the request has it.
+        self.tracestate: str | None = told["tracestate"]
         #: Which start of this call it is, from 1.
         self.attempt: int = told["attempt"]
 
@@ -229,7 +245,9 @@ def runner(handler: CallHandler) -> Callable[[Errand], Awaitable[list[Any]]]:
     """Runs a handler as an errand."""
 
     async def run(errand: Errand) -> list[Any]:
-        given = await invoke(handler, Request(errand))
+        request = Request(errand)
+        span.enter(request.traceparent, request.tracestate)
+        given = await invoke(handler, request)
         reply = given if isinstance(given, Reply) else Reply(given)
         return [reply.result, reply.writeback]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from stargazer_core import _native
 from stargazer_core.arguments import need_texts
-from stargazer_core.calls import Answer, Identity, call
+from stargazer_core.calls import Answer, Identity, call, spanned
 from stargazer_core.errors import InvalidError
 from stargazer_core.loop import ask
 from stargazer_core.serve import Figures, figures, invoke
@@ -246,7 +246,7 @@ class RemoteRegistry(Opening[_native.ToolRegistry]):
     ) -> Answer:
         """:meth:`call` with the whole answer: the result, and what is to be written back."""
         through = (self._bus if bus is None else bus)._publisher
-        return await call(self._opened().call, through, name, arguments or {}, dict(options))
+        return await call(self._opened().call, through, name, arguments or {}, spanned(options))
 
     async def reload(self) -> None:
         """Reads the catalog now."""

@@ -27,7 +27,7 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, get_type_hints, overload
 
-from stargazer_core import _native
+from stargazer_core import _native, span
 from stargazer_core.docstring import described
 from stargazer_core.errors import InvalidError
 from stargazer_core.parameters import Parameters
@@ -125,6 +125,7 @@ class Tool:
     async def run(self, errand: Errand) -> list[Any]:
         """Runs a call. For services only."""
         context = ToolContext(errand)
+        span.enter(context.traceparent, context.tracestate)
         given = await self._invoke(context)
         reply = given if isinstance(given, Reply) else Reply(given)
         merge_writeback(context.writeback, reply.writeback)

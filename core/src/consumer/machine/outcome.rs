@@ -62,6 +62,7 @@ impl Machine {
         match how {
             Ended::Ack => self.finish_front(key, &slot, Verdict::Ack),
             Ended::Reject { reason } => self.bury(key, &slot, Some((dead::REJECTED, reason)), now),
+            Ended::Refuse { code, text } => self.bury(key, &slot, Some((code, text)), now),
             Ended::Retry { error, .. } if item.record.failures() >= self.policy.max_attempts => {
                 let text = error.unwrap_or_else(|| dead::SPENT_TEXT.into());
                 self.bury(key, &slot, Some((dead::SPENT, text)), now);

@@ -118,6 +118,11 @@ pub enum Ended {
     Reject {
         reason: String,
     },
+    /// Its body is not what its reader expects; `code` is the kind of error.
+    Refuse {
+        code: &'static str,
+        text: String,
+    },
     /// `after`: as asked for, else by the back-off. `error`: what is known of the cause.
     Retry {
         after: Option<Duration>,

@@ -4,6 +4,7 @@ mod exclusive;
 pub(crate) mod faulty;
 mod locks;
 mod poison;
+mod refusing;
 mod schedules;
 mod strays;
 
