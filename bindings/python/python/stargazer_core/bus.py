@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from weakref import WeakSet
 
 from stargazer_core import _native
+from stargazer_core import body as bodies
 from stargazer_core._native import Topology
 from stargazer_core.arguments import need_count, need_texts
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.envelope import Inbound, Outbound
 from stargazer_core.events import EventBus, EventBusReader
+from stargazer_core.handlers import Handlers, Registered, run_together
 from stargazer_core.info import Entry, Finding, PendingInfo, StreamInfo, stream_info
 from stargazer_core.locks import Locks
 from stargazer_core.loop import ask
@@ -61,8 +63,11 @@ def connect(
     return Connecting(url, role, platforms, settings)
 
 
-class Connecting:
-    """A bus that is about to be connected. Nothing happens before it is awaited or entered."""
+class Connecting(Handlers):
+    """A bus that is about to be connected. Nothing happens before it is awaited, entered or run.
+
+    Handlers that are registered here are those of the bus.
+    """
 
     def __init__(self, url: str | None, role: Role | None, platforms: Iterable[str], settings: BusSettings) -> None:
         """See :func:`connect`."""
@@ -71,10 +76,11 @@ class Connecting:
         self._platforms = need_texts("platforms", platforms)
         self._settings = settings
         self._bus: Bus | None = None
+        self._registered = []
 
     async def _connect(self) -> Bus:
         native = await ask(_native.connect, self._url, self._role, self._platforms, dict(self._settings))
-        return Bus(native)
+        return Bus(native, self._registered)
 
     def __await__(self) -> Generator[Any, None, Bus]:
         """Connects."""
@@ -85,6 +91,11 @@ class Connecting:
         self._bus = await self._connect()
         return self._bus
 
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Connects, runs the handlers that were registered here as :meth:`Bus.run` does, and closes the bus."""
+        async with self as bus:
+            await bus.run(until_idle=until_idle)
+
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
@@ -93,17 +104,18 @@ class Connecting:
             await self._bus.close()
 
 
-class Bus(Locks, Traces, Publisher):
+class Bus(Locks, Traces, Handlers, Publisher):
     """A connected bus. May be used from several event loops and threads of the process that connected it.
 
     After a fork the child gets ``ForkedError`` and connects anew.
     """
 
-    __slots__ = ("_consumers", "_locks", "_native", "_serving")
+    __slots__ = ("_consumers", "_locks", "_native", "_registered", "_serving")
 
-    def __init__(self, native: _native.Bus) -> None:
+    def __init__(self, native: _native.Bus, registered: Sequence[Registered] = ()) -> None:
         """For :func:`connect` only."""
         super().__init__(native.publisher)
+        self._registered = list(registered)
         self._native = native
         self._consumers: WeakSet[Consumer[Any]] = WeakSet()
         self._locks = WeakSet()
@@ -132,17 +144,38 @@ class Bus(Locks, Traces, Publisher):
 
     def consume_inbound(self, *, group: str | None = None, **settings: Unpack[ConsumerSettings]) -> Consumer[Inbound]:
         """A consumer of messages from platforms, in the workers' group."""
-        return self._opened(Consumer(self._native.consume_inbound(group, dict(settings)), Inbound))
+        return self._opened(Consumer(self._native.consume_inbound(group, dict(settings)), bodies.envelope(Inbound)))
 
     def consume_outbound(
         self, platform: str, *, group: str | None = None, **settings: Unpack[ConsumerSettings]
     ) -> Consumer[Outbound]:
         """A consumer of what a platform's gateway is to do, in its group."""
-        return self._opened(Consumer(self._native.consume_outbound(platform, group, dict(settings)), Outbound))
+        return self._opened(
+            Consumer(self._native.consume_outbound(platform, group, dict(settings)), bodies.envelope(Outbound))
+        )
 
-    def consume(self, stream: str, group: str, **settings: Unpack[ConsumerSettings]) -> Consumer[Any]:
-        """A consumer of any stream, in any group."""
-        return self._opened(Consumer(self._native.consume(stream, group, dict(settings)), None))
+    @overload
+    def consume(
+        self, stream: str, group: str, *, body: type[T], **settings: Unpack[ConsumerSettings]
+    ) -> Consumer[T]: ...
+    @overload
+    def consume(
+        self, stream: str, group: str, *, body: None = None, **settings: Unpack[ConsumerSettings]
+    ) -> Consumer[Any]: ...
+    def consume(
+        self, stream: str, group: str, *, body: type[Any] | None = None, **settings: Unpack[ConsumerSettings]
+    ) -> Consumer[Any]:
+        """A consumer of any stream, in any group.
+
+        ``body`` is the type that bodies are read as: a dataclass, a ``TypedDict``, a model of pydantic or a struct of
+        msgspec. One that does not fit goes to the dead letters with the reason ``malformed``.
+
+        Raises:
+            InvalidError: ``body`` is no type that a body can be read as, or a setting is out of range.
+        """
+        read = bodies.plain if body is None else bodies.reader(body)
+        native = self._native.consume(stream, group, dict(settings))
+        return self._opened(Consumer(native, read, typed=body is not None))
 
     def _opened(self, consumer: Consumer[T]) -> Consumer[T]:
         self._consumers.add(consumer)
@@ -245,6 +278,18 @@ class Bus(Locks, Traces, Publisher):
         Version, role, eviction, persistence, rights and more. What it does not let us see is ``unknown``, never ``ok``.
         """
         return [Finding(*row) for row in await ask(self._native.doctor)]
+
+    async def run(self, *, until_idle: bool = False) -> None:
+        """Runs the handlers that were registered with :meth:`on_inbound`, :meth:`on_outbound` and :meth:`on`.
+
+        Each has a consumer of its own, which runs it as :meth:`Consumer.run` says, until the bus is closed;
+        ``until_idle``: until nothing is left to do in any of them, what they publish to one another included. Where one
+        ends the run by an error, so do the others, and it is raised. Consumers are closed at the end.
+
+        Raises:
+            InvalidError: no handler is registered, or one is not what a handler must be.
+        """
+        await run_together(self, self._registered, until_idle=until_idle)
 
     async def close(self) -> None:
         """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal
 
 from stargazer_core import _native
 from stargazer_core.arguments import need_count, need_seconds
+from stargazer_core.body import Read
 from stargazer_core.delivery import Delivery
 from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.handler import Handler, Run
@@ -47,11 +48,15 @@ class Consumer(Generic[T]):
     was reported before was refused, because another consumer had taken the work over.
     """
 
-    def __init__(self, native: _native.Consumer, body: type[T] | None) -> None:
+    def __init__(self, native: _native.Consumer, read: Read[T], *, typed: bool = False) -> None:
         """For buses only."""
         self._native = native
-        self._body = body
+        self._read = read
+        #: Whether a body may be found not to fit.
+        self._typed = typed
         self._run: Run[T] | None = None
+        #: Deliveries that handlers were run for.
+        self._handled = 0
 
     async def next(self, *, timeout: float | None = None) -> Delivery[T]:
         """The next delivery, waited for as long as it takes or for ``timeout`` seconds.
@@ -79,9 +84,9 @@ class Consumer(Generic[T]):
         need_count("n", n, least=1)
         need_seconds("timeout", timeout)
         while True:
-            taken = [native for native in self._native.take(n) if await _may_run(native)]
-            if taken:
-                return [Delivery(native, self._body) for native in taken]
+            taken = [await self._handed(native) for native in self._native.take(n)]
+            if fit := [delivery for delivery in taken if delivery is not None]:
+                return fit
             if await self._wait(max(n, BATCH), timeout, until_idle=False) == "ended":
                 return []
 
@@ -100,11 +105,18 @@ class Consumer(Generic[T]):
         while True:
             native = self._native.pop()
             if native is not None:
-                if await _may_run(native):
-                    return Delivery(native, self._body)
+                if (delivery := await self._handed(native)) is not None:
+                    return delivery
                 continue
             if await self._wait(BATCH, timeout, until_idle=False) == "ended":
                 return None
+
+    async def _handed(self, native: _native.Delivery) -> Delivery[T] | None:
+        """The delivery, if it may be handed out."""
+        if not await _may_run(native):
+            return None
+        delivery = Delivery(native, self._read)
+        return delivery if not self._typed or delivery._fits() else None
 
     async def run(self, handler: Handler[T], *, concurrency: int | None = None, until_idle: bool = False) -> None:
         """Runs a handler for every delivery, each in a task and context of its own, until the consumer is closed.
@@ -115,6 +127,9 @@ class Consumer(Generic[T]):
         the drain time is over) gets ``CancelledError``. When ``run`` itself is cancelled, its handlers are, and their
         deliveries are released.
 
+        A body that does not fit the type that the consumer reads, or that is not there, goes to the dead letters with
+        the reason ``malformed``, and no handler sees it.
+
         ``concurrency`` is how many handlers run at a time, by default that of the consumer; it can only be given here
         when the consumer was not used before. ``until_idle`` ends the run once nothing is left to do, retries included.
 
@@ -124,7 +139,7 @@ class Consumer(Generic[T]):
         if self._run is not None:
             raise InvalidError("this consumer runs a handler already; make another one", {"field": "handler"})
         self._native.serve(concurrency)
-        self._run = Run(handler, self._body, self._native)
+        self._run = Run(handler, self._read, self._native)
         try:
             while not self._run.failed:
                 came = await self._wait(BATCH, None, until_idle=until_idle)
@@ -134,6 +149,7 @@ class Consumer(Generic[T]):
             await self._run.finish()
         finally:
             await self._run.stop()
+            self._handled += self._run.handled
             self._run = None
 
     async def _wait(self, n: int, timeout: float | None, *, until_idle: bool) -> Came:

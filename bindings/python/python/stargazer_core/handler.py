@@ -9,13 +9,14 @@ import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Generic, TypeVar
 
-from stargazer_core import _native
+from stargazer_core import _native, span
+from stargazer_core.body import Read
 from stargazer_core.delivery import Delivery
 from stargazer_core.errors import InvalidError, StargazerError
 from stargazer_core.loop import ask
 from stargazer_core.outcome import Outcome, Reject
 
-__all__ = ["Handler", "Run"]
+__all__ = ["Handler", "Run", "takes_delivery"]
 
 T = TypeVar("T")
 
@@ -32,16 +33,18 @@ _ROUNDS = 8
 class Run(Generic[T]):
     """The handlers of one ``run``."""
 
-    def __init__(self, handler: Handler[T], body: type[T] | None, native: _native.Consumer) -> None:
+    def __init__(self, handler: Handler[T], read: Read[T], native: _native.Consumer) -> None:
         """Looks at the handler's form, before anything is taken."""
         self._handler: Callable[..., object] = handler
-        self._with_delivery = _takes_delivery(handler)
-        self._body = body
+        self._with_delivery = takes_delivery(handler)
+        self._read = read
         self._native = native
         self._tasks: dict[asyncio.Task[None], _native.Delivery] = {}
         self._told: set[asyncio.Task[None]] = set()
         self._failure: BaseException | None = None
         self._stopping = False
+        #: Deliveries that were taken.
+        self.handled = 0
         #: What has come will be looked at before this tick of the loop is over, or in the next.
         self._scheduled = False
 
@@ -64,6 +67,7 @@ class Run(Generic[T]):
             if not taken or self.failed:
                 self._scheduled = False
                 return
+            self.handled += len(taken)
             for native in taken:
                 task = _start(self._handle(native))
                 if not task.done():
@@ -107,10 +111,14 @@ class Run(Generic[T]):
 
     async def _handle(self, native: _native.Delivery) -> None:
         """One handler, from start to outcome. Whatever happens, the delivery is settled."""
-        delivery = Delivery(native, self._body)
+        delivery = Delivery(native, self._read)
         try:
             if native.suspect and not await ask(native.begin):
                 return
+            if not delivery._fits():
+                return
+            if span.wanted():
+                span.enter(delivery.traceparent, delivery.tracestate)
             arguments = (delivery.data, delivery) if self._with_delivery else (delivery.data,)
             answer = self._handler(*arguments)
             if not inspect.isawaitable(answer):
@@ -167,7 +175,8 @@ _ACK = Outcome.ack()
 _RELEASE = Outcome.release()
 
 
-def _takes_delivery(handler: Callable[..., Any]) -> bool:
+def takes_delivery(handler: Callable[..., Any]) -> bool:
+    """Whether a handler takes the delivery beside the body; ``InvalidError`` for what is none."""
     if not callable(handler):
         raise InvalidError(f"a handler must be an async def, found {type(handler).__name__}", {"field": "handler"})
     try:
