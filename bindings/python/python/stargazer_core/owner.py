@@ -76,6 +76,11 @@ class Owners:
             self._watch.add_done_callback(lambda watch: _tell(told, watch))
         self._owners.append(_Owner(task))
 
+    @property
+    def loss(self) -> StargazerError | None:
+        """Why it was lost, if its loss is told to those who work under it."""
+        return self._loss if self._abort else None
+
     def leave(self) -> None:
         """The last one works under it no longer. A cancellation that told of its loss goes on."""
         if self._owners:

@@ -1,90 +1,193 @@
 """The bus for programs without an event loop: scripts, notebooks, threads.
 
-Everything is what :mod:`stargazer_core.bus` has, waited for: one event loop in a thread of its own does the waiting, so
-several threads may use one bus, and Ctrl-C ends a wait.
+>>> import stargazer_core as sg
+>>> with sg.SyncBus("memory://", role="worker") as bus:
+...     receipt = bus.publish_inbound(sg.inbound("web", channel="c1", user="u1", text="Berlin?"))
+...     with bus.consume_inbound() as inbox, bus.lock("report"):
+...         delivery = inbox.next(timeout=1)
+...         print(delivery.data.content)
+...         delivery.ack()
+Berlin?
+
+Everything is what the asynchronous class of the same name has, waited for: one event loop in a thread of its own does
+the waiting, so several threads may use one bus, and Ctrl-C ends a wait. What runs coroutines of yours (handlers of
+consumers, singleton jobs) needs a loop of yours: ``connect``.
 """
 
 from __future__ import annotations
 
-import asyncio
-import os
-import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from stargazer_core.bus import Bus, Role, connect
+from stargazer_core.consumer import Consumer
+from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.delivery import Delivery
-from stargazer_core.envelope import Inbound, Outbound
-from stargazer_core.errors import ClosedError, ForkedError, InvalidError
-from stargazer_core.info import Entry, Finding, PendingInfo, StreamInfo
-from stargazer_core.publisher import Receipt
+from stargazer_core.errors import ClosedError, StargazerError
+from stargazer_core.events import EventBus, EventBusReader
+from stargazer_core.lock import Lease, Lock
+from stargazer_core.mirror import Mirror
+from stargazer_core.publisher import Publisher
+from stargazer_core.serve import Serving
+from stargazer_core.store import Batch, Store, Subscription
+from stargazer_core.time import Time
+from stargazer_core.tool_service import RemoteRegistry, ToolService
+from stargazer_core.waiter import Waiter
 
 if TYPE_CHECKING:
-    from typing_extensions import Self, TypeVar, Unpack
+    from typing_extensions import Unpack
 
-    from stargazer_core.consumer import Consumer
-    from stargazer_core.settings import BusSettings, ConsumerSettings
+    from stargazer_core.settings import BusSettings
 
-    T = TypeVar("T", default=Any)
-else:
-    from typing import TypeVar
+__all__ = [
+    "SyncBatch",
+    "SyncBus",
+    "SyncConsumer",
+    "SyncDeadLetters",
+    "SyncDelivery",
+    "SyncEventBus",
+    "SyncEventBusReader",
+    "SyncLease",
+    "SyncLock",
+    "SyncPublisher",
+    "SyncRemoteRegistry",
+    "SyncServing",
+    "SyncStore",
+    "SyncSubscription",
+    "SyncTime",
+    "SyncToolService",
+]
 
-    T = TypeVar("T")
-
+T = TypeVar("T")
 R = TypeVar("R")
 
-__all__ = ["SyncBus", "SyncConsumer"]
+_HANDLERS = "its handlers are coroutines: iterate a consumer, or use connect"
 
 
-class _Waiter:
-    """An event loop in a thread of its own."""
+class SyncPublisher(Mirror, of=Publisher):
+    """Publishes and calls; ``delivery.bus`` is one."""
 
-    def __init__(self) -> None:
-        self._process = os.getpid()
-        self._loop = asyncio.new_event_loop()
-        # A daemon: a bus that nobody closed does not keep the interpreter from ending.
-        self._thread = threading.Thread(target=self._loop.run_forever, name="stargazer-sync", daemon=True)
-        self._thread.start()
-
-    def wait(self, work: Coroutine[Any, Any, R]) -> R:
-        """The result of some work on the loop; interrupted, the work is cancelled."""
-        if (refusal := self._refusal()) is not None:
-            work.close()
-            raise refusal
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
-        try:
-            return future.result()
-        except BaseException:
-            future.cancel()
-            raise
-
-    def _refusal(self) -> Exception | None:
-        if os.getpid() != self._process:
-            return ForkedError("this bus was connected before the process was forked; connect again in the child")
-        if self._loop.is_closed():
-            return ClosedError("this bus is closed; connect again")
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return None
-        return InvalidError("SyncBus would hold the running event loop; use `async with connect(…)` here")
-
-    def end(self) -> None:
-        """Ends the thread."""
-        if self._loop.is_closed() or os.getpid() != self._process:
-            return
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+    __slots__ = ()
 
 
-class SyncBus:
+class SyncDelivery(Mirror, Generic[T], of=Delivery, at_once=True):
+    """An entry in your hands. Settling it waits for nothing: outcomes leave with the next burst."""
+
+    __slots__ = ()
+
+
+class SyncConsumer(Mirror, Generic[T], of=Consumer, without={"run": _HANDLERS}):
+    """A reader of a group: iterate it, or ask it for the ``next``.
+
+    A delivery that is not settled before the next one is asked for is still in hand; leaving ``with``, or ``close``,
+    releases what is.
+    """
+
+    __slots__ = ()
+
+
+class SyncDeadLetters(Mirror, of=DeadLetters):
+    """The entries that were given up."""
+
+    __slots__ = ()
+
+
+class SyncBatch(Mirror, of=Batch):
+    """Writes that are carried out together."""
+
+    __slots__ = ()
+
+
+class SyncSubscription(Mirror, of=Subscription):
+    """An open ear on some channels."""
+
+    __slots__ = ()
+
+
+class SyncStore(Mirror, of=Store):
+    """What a server keeps under keys."""
+
+    __slots__ = ()
+
+
+def _give_up(
+    self: Mirror, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+) -> None:
+    """Gives it up. ``StaleError`` when it was lost before the block ended: no thread can be cancelled in the middle."""
+    loss: StargazerError | None = self._of._owners.loss
+    self._waiter.wait(self._of.__aexit__(kind, error, at))
+    if loss is not None and kind is None:
+        raise loss
+
+
+class SyncLock(Mirror, of=Lock):
+    """A lock of the fleet. It is renewed beside the block; a loss is told by ``held``, by ``lost`` and at the end."""
+
+    __slots__ = ()
+    __exit__ = _give_up
+
+
+class SyncLease(Mirror, of=Lease):
+    """Leadership under a name. A loss is told by ``is_leader``, by ``lost`` and at the end of the block."""
+
+    __slots__ = ()
+    __exit__ = _give_up
+
+
+class SyncEventBus(Mirror, of=EventBus, attributes={"stream": str, "maxlen": int}):
+    """Publishes lifecycle events."""
+
+    __slots__ = ()
+
+
+class SyncEventBusReader(
+    Mirror, of=EventBusReader, attributes={"last_id": str}, without=dict.fromkeys(("on", "run"), _HANDLERS)
+):
+    """Reads lifecycle events."""
+
+    __slots__ = ()
+
+
+class SyncServing(Mirror, of=Serving):
+    """A server of calls: ``with bus.serve({"weather": weather}):``. Plain functions run in threads."""
+
+    __slots__ = ()
+
+
+class SyncToolService(Mirror, of=ToolService):
+    """A tools service: ``with bus.serve_tools(weather):``. Plain functions run in threads."""
+
+    __slots__ = ()
+
+
+class SyncRemoteRegistry(Mirror, of=RemoteRegistry):
+    """The tools that can be called from here: ``with bus.tool_registry() as registry:``."""
+
+    __slots__ = ()
+
+
+class SyncTime(Mirror, of=Time):
+    """The time of a bus that was connected with ``virtual_time=True``."""
+
+    __slots__ = ()
+
+
+class SyncBus(
+    Mirror,
+    of=Bus,
+    without={
+        **dict.fromkeys(("on", "on_inbound", "on_outbound", "run"), _HANDLERS),
+        "singleton": "its job is a coroutine: use connect",
+    },
+):
     """A connected bus whose methods wait. ``with SyncBus(url) as bus`` closes it at the end.
 
-    Takes what :func:`~stargazer_core.connect` takes and connects at once. Errors are those of the methods of
+    Takes what :func:`~stargazer_core.connect` takes and connects at once. Methods and errors are those of
     :class:`~stargazer_core.Bus`; ``InvalidError`` where an event loop runs, which the wait would hold.
     """
+
+    __slots__ = ()
 
     def __init__(
         self,
@@ -95,172 +198,34 @@ class SyncBus:
         **settings: Unpack[BusSettings],
     ) -> None:
         """Connects; see :func:`~stargazer_core.connect`."""
-        self._waiter = _Waiter()
+        waiter = Waiter()
 
         async def opened() -> Bus:
             return await connect(url, role=role, platforms=platforms, **settings)
 
         try:
-            self._bus = self._waiter.wait(opened())
+            super().__init__(waiter, waiter.wait(opened()))
         except BaseException:
-            self._waiter.end()
+            waiter.end()
             raise
 
-    @property
-    def url(self) -> str:
-        """The address, without its password."""
-        return self._bus.url
-
-    def publish_inbound(
-        self, envelope: Mapping[str, Any], *, message_id: str | None = None, wait_replicas: int | None = None
-    ) -> Receipt:
-        """A message from a platform, for the workers."""
-        return self._waiter.wait(
-            self._bus.publish_inbound(envelope, message_id=message_id, wait_replicas=wait_replicas)
-        )
-
-    def publish_outbound(
-        self,
-        platform: str,
-        envelope: Mapping[str, Any],
-        *,
-        message_id: str | None = None,
-        wait_replicas: int | None = None,
-    ) -> Receipt:
-        """Something for a platform's gateway to do."""
-        return self._waiter.wait(
-            self._bus.publish_outbound(platform, envelope, message_id=message_id, wait_replicas=wait_replicas)
-        )
-
-    def publish(
-        self,
-        stream: str,
-        body: Any,
-        *,
-        key: str | None = None,
-        message_id: str | None = None,
-        trace_id: str | None = None,
-        wait_replicas: int | None = None,
-    ) -> Receipt:
-        """Anything onto any stream."""
-        return self._waiter.wait(
-            self._bus.publish(
-                stream, body, key=key, message_id=message_id, trace_id=trace_id, wait_replicas=wait_replicas
-            )
-        )
-
-    def consume_inbound(
-        self, *, group: str | None = None, **settings: Unpack[ConsumerSettings]
-    ) -> SyncConsumer[Inbound]:
-        """A consumer of messages from platforms, in the workers' group."""
-        return self._consumer(lambda: self._bus.consume_inbound(group=group, **settings))
-
-    def consume_outbound(
-        self, platform: str, *, group: str | None = None, **settings: Unpack[ConsumerSettings]
-    ) -> SyncConsumer[Outbound]:
-        """A consumer of what a platform's gateway is to do, in its group."""
-        return self._consumer(lambda: self._bus.consume_outbound(platform, group=group, **settings))
-
-    def consume(self, stream: str, group: str, **settings: Unpack[ConsumerSettings]) -> SyncConsumer[Any]:
-        """A consumer of any stream, in any group."""
-        return self._consumer(lambda: self._bus.consume(stream, group, **settings))
-
-    def _consumer(self, opened: Callable[[], Consumer[T]]) -> SyncConsumer[T]:
-        async def on_the_loop() -> Consumer[T]:
-            return opened()
-
-        return SyncConsumer(self._waiter, self._waiter.wait(on_the_loop()))
-
-    def ensure_streams(self, role: Role, platforms: Iterable[str] = ()) -> None:
-        """Makes the streams and groups that a role needs; may be called twice."""
-        self._waiter.wait(self._bus.ensure_streams(role, platforms))
-
-    def stream_info(self, stream: str) -> StreamInfo:
-        """A stream at a glance."""
-        return self._waiter.wait(self._bus.stream_info(stream))
-
-    def pending(self, stream: str, group: str) -> PendingInfo:
-        """What a group has read and not finished."""
-        return self._waiter.wait(self._bus.pending(stream, group))
-
-    def entries(self, stream: str, *, after: str = "0-0", count: int = 100) -> list[Entry]:
-        """Entries after an id, oldest first."""
-        return self._waiter.wait(self._bus.entries(stream, after=after, count=count))
-
-    def doctor(self) -> list[Finding]:
-        """Whether the server is safe to keep messages on."""
-        return self._waiter.wait(self._bus.doctor())
-
     def wait(self, work: Callable[[Bus], Coroutine[Any, Any, R]]) -> R:
-        """Anything else that the bus can do: ``bus.wait(lambda bus: bus.dead_letters().list())``."""
+        """Anything else that the bus can do: ``bus.wait(lambda bus: …)`` with an ``async def`` of the bus."""
 
         async def on_the_loop() -> R:
-            return await work(self._bus)
+            bus: Bus = self._of
+            return await work(bus)
 
         return self._waiter.wait(on_the_loop())
 
     def close(self) -> None:
         """Closes it for everybody who uses it. May be called twice."""
         try:
-            self._waiter.wait(self._bus.close())
+            self._waiter.wait(self._of.close())
         except ClosedError:
             return
         finally:
             self._waiter.end()
-
-    def __enter__(self) -> Self:
-        """The bus itself; leaving closes it."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """Closes it."""
-        self.close()
-
-    def __repr__(self) -> str:
-        """With the address, without its password."""
-        return f"<SyncBus {self.url}>"
-
-
-class SyncConsumer(Generic[T]):
-    """A reader of a group: iterate it, or ask it for the ``next``. See :class:`~stargazer_core.Consumer`.
-
-    A delivery that is not settled before the next one is asked for is still in hand; leaving ``with``, or ``close``,
-    releases what is.
-    """
-
-    def __init__(self, waiter: _Waiter, consumer: Consumer[T]) -> None:
-        """For buses only."""
-        self._waiter = waiter
-        self._consumer = consumer
-
-    def next(self, *, timeout: float | None = None) -> Delivery[T]:
-        """The next delivery, waited for as long as it takes or for ``timeout`` seconds.
-
-        Raises:
-            TimeoutError: nothing came in time.
-            ClosedError: the consumer is closed.
-        """
-        return self._waiter.wait(self._consumer.next(timeout=timeout))
-
-    def next_batch(self, n: int, *, timeout: float | None = None) -> list[Delivery[T]]:
-        """At least one delivery, at most ``n``; none once the consumer is closed."""
-        return self._waiter.wait(self._consumer.next_batch(n, timeout=timeout))
-
-    def __iter__(self) -> Iterator[Delivery[T]]:
-        """Deliveries, until the consumer is closed."""
-        while True:
-            try:
-                yield self.next()
-            except ClosedError:
-                return
-
-    def close(self) -> None:
-        """Ends it; what is in hand is released. May be called twice."""
-        self._waiter.wait(self._consumer.close())
-
-    def __enter__(self) -> Self:
-        """The consumer itself; leaving closes it."""
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Closes it."""
