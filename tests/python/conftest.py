@@ -1,14 +1,36 @@
 """Fixtures of the Python suite: a bus on either transport, with streams that no other test uses."""
 
+import asyncio
 import itertools
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
 import stargazer_core as sg
+import uvloop
 from harness.server import Server
+
+#: What runs on uvloop as well: publishing, consuming, handlers, calls, cancelling.
+HEART = {
+    "test_calls",
+    "test_consumer",
+    "test_delivering",
+    "test_handler",
+    "test_handlers",
+    "test_losing",
+    "test_publish",
+}
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The loops that a test runs on."""
+    loops: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {"asyncio": asyncio.new_event_loop}
+    if item.path.stem in HEART:
+        loops["uvloop"] = uvloop.new_event_loop
+    return loops
+
 
 _NUMBERS = itertools.count()
 

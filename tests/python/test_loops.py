@@ -9,7 +9,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 import stargazer_core as sg
+import uvloop
 
 
 def open_files() -> int:
@@ -28,10 +30,11 @@ async def talk(bus: sg.Bus, stream: str, n: int) -> list[int]:
     return seen
 
 
-def test_four_threads_with_loops_of_their_own_share_a_bus(url: str, names: dict[str, Any]) -> None:
+@pytest.mark.parametrize("runs", [[asyncio.run], [uvloop.run], [asyncio.run, uvloop.run]], ids=len)
+def test_four_threads_with_loops_of_their_own_share_a_bus(url: str, names: dict[str, Any], runs: list[Any]) -> None:
     bus = asyncio.run(_connected(url, names))
     with ThreadPoolExecutor(4) as threads:
-        done = [threads.submit(asyncio.run, talk(bus, f"s{n}", 200)) for n in range(4)]
+        done = [threads.submit(runs[n % len(runs)], talk(bus, f"s{n}", 200)) for n in range(4)]
         for one in done:
             assert one.result(30) == list(range(200))
     asyncio.run(bus.close())
@@ -52,8 +55,9 @@ def test_two_hundred_loops_leave_nothing_behind(names: dict[str, Any]) -> None:
     asyncio.run(bus.close())
 
 
-def test_two_loops_of_one_thread_take_turns(names: dict[str, Any]) -> None:
-    one, other = asyncio.new_event_loop(), asyncio.new_event_loop()
+@pytest.mark.parametrize("made", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_two_loops_of_one_thread_take_turns(names: dict[str, Any], made: Any) -> None:
+    one, other = asyncio.new_event_loop(), made()
     bus = one.run_until_complete(_connected("memory://", names))
     before = open_files()
     for n in range(10):

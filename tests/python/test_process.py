@@ -94,10 +94,23 @@ EXIT = """
     url, stream, way = sys.argv[1:]
     kept = []
 
+    async def stays(body):
+        await asyncio.sleep(60)
+
+    async def answers(request):
+        await asyncio.sleep(60)
+
     async def work():
         bus = await sg.connect(url)
         consumer = bus.consume(stream, "g")
         kept.extend([bus, consumer])
+        # A consumer that runs handlers, a server, and a call that is under way.
+        others = bus.consume(stream, "others")
+        kept.extend([others, asyncio.ensure_future(others.run(stays))])
+        kept.append(await bus.serve({"answers": answers}, service=stream.replace(":", "-")))
+        kept.append(asyncio.ensure_future(bus.call("answers", service=stream.replace(":", "-"))))
+        kept.append(bus.lock(stream.replace(":", "-")))
+        await kept[-1].acquire()
         for n in range(300):
             kept.append(asyncio.ensure_future(bus.publish(stream, n)))
         kept.append(await consumer.next(timeout=5))
@@ -113,7 +126,7 @@ EXIT = """
 
     if way == "daemon":
         threading.Thread(target=lambda: asyncio.run(work()), daemon=True).start()
-        while len(kept) < 302:
+        while len(kept) < 307:
             pass
     else:
         asyncio.run(work())
@@ -130,7 +143,7 @@ def test_a_process_may_end_with_work_under_way(url: str, names: dict[str, Any], 
 
 
 SIGNAL = """
-    import asyncio, sys
+    import asyncio, sys, uvloop
     import stargazer_core as sg
 
     async def wait():
@@ -139,14 +152,15 @@ SIGNAL = """
             await consumer.next()
 
     try:
-        asyncio.run(wait())
+        (uvloop if sys.argv[1] == "uvloop" else asyncio).run(wait())
     except KeyboardInterrupt:
         print("interrupted")
 """
 
 
-def test_an_interrupt_ends_a_wait() -> None:
-    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(SIGNAL)], stdout=subprocess.PIPE, text=True)
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+def test_an_interrupt_ends_a_wait(loop: str) -> None:
+    process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(SIGNAL), loop], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "waiting\n"
     started = time.monotonic()

@@ -78,6 +78,8 @@ class Errands:
         # Nothing that runs may hold the loop's queue: with the loop it must go, and the core be told by that.
         errands = cast("ref[Errands]", ref(self))
         task = asyncio.get_running_loop().create_task(_run(errands, number, errand, run))
+        # One that is begun while its loop is ending is ended by nobody: the core is told when the loop has gone.
+        task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._tasks[number] = (errand, task)
         task.add_done_callback(lambda _: _ended(errands, number))
 
