@@ -15,6 +15,7 @@ from harness.server import Server
 #: What runs on uvloop as well: publishing, consuming, handlers, calls, cancelling.
 HEART = {
     "test_calls",
+    "test_cancelling",
     "test_consumer",
     "test_delivering",
     "test_handler",
