@@ -870,7 +870,7 @@ export interface ServeSettings {
 export interface Settle {
   /** The delivery. */
   number: number
-  /** `ack`, `retry`, `reject` or `release`. */
+  /** `ack`, `retry`, `reject`, `refuse` or `release`. */
   kind: string
   /** Milliseconds. */
   afterMs?: number

@@ -33,7 +33,7 @@ both('a body that does not fit goes to the dead letters and nobody sees it', asy
   const seen: number[] = [];
   await bus.consume('orders', 'handlers', { body: Order }).run(({ id }) => void seen.push(id), { untilIdle: true });
   assert.deepEqual(seen.sort(), [1, 3]);
-  const { letters } = await bus.deadLetters().list({ reason: 'rejected' });
+  const { letters } = await bus.deadLetters().list({ reason: 'malformed' });
   assert.equal(letters.length, 3);
   assert.ok(letters.every(({ attempts }) => attempts === 1));
   assert.match(letters.at(-1)?.error ?? '', /the body does not fit: `id`: /);
@@ -68,8 +68,8 @@ both('a function reads bodies, too, and an object with parse', async ({ bus }) =
   assert.deepEqual(
     letters.map(({ reason, error }) => [reason, error]),
     [
-      ['rejected', 'TypeError: no text'],
-      ['rejected', 'TypeError: no text'],
+      ['malformed', 'malformed: TypeError: no text'],
+      ['malformed', 'malformed: TypeError: no text'],
     ],
   );
 });

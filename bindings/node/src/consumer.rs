@@ -140,7 +140,7 @@ async fn watch(open: Weak<Open>, number: u32, mut notices: Notices, queue: Queue
 pub struct Settle {
     /// The delivery.
     pub number: u32,
-    /// `ack`, `retry`, `reject` or `release`.
+    /// `ack`, `retry`, `reject`, `refuse` or `release`.
     pub kind: String,
     /// Milliseconds.
     pub after_ms: Option<f64>,
@@ -149,14 +149,15 @@ pub struct Settle {
 }
 
 impl Settle {
-    fn outcome(self) -> sg::Result<Outcome> {
-        match self.kind.as_str() {
-            "ack" => Ok(Outcome::Ack),
-            "retry" => Ok(Outcome::Retry { after: self.after_ms.map(millis), error: self.reason }),
-            "reject" => Ok(Outcome::reject(self.reason.unwrap_or_default())),
-            "release" => Ok(Outcome::Release),
-            other => Err(sg::Error::internal(format!("there is no outcome {other:?}"))),
-        }
+    fn end(self, delivery: &sg::Delivery) -> sg::Result<()> {
+        delivery.settle(match self.kind.as_str() {
+            "ack" => Outcome::Ack,
+            "retry" => Outcome::Retry { after: self.after_ms.map(millis), error: self.reason },
+            "reject" => Outcome::reject(self.reason.unwrap_or_default()),
+            "refuse" => return delivery.refuse(&sg::Error::malformed(self.reason.unwrap_or_default())),
+            "release" => Outcome::Release,
+            other => return Err(sg::Error::internal(format!("there is no outcome {other:?}"))),
+        })
     }
 }
 
@@ -184,16 +185,12 @@ impl Consumer {
     /// Reports outcomes: first those that are done, then the others. Numbers that were settled before are ignored.
     #[napi]
     pub fn settle(&self, done: &[u32], others: Vec<Settle>) -> Option<Failure> {
-        let acks = done.iter().map(|number| (*number, Ok(Outcome::Ack)));
-        let others = others.into_iter().map(|settle| (settle.number, settle.outcome()));
-        let mut failure = None;
-        for (number, outcome) in acks.chain(others) {
-            let Some(delivery) = lock(&self.open.held).remove(&number) else { continue };
-            if let Err(error) = outcome.and_then(|outcome| delivery.settle(outcome)) {
-                failure.get_or_insert(Failure::from(error));
-            }
-        }
-        failure
+        let taken = |number: &u32| lock(&self.open.held).remove(number);
+        let acks = done.iter().filter_map(taken).map(|delivery| delivery.settle(Outcome::Ack));
+        let others = others.into_iter().filter_map(|settle| Some((taken(&settle.number)?, settle)));
+        let ended = acks.chain(others.map(|(delivery, settle)| settle.end(&delivery)));
+        // All of them, whatever one of them says.
+        ended.fold(None, |first, ended| first.or(ended.err().map(Failure::from)))
     }
 
     /// Says that a delivery is about to be run; the answer is plain: whether it may be. Only those that are suspects have to ask.

@@ -230,7 +230,7 @@ export class Delivery<T = unknown> {
     );
     if (!this.#settled) {
       this.#settled = true;
-      this.#holder.settle(this.#number, { kind: 'reject', afterMs: undefined, reason: reason.toWellFormed() });
+      this.#holder.settle(this.#number, { kind: 'refuse', afterMs: undefined, reason: reason.toWellFormed() });
     }
     return false;
   }
