@@ -118,10 +118,10 @@ test-matrix: wheel node harness ## the Python suite on every Python that is foun
 conversation: python node harness services ## replay a conversation over a server and prove every answer (ARGS='--kill --times 20')
 	@tools/run.sh examples/conversation/run.py $(ARGS)
 
-bench: harness ## our figures beside those of raw clients, as a table (BENCH='--rounds 3 --only rust')
+bench: harness ## our figures beside those of our rivals, and the table of goals (BENCH='--rounds 3 --only rust --out FILE')
 	@$(MAKE) python node PROFILE=release
-	@tools/step.sh "installing what is measured beside us" tools/peers.sh
-	@tools/step.sh 'building the benchmarks' cargo build --quiet --release -p stargazer-benches
+	@tools/step.sh 'installing what is measured beside us' tools/peers.sh
+	@tools/step.sh 'building the benchmarks' cargo build --quiet --release -p stargazer-benches -p stargazer-services
 	@cargo run --quiet --release -p stargazer-benches -- $(BENCH)
 
 SEEDS = 10000
@@ -142,5 +142,5 @@ fuzz: prerequisites ## look for inputs that break the core, FUZZ_TIME seconds a 
 
 clean: ## remove everything that make has built or installed
 	rm -rf .venv .cache node_modules target bindings/node/lib bindings/node/native.cjs tests/node/build
-	rm -rf benches/peers/node/node_modules tools/typedoc/node_modules dist
+	rm -rf tools/typedoc/node_modules dist
 	rm -f bindings/node/*.node bindings/python/python/stargazer_core/_native*.so

@@ -1,24 +1,28 @@
 //! The server under test, and the clocks.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use std::{fs, io};
 
 use rustix::time::{ClockId, clock_gettime};
+use stargazer_core::config::BusConfig;
 use stargazer_core::topology::Topology;
-use stargazer_core::{Bus, Outgoing, Target};
+use stargazer_core::{Bus, Outgoing, Retention, Target};
 use stargazer_tests::{Reply, Server};
 use tokio::runtime::Runtime;
 
 use crate::Result;
 use crate::load::{Load, Spread};
 
+/// Above the largest backlog.
+pub(crate) const CAP: Retention = Retention::Acked { cap: 4_000_000 };
+
 /// A server, and what is sent through it.
 pub(crate) struct Lab {
     server: Server,
     pub(crate) load: Load,
     pub(crate) names: Topology,
-    /// The envelopes as JSON, for the peers.
+    /// The envelopes as JSON, for the peers; beside it the same encoded, for those that encode nothing.
     pub(crate) envelopes: PathBuf,
 }
 
@@ -32,10 +36,12 @@ pub(crate) struct Sample {
     pub(crate) server: f64,
     /// Messages handled after a later one of their channel, percent.
     pub(crate) disorder: f64,
+    /// Half of them took no longer, in microseconds; where each was timed.
+    pub(crate) p50: Option<f64>,
 }
 
 /// What a run took, in seconds: of the wall clock, of the client's CPU, of the server's.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Used {
     seconds: f64,
     client: f64,
@@ -56,6 +62,12 @@ impl Lab {
         let load = Load::new(messages);
         let envelopes = std::env::temp_dir().join(format!("stargazer-bench-{}.json", std::process::id()));
         fs::write(&envelopes, serde_json::to_vec(&load.envelopes)?)?;
+        let mut encoded = Vec::new();
+        for body in load.encoded()? {
+            encoded.extend_from_slice(&u32::try_from(body.len())?.to_le_bytes());
+            encoded.extend_from_slice(&body);
+        }
+        fs::write(envelopes.with_extension("bodies"), encoded)?;
         Ok(Self { server, load, names: Topology::default(), envelopes })
     }
 
@@ -107,26 +119,46 @@ impl Lab {
         Ok(())
     }
 
-    /// A server with `messages` entries on the inbound stream, as our publisher writes them, and a group at its start.
+    /// Elements of a list.
+    pub(crate) fn list_length(&self, list: &str) -> Result<usize> {
+        match self.command(&["LLEN", list])? {
+            Reply::Int(n) => Ok(usize::try_from(n)?),
+            other => Err(format!("LLEN answered {other:?}").into()),
+        }
+    }
+
+    /// Memory of the server, in bytes.
+    #[allow(clippy::cast_precision_loss, reason = "fewer bytes than 2^53")]
+    pub(crate) fn server_memory(&self) -> Result<f64> {
+        self.info::<u64>("memory", "used_memory").map(|bytes| bytes as f64)
+    }
+
+    /// A server with `messages` entries on the inbound stream, as our publisher writes them.
     pub(crate) fn fill(&self, messages: usize, spread: Spread) -> Result<()> {
         self.clear()?;
+        self.add(0, messages, spread)?;
+        expect("entries before the run", self.length()?, messages)
+    }
+
+    /// Publishes the messages from number `first` on.
+    pub(crate) fn add(&self, first: usize, messages: usize, spread: Spread) -> Result<()> {
         runtime()?.block_on(async {
-            let bus = Bus::connect(self.url()).await?;
-            let bodies = self.load.bodies(messages, spread)?;
-            for chunk in bodies.chunks(500) {
-                let outgoing = |data: &bytes::Bytes| Outgoing {
-                    target: Target::Inbound,
-                    data: data.clone(),
-                    options: stargazer_core::PublishOptions::default(),
-                };
-                for receipt in bus.publish_encoded(chunk.iter().map(outgoing).collect()).await {
+            let mut config = BusConfig::default();
+            config.retention = CAP;
+            let bus = Bus::connect(self.url()).config(config).await?;
+            for start in (first..first + messages).step_by(500) {
+                let numbers = start..(start + 500).min(first + messages);
+                let outgoing = numbers.map(|n| {
+                    let data = self.load.body(n, spread)?;
+                    Ok(Outgoing { target: Target::Inbound, data, options: stargazer_core::PublishOptions::default() })
+                });
+                for receipt in bus.publish_encoded(outgoing.collect::<Result<_>>()?).await {
                     receipt?;
                 }
             }
             bus.close().await?;
-            Ok::<_, Box<dyn std::error::Error>>(())
-        })?;
-        expect("entries before the run", self.length()?, messages)
+            Ok(())
+        })
     }
 
     /// The plain group that raw clients read with; ours make their own.
@@ -141,12 +173,14 @@ impl Lab {
     }
 
     fn server_cpu(&self) -> Result<f64> {
-        let info = self.command(&["INFO", "cpu"])?.text();
-        let used = |name: &str| -> Result<f64> {
-            let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-            Ok(line.ok_or_else(|| format!("the server does not tell {name}"))?.trim().parse()?)
-        };
-        Ok(used("used_cpu_user")? + used("used_cpu_sys")?)
+        Ok(self.info::<f64>("cpu", "used_cpu_user")? + self.info::<f64>("cpu", "used_cpu_sys")?)
+    }
+
+    fn info<T: std::str::FromStr>(&self, section: &str, name: &str) -> Result<T> {
+        let text = self.command(&["INFO", section])?.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let value = line.ok_or_else(|| format!("the server does not tell {name}"))?.trim();
+        value.parse().map_err(|_| format!("{name} is {value}").into())
     }
 }
 
@@ -172,14 +206,29 @@ impl Used {
             client: self.client * 1e6 / n,
             server: self.server * 1e6 / n,
             disorder: disorder as f64 * 100.0 / n,
+            p50: None,
         }
     }
+
+    /// Adds what another part of the same run took.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.seconds += other.seconds;
+        self.client += other.client;
+        self.server += other.server;
+    }
+}
+
+/// The middle one, in microseconds.
+pub(crate) fn p50(mut latencies: Vec<Duration>) -> Option<f64> {
+    latencies.sort_unstable();
+    latencies.get(latencies.len() / 2).map(|middle| middle.as_secs_f64() * 1e6)
 }
 
 impl Drop for Lab {
     fn drop(&mut self) {
         // A temporary file that stays behind harms nobody.
-        let _ = fs::remove_file(Path::new(&self.envelopes));
+        let _ = fs::remove_file(&self.envelopes);
+        let _ = fs::remove_file(self.envelopes.with_extension("bodies"));
     }
 }
 

@@ -15,6 +15,15 @@ pub(crate) enum Spread {
     Uniform,
     /// Zipf with exponent 1.1: the busiest channel has about a sixth of all messages.
     Skewed,
+    /// So many channels in turn.
+    Even(usize),
+}
+
+impl Spread {
+    /// Channels there are.
+    pub(crate) fn channels(self) -> usize {
+        if let Self::Even(channels) = self { channels } else { DIFFERENT }
+    }
 }
 
 /// The envelopes and, for each spread, the channel of each message.
@@ -33,17 +42,18 @@ impl Load {
         Self { envelopes, uniform, skewed }
     }
 
-    /// Encoded envelopes for consumers: `message_id` counts them, `channel_id` is `c` and the channel's number.
-    pub(crate) fn bodies(&self, messages: usize, spread: Spread) -> Result<Vec<Bytes>> {
-        let channels = if spread == Spread::Uniform { &self.uniform } else { &self.skewed };
-        let body = |(n, channel): (usize, &usize)| {
-            let mut envelope = self.envelopes[n % DIFFERENT].clone();
-            envelope.message_id = format!("{n:08}");
-            envelope.channel_id = format!("c{channel}");
-            envelope.channel_key = format!("bench:c{channel}");
-            Ok(envelope.encode()?)
+    /// An encoded envelope for consumers: `message_id` counts them, `channel_id` is `c` and the channel's number.
+    pub(crate) fn body(&self, n: usize, spread: Spread) -> Result<Bytes> {
+        let channel = match spread {
+            Spread::Uniform => self.uniform[n % self.uniform.len()],
+            Spread::Skewed => self.skewed[n % self.skewed.len()],
+            Spread::Even(channels) => n % channels,
         };
-        channels.iter().take(messages).enumerate().map(body).collect()
+        let mut envelope = self.envelopes[n % DIFFERENT].clone();
+        envelope.message_id = format!("{n:08}");
+        envelope.channel_id = format!("c{channel}");
+        envelope.channel_key = format!("bench:c{channel}");
+        Ok(envelope.encode()?)
     }
 
     /// The same envelopes encoded, as a raw client that encodes nothing sends them.

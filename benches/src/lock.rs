@@ -32,41 +32,28 @@ struct Worker {
     group: Arc<str>,
 }
 
-pub(crate) fn locks(lab: &Lab, messages: usize, spread: Spread) -> Result<Sample> {
+/// `workers` of them, with a connection each, on one thread.
+pub(crate) fn locks(lab: &Lab, messages: usize, spread: Spread, workers: usize) -> Result<Sample> {
     lab.fill(messages, spread)?;
     lab.make_group()?;
-    let witness = Arc::new(Mutex::new(Witness::new(messages)));
+    let witness = Arc::new(Mutex::new(Witness::new(messages, spread)));
     let used = runtime()?.block_on(async {
-        let mut connection = redis::Client::open(lab.url())?.get_multiplexed_async_connection().await?;
-        let worker = Worker {
-            connection: connection.clone(),
-            witness: witness.clone(),
-            release: Arc::new(redis::Script::new(RELEASE)),
-            stream: lab.stream().into(),
-            group: lab.group().into(),
-        };
-        let slots = Arc::new(Semaphore::new(IN_FLIGHT));
-        let mut tasks = JoinSet::new();
-        let meter = lab.meter()?;
-        loop {
-            let read = entries(fetch(lab, 100).query_async(&mut connection).await?)?;
-            if read.is_empty() {
-                break;
-            }
-            for (id, fields) in read {
-                let slot = slots.clone().acquire_owned().await?;
-                let worker = worker.clone();
-                tasks.spawn(async move {
-                    let done = worker.handle(id, fields).await;
-                    drop(slot);
-                    done
-                });
-            }
-            while let Some(done) = tasks.try_join_next() {
-                done?.map_err(|error| error.to_string())?;
-            }
+        let mut all = Vec::new();
+        for _ in 0..workers {
+            all.push(Worker {
+                connection: redis::Client::open(lab.url())?.get_multiplexed_async_connection().await?,
+                witness: witness.clone(),
+                release: Arc::new(redis::Script::new(RELEASE)),
+                stream: lab.stream().into(),
+                group: lab.group().into(),
+            });
         }
-        while let Some(done) = tasks.join_next().await {
+        let mut runs = JoinSet::new();
+        let meter = lab.meter()?;
+        for worker in all {
+            runs.spawn(worker.run(fetch(lab, 100)));
+        }
+        while let Some(done) = runs.join_next().await {
             done?.map_err(|error| error.to_string())?;
         }
         meter.stop()
@@ -77,6 +64,34 @@ pub(crate) fn locks(lab: &Lab, messages: usize, spread: Spread) -> Result<Sample
 }
 
 impl Worker {
+    async fn run(mut self, fetch: redis::Cmd) -> Sent<()> {
+        let slots = Arc::new(Semaphore::new(IN_FLIGHT));
+        let mut tasks = JoinSet::new();
+        loop {
+            let reply = fetch.query_async(&mut self.connection).await?;
+            let read = entries(reply).map_err(|error| error.to_string())?;
+            if read.is_empty() {
+                break;
+            }
+            for (id, fields) in read {
+                let slot = slots.clone().acquire_owned().await?;
+                let worker = self.clone();
+                tasks.spawn(async move {
+                    let done = worker.handle(id, fields).await;
+                    drop(slot);
+                    done
+                });
+            }
+            while let Some(done) = tasks.try_join_next() {
+                done??;
+            }
+        }
+        while let Some(done) = tasks.join_next().await {
+            done??;
+        }
+        Ok(())
+    }
+
     async fn handle(mut self, id: Vec<u8>, fields: Vec<Value>) -> Sent<()> {
         let body = fields.chunks(2).find_map(|pair| match pair {
             [Value::BulkString(name), Value::BulkString(body)] if name == b"data" => Some(body),

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, mpsc};
 use std::thread;
+use std::time::Instant;
 
 use redis::{Connection, Value as Word};
 use stargazer_core::envelope::{Map, Value};
@@ -12,7 +13,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 use crate::Result;
-use crate::lab::{Lab, Sample, expect, runtime};
+use crate::lab::{Lab, Sample, expect, p50, runtime};
 use crate::raw;
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -42,7 +43,7 @@ pub(crate) fn ours(lab: &Lab, messages: usize, depth: usize) -> Result<Sample> {
         })
     });
     wait.recv().map_err(|_| "the server of calls did not start")?;
-    let used = runtime()?.block_on(async {
+    let (used, p50) = runtime()?.block_on(async {
         let bus = Bus::connect(lab.url()).await?;
         // Opens the reply stream.
         echo(&bus, 0).await?;
@@ -52,25 +53,29 @@ pub(crate) fn ours(lab: &Lab, messages: usize, depth: usize) -> Result<Sample> {
         for _ in 0..depth {
             let (bus, next) = (bus.clone(), next.clone());
             tasks.spawn(async move {
+                let mut latencies = Vec::new();
                 loop {
                     let n = next.fetch_add(1, Ordering::Relaxed);
                     if n >= messages {
-                        return Ok::<_, Error>(());
+                        return Ok::<_, Error>(latencies);
                     }
+                    let began = (depth == 1).then(Instant::now);
                     echo(&bus, n).await?;
+                    latencies.extend(began.map(|began| began.elapsed()));
                 }
             });
         }
+        let mut latencies = Vec::new();
         while let Some(task) = tasks.join_next().await {
-            task??;
+            latencies.extend(task??);
         }
         let used = meter.stop()?;
         bus.close().await?;
-        Ok::<_, Box<dyn std::error::Error>>(used)
+        Ok::<_, Box<dyn std::error::Error>>((used, p50(latencies)))
     })?;
     drop(stop);
     server.join().map_err(|_| "the server of calls panicked")?.map_err(|error| error.to_string())?;
-    Ok(used.over(messages, 0))
+    Ok(Sample { p50, ..used.over(messages, 0) })
 }
 
 async fn echo(bus: &Bus, n: usize) -> std::result::Result<(), Error> {
@@ -94,8 +99,9 @@ pub(crate) fn raw(lab: &Lab, messages: usize, depth: usize) -> Result<Sample> {
     let body = lab.load.encoded()?.swap_remove(0);
     let worker = thread::spawn(move || answer(worker, &stream, &group, messages).map_err(|error| error.to_string()));
     let meter = lab.meter()?;
-    let (mut sent, mut after) = (0, b"0".to_vec());
+    let (mut sent, mut after, mut latencies) = (0, b"0".to_vec(), Vec::new());
     while sent < messages {
+        let began = Instant::now();
         let count = depth.min(messages - sent);
         let mut burst = redis::Pipeline::with_capacity(count);
         for _ in 0..count {
@@ -112,11 +118,13 @@ pub(crate) fn raw(lab: &Lab, messages: usize, depth: usize) -> Result<Sample> {
             open -= entries.len();
         }
         sent += count;
+        latencies.push(began.elapsed());
     }
     let used = meter.stop()?;
     let answered = worker.join().map_err(|_| "the worker panicked")??;
     expect("requests answered", answered, messages)?;
-    Ok(used.over(messages, 0))
+    let p50 = if depth == 1 { p50(latencies) } else { None };
+    Ok(Sample { p50, ..used.over(messages, 0) })
 }
 
 fn answer(mut connection: Connection, stream: &str, group: &str, messages: usize) -> Result<usize> {

@@ -2,9 +2,9 @@
 
 use crate::Result;
 use crate::lab::expect;
-use crate::load::DIFFERENT;
+use crate::load::Spread;
 
-/// Counts messages by what [`crate::load::Load::bodies`] wrote into them.
+/// Counts messages by what [`crate::load::Load::body`] wrote into them.
 #[derive(Debug)]
 pub(crate) struct Witness {
     seen: Vec<bool>,
@@ -16,8 +16,8 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    pub(crate) fn new(messages: usize) -> Self {
-        Self { seen: vec![false; messages], latest: vec![0; DIFFERENT], count: 0, disorder: 0, foreign: 0 }
+    pub(crate) fn new(messages: usize, spread: Spread) -> Self {
+        Self { seen: vec![false; messages], latest: vec![0; spread.channels()], count: 0, disorder: 0, foreign: 0 }
     }
 
     pub(crate) fn note(&mut self, channel_id: &str, message_id: &str) {
