@@ -69,7 +69,7 @@ impl Gathered {
 /// Deliveries of a burst.
 #[napi(object, object_from_js = false)]
 pub struct Deliveries {
-    /// `[id, lane, trace id, message id, replays]` and body of each, in turn.
+    /// `[id, lane, trace id, message id, replays, traceparent, tracestate]` and body of each, in turn.
     pub bytes: Buffer,
     /// For each: its number; eight times its attempt, plus one when it was redelivered, plus two when it should end
     /// already, plus four when it has to be begun; where its head ends; where its body ends.
@@ -94,13 +94,15 @@ pub(crate) fn pack<'a>(deliveries: impl Iterator<Item = (u32, &'a Delivery)>) ->
     let (mut bytes, mut marks) = (Vec::new(), Vec::new());
     for (number, delivery) in deliveries {
         let mut head = Writer::new(&limits);
-        head.list(5);
+        head.list(7);
         head.inside(|head| {
             head.text(&delivery.id().to_string());
             maybe(head, delivery.lane());
             head.text(delivery.trace_id());
             maybe(head, delivery.message_id());
             head.int(delivery.replays().into());
+            maybe(head, delivery.traceparent());
+            maybe(head, delivery.tracestate());
         });
         bytes.extend_from_slice(&head.finish()?);
         let end = offset(bytes.len())?;

@@ -6,6 +6,7 @@ import { Encoder } from './codec/encode.js';
 import { CancelledError } from './errors.js';
 import { ask } from './link.js';
 import { checkedOptions, maybeSignal } from './settings.js';
+import { spanFor } from './span.js';
 
 /** Whose message a call is made for, as the server is told; with the names of the wire. */
 export interface Identity {
@@ -131,7 +132,10 @@ export async function called<Result>(
 ): Promise<Answer<Result>> {
   const { signal, identity, ...options } = checkedOptions<CallOptions>(given, OPTIONS);
   maybeSignal(signal);
+  const { traceparent, tracestate } = spanFor(options);
   const calling: native.Calling = options;
+  if (traceparent !== undefined) calling.traceparent = traceparent;
+  if (tracestate !== undefined) calling.tracestate = tracestate;
   if (identity !== undefined) calling.identity = identityOf(identity);
   signal?.throwIfAborted();
   const cancel = new native.Cancel();

@@ -87,6 +87,16 @@ export class Delivery<T = unknown> {
     return this.#heads()[3] ?? undefined;
   }
 
+  /** W3C `traceparent`, if it was published with one. */
+  get traceparent(): string | undefined {
+    return this.#heads()[5] ?? undefined;
+  }
+
+  /** W3C `tracestate`, if it was published with one. */
+  get tracestate(): string | undefined {
+    return this.#heads()[6] ?? undefined;
+  }
+
   /** How often the entry was put back from the dead letters; attempts are counted anew each time. */
   get replays(): number {
     return this.#heads()[4];
@@ -247,8 +257,8 @@ export class Delivery<T = unknown> {
   }
 }
 
-/** Id, lane, trace id, message id, replays. */
-type Head = readonly [string, string | null, string, string | null, number];
+/** Id, lane, trace id, message id, replays, traceparent, tracestate. */
+type Head = readonly [string, string | null, string, string | null, number, string | null, string | null];
 
 function ended(): StaleError {
   return new StaleError('this delivery should end: its lease is lost, its time is over, or its consumer closes');

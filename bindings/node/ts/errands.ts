@@ -12,6 +12,7 @@ import { Encoder } from './codec/encode.js';
 import { captured, type InContext } from './context.js';
 import { CancelledError, told } from './errors.js';
 import { onOrders, port } from './link.js';
+import { type SpanContext, withinSpan } from './span.js';
 
 /** Why something is to end. */
 export type EndReason = 'caller' | 'deadline' | 'timeout' | 'abandoned';
@@ -73,13 +74,21 @@ async function run(order: Order): Promise<void> {
   try {
     const given = decode(order.arguments) as Record<string, unknown>;
     const errand = { id, what, arguments: given, signal: ending.signal };
-    const answer = await runner.inContext(() => runner.run(errand));
+    const answer = await runner.inContext(() => withinSpan(spanOf(given), () => runner.run(errand)));
     finish(id, answer);
   } catch (error) {
     fail(id, told(error));
   } finally {
     running.delete(id);
   }
+}
+
+/** The context of OpenTelemetry that a call carries. */
+function spanOf({ traceparent, tracestate }: Record<string, unknown>): SpanContext {
+  return {
+    ...(typeof traceparent === 'string' && { traceparent }),
+    ...(typeof tracestate === 'string' && { tracestate }),
+  };
 }
 
 function finish(id: number, answer: unknown): void {

@@ -11,6 +11,7 @@ import { InvalidError, unstored } from './errors.js';
 import { enlist, hold, type Receipt, type Waiting } from './link.js';
 import { opened, Part, type Row } from './part.js';
 import { maybeCount, maybeOptions, maybeText, needText } from './settings.js';
+import { spanFor, spanHere, usesSpans } from './span.js';
 import { Store } from './store.js';
 
 /** What may be said about one publish. */
@@ -232,21 +233,28 @@ export class Publisher {
 /** Where to, and what was said about it. */
 function headOf(target: number, name: string, options: PublishOptions | undefined): unknown[] {
   const to = needText(name, target === OUTBOUND ? 'platform' : 'stream');
-  if (options === undefined || options === null) return [target, to];
+  if (options === undefined || options === null) return usesSpans() ? [target, to, ...spanWords()] : [target, to];
   const unknown = Object.keys(maybeOptions(options)).find((option) => !OPTIONS.has(option));
   if (unknown !== undefined) {
     throw new InvalidError(`a publish has no option \`${unknown}\`; there are ${[...OPTIONS].join(', ')}`, {
       context: { field: unknown },
     });
   }
+  const span = spanFor(options);
   return [
     target,
     to,
     maybeText(options.messageId, 'messageId'),
     maybeText(options.key, 'key'),
     maybeText(options.traceId, 'traceId'),
-    maybeText(options.traceparent, 'traceparent'),
-    maybeText(options.tracestate, 'tracestate'),
+    maybeText(options.traceparent, 'traceparent') ?? span.traceparent,
+    maybeText(options.tracestate, 'tracestate') ?? span.tracestate,
     maybeCount(options.waitReplicas, 'waitReplicas'),
   ];
+}
+
+/** The words of a publish about which nothing was said but where it goes: message id, lane, trace id; then the span. */
+function spanWords(): unknown[] {
+  const { traceparent, tracestate } = spanHere();
+  return [undefined, undefined, undefined, traceparent, tracestate];
 }

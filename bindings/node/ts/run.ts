@@ -5,6 +5,7 @@ import type { Delivery } from './delivery.js';
 import { InvalidError, StaleError } from './errors.js';
 import { Outcome, outcomeOf, outcomeOfThrown, textOf } from './outcome.js';
 import { maybeSignal } from './settings.js';
+import { usesSpans, withinSpan } from './span.js';
 
 /** What is run for a delivery. Returning nothing is ack; see {@link Consumer.run}. */
 export type Handler<T> = (data: T, delivery: Delivery<T>) => HandlerResult | PromiseLike<HandlerResult>;
@@ -129,7 +130,9 @@ async function handle<T>(handler: Handler<T>, delivery: Delivery<T>): Promise<vo
   if (fits !== true && !(await fits)) return;
   let returned: unknown;
   try {
-    returned = await handler(delivery.data, delivery);
+    const answered = () => handler(delivery.data, delivery);
+    // Only where somebody wants to know is the head of the delivery read.
+    returned = await (usesSpans() ? withinSpan(delivery, answered) : answered());
   } catch (error) {
     const outcome = outcomeOfThrown(error);
     if (outcome.kind === 'retry') warn(delivery, error);
