@@ -1,6 +1,7 @@
 /** The front door: connect, publish, consume, look, close. */
 
 import type { Bus as Native } from '../native.cjs';
+import { maybeOptions, maybeText, needCount, needText, needTexts } from './arguments.js';
 import { type Body, readingOf } from './body.js';
 import { Time } from './clock.js';
 import { Consumer } from './consumer.js';
@@ -23,17 +24,7 @@ import { ask, port } from './link.js';
 import { type Lease, type LeaseSettings, type Lock, type LockSettings, openLease, openLock } from './lock.js';
 import { Publisher } from './publisher.js';
 import { type CallHandler, type ServeSettings, Serving } from './serve.js';
-import {
-  type BusSettings,
-  busSettings,
-  type ConsumerSettings,
-  maybeOptions,
-  maybeText,
-  needCount,
-  needText,
-  needTexts,
-  type Role,
-} from './settings.js';
+import { type BusSettings, busSettings, type ConsumerSettings, type Role } from './settings.js';
 import { openSingleton, type Singleton, type SingletonSettings } from './singleton.js';
 import { closing } from './time.js';
 import { openRegistry, type RegistryOptions, type RemoteRegistry } from './tool-registry.js';

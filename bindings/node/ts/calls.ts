@@ -1,11 +1,11 @@
 /** Calls: a request that goes to whoever serves its name, and the one answer that comes back. */
 
 import * as native from '../native.cjs';
+import { checkedOptions, maybeSignal } from './arguments.js';
 import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
 import { CancelledError } from './errors.js';
 import { ask } from './link.js';
-import { checkedOptions, maybeSignal } from './settings.js';
 import { spanFor } from './span.js';
 
 /** Whose message a call is made for, as the server is told; with the names of the wire. */

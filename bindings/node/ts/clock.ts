@@ -1,9 +1,9 @@
 /** Time that a test moves. */
 
 import type { Bus as Native } from '../native.cjs';
+import { needDuration } from './arguments.js';
 import { ask } from './link.js';
 import { converted } from './part.js';
-import { needDuration } from './settings.js';
 
 /**
  * The time of one bus, for tests: retries, leases, time limits and windows run by it; what handlers do takes no time of it.

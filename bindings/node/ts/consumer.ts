@@ -1,5 +1,6 @@
 /** Consumers: readers of a group, by pull or with a handler. All policy is core's. */
 
+import { duration, maybeOptions, needCount } from './arguments.js';
 import type { Delivery } from './delivery.js';
 import type { Reading } from './envelope/read.js';
 import { ClosedError, InvalidError } from './errors.js';
@@ -7,7 +8,7 @@ import { Intake, type Opening } from './intake.js';
 import { hold, unhold } from './link.js';
 import type { Notice } from './notice.js';
 import { checkRun, type Handler, type RunOptions, run } from './run.js';
-import { type ConsumerSettings, consumerSettings, duration, maybeOptions, needCount } from './settings.js';
+import { type ConsumerSettings, consumerSettings } from './settings.js';
 import { closing } from './time.js';
 
 /**

@@ -1,11 +1,11 @@
 /** Dead letters: the entries that were given up, to look at, to put back, to throw away. */
 
 import type { Bus as Native } from '../native.cjs';
+import { maybeOptions, needTexts } from './arguments.js';
 import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
 import { errorOf, InvalidError, type StargazerError } from './errors.js';
 import { ask } from './link.js';
-import { maybeOptions, needTexts } from './settings.js';
 
 /** Which letters are meant: those for which everything that is given holds. */
 export interface LetterFilter {

@@ -1,11 +1,11 @@
 /** A delivery: an entry in a handler's hands, with the power to settle it. */
 
+import { needText } from './arguments.js';
 import { decode } from './codec/decode.js';
 import type { Reading } from './envelope/read.js';
 import { ClosedError, InvalidError, MalformedError, StaleError } from './errors.js';
 import { Outcome, textOf } from './outcome.js';
 import type { Publisher } from './publisher.js';
-import { needText } from './settings.js';
 
 /** An outcome, or what becomes of a body that its reader refuses. @internal */
 export type Settlement = Pick<Outcome, 'afterMs' | 'reason'> & { readonly kind: Outcome['kind'] | 'refuse' };

@@ -14,6 +14,7 @@
  */
 
 import * as native from '../native.cjs';
+import { maybeCount, maybeOptions, maybeText, needFunction, needText } from './arguments.js';
 import type { Bus } from './bus.js';
 import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
@@ -21,7 +22,7 @@ import { captured } from './context.js';
 import { errorOf, InternalError, InvalidError } from './errors.js';
 import { ask } from './link.js';
 import { plainPayload } from './payload.js';
-import { maybeCount, maybeOptions, maybeText, needFunction, needText, spelled } from './settings.js';
+import { spelled } from './settings.js';
 
 /** The kinds of the original. Others are forwarded too. */
 export const EVENT_KINDS: ReadonlySet<string> = new Set(native.eventKinds());

@@ -9,10 +9,11 @@
  */
 
 import * as native from '../native.cjs';
+import { duration, maybeOptions, maybeSignal, needFunction } from './arguments.js';
 import { decode } from './codec/decode.js';
 import { errorOf, InternalError, type StargazerError } from './errors.js';
 import { ask } from './link.js';
-import { duration, leaseSettings, lockSettings, maybeOptions, maybeSignal, needFunction, spelled } from './settings.js';
+import { leaseSettings, lockSettings, spelled } from './settings.js';
 
 /** How a lock is taken and kept. */
 export interface LockSettings {

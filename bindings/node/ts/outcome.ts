@@ -1,6 +1,6 @@
 /** How a handler says what is to become of its delivery. */
 
-import { duration, maybeOptions, maybeText, needText } from './settings.js';
+import { duration, maybeOptions, maybeText, needText } from './arguments.js';
 
 /** What is to become of a delivery; what a handler may return. */
 export class Outcome {

@@ -4,13 +4,13 @@
  */
 
 import type { Publisher as Native, Part as NativePart } from '../native.cjs';
+import { maybeCount, maybeOptions, maybeText, needText } from './arguments.js';
 import { type Answer, type CallFigures, type CallOptions, called, packed } from './calls.js';
 import { Encoder } from './codec/encode.js';
 import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
 import { InvalidError, unstored } from './errors.js';
 import { enlist, hold, type Receipt, type Waiting } from './link.js';
 import { opened, Part, type Row } from './part.js';
-import { maybeCount, maybeOptions, maybeText, needText } from './settings.js';
 import { spanFor, spanHere, usesSpans } from './span.js';
 import { Store } from './store.js';
 

@@ -1,10 +1,10 @@
 /** The handler form: a loop that takes deliveries and runs the handler for each, as many at a time as allowed. */
 
+import { maybeSignal } from './arguments.js';
 import { captured } from './context.js';
 import type { Delivery } from './delivery.js';
 import { InvalidError, StaleError } from './errors.js';
 import { Outcome, outcomeOf, outcomeOfThrown, textOf } from './outcome.js';
-import { maybeSignal } from './settings.js';
 import { usesSpans, withinSpan } from './span.js';
 
 /** What is run for a delivery. Returning nothing is ack; see {@link Consumer.run}. */

@@ -1,13 +1,13 @@
 /** Serving calls: handlers by name, run on the thread that opened the server. */
 
 import type * as native from '../native.cjs';
+import { checkedOptions, duration, maybeOptions, needFunction, needRecord, needText } from './arguments.js';
 import type { Identity } from './calls.js';
 import { decode } from './codec/decode.js';
 import { dismissRunner, type Errand, type ErrandRunner, enlistRunner } from './errands.js';
 import { ClosedError, errorOf } from './errors.js';
 import { ask, hold, port, unhold } from './link.js';
 import { Publisher } from './publisher.js';
-import { checkedOptions, duration, maybeOptions, needFunction, needRecord, needText } from './settings.js';
 
 /** A call that is to be run. */
 export class Request<Args = Readonly<Record<string, unknown>>> {

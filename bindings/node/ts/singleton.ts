@@ -8,10 +8,11 @@
  */
 
 import * as native from '../native.cjs';
+import { needFunction } from './arguments.js';
 import { InvalidError } from './errors.js';
 import { ask } from './link.js';
 import { answered, loss, made } from './lock.js';
-import { needFunction, singletonSettings } from './settings.js';
+import { singletonSettings } from './settings.js';
 
 /**
  * The job. It is handed a fencing number, larger than those of all turns before on any process, and a signal that is aborted

@@ -1,7 +1,7 @@
 /** What the server keeps under keys, beside the streams: texts, hashes, sets, sorted sets, lists, notifications, logs. */
 
+import { duration, maybeOptions, needTexts } from './arguments.js';
 import type { Part } from './part.js';
-import { duration, maybeOptions, needTexts } from './settings.js';
 import { Batch } from './store/batch.js';
 import { OPS, type Op } from './store/operations.js';
 import { Subscription } from './store/subscription.js';

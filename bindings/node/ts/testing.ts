@@ -10,9 +10,9 @@
  * ```
  */
 
+import { maybeOptions } from './arguments.js';
 import { type Bus, type ConnectOptions, connect } from './bus.js';
 import { InvalidError } from './errors.js';
-import { maybeOptions } from './settings.js';
 
 /** A bus for the roles `worker` and `gateway` of the platform `web`, closed behind a test of `node:test`. */
 export async function testBus(

@@ -1,7 +1,7 @@
 /** Waiting no longer than told. */
 
+import { duration, maybeOptions } from './arguments.js';
 import { TimeoutError } from './errors.js';
-import { duration, maybeOptions } from './settings.js';
 
 /** How long a `close` may take unless it is told. */
 const CLOSE_MS = 60_000;

@@ -1,13 +1,14 @@
 /** The tools that can be called from here, wherever they run. */
 
 import type * as native from '../native.cjs';
+import { checkedOptions, maybeOptions, needText } from './arguments.js';
 import { type Answer, type CallOptions, called, type Identity, identityOf, packed } from './calls.js';
 import { decode } from './codec/decode.js';
 import { dismissRunner, enlistRunner } from './errands.js';
 import { ClosedError, errorOf, InvalidError } from './errors.js';
 import { ask, port } from './link.js';
 import { Publisher } from './publisher.js';
-import { checkedOptions, maybeOptions, needText, type ToolsMode } from './settings.js';
+import type { ToolsMode } from './settings.js';
 import { type Authority, authorityRow, type Enlist, needTools, rowOf } from './tool-service.js';
 import type { AnyTool, FunctionSchema, ToolDefinition } from './tools.js';
 import { type Worker, workersOf } from './worker.js';

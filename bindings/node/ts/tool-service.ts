@@ -1,13 +1,13 @@
 /** Serving tools: a service keeps them in the catalog for as long as it lives. */
 
 import type * as native from '../native.cjs';
+import { checkedOptions, needTexts } from './arguments.js';
 import { type Identity, packed } from './calls.js';
 import { decode } from './codec/decode.js';
 import type { Errand } from './errands.js';
 import { InvalidError } from './errors.js';
 import { ask, port } from './link.js';
 import { type Figures, Served } from './serve.js';
-import { checkedOptions, needTexts } from './settings.js';
 
 import { type AnyTool, Tool } from './tools.js';
 

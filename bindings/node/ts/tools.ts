@@ -9,13 +9,14 @@
  */
 
 import * as native from '../native.cjs';
+import { checkedOptions, needFunction, needRecord } from './arguments.js';
 import { packed } from './calls.js';
 import { decode } from './codec/decode.js';
 import type { Errand } from './errands.js';
 import { errorOf, Failure } from './errors.js';
 import { type Input, type InputOf, isSchema, type OutputOf, readInput, schemaOf } from './schema.js';
 import { answered, Request } from './serve.js';
-import { checkedOptions, needFunction, needRecord, spelled } from './settings.js';
+import { spelled } from './settings.js';
 
 /** Where a tool runs: in the gateway that holds the platform's connection, in the worker that asks, or in a tools service. */
 export type Place = 'gateway' | 'worker' | 'service';

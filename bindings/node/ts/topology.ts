@@ -1,7 +1,7 @@
 /** Names of streams and groups, for whoever must name them: a script, a dashboard, a program of another kind. */
 
 import type { Topology as Native } from '../native.cjs';
-import { needText } from './settings.js';
+import { needText } from './arguments.js';
 
 /** The names of one bus, after settings and environment. See {@link Bus.topology}. */
 export class Topology {

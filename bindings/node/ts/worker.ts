@@ -1,9 +1,9 @@
 /** Instances of tools services, as they tell of themselves. */
 
 import type * as native from '../native.cjs';
+import { needText } from './arguments.js';
 import { decode } from './codec/decode.js';
 import { ask } from './link.js';
-import { needText } from './settings.js';
 
 /** A tool of an instance. */
 export interface WorkerTool {

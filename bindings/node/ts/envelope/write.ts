@@ -2,8 +2,8 @@
 
 import { randomUUID } from 'node:crypto';
 import * as native from '../../native.cjs';
+import { maybeOptions, needData, needRecord, needText } from '../arguments.js';
 import { InvalidError } from '../errors.js';
-import { maybeOptions, needData, needRecord, needText } from '../settings.js';
 import { INBOUND } from './read.js';
 import type {
   Attachment,

@@ -1,9 +1,9 @@
 /** Adapters that stand in the core: every call of an adapter, carried there. */
 
+import { needRecord, needText } from '../arguments.js';
 import type { Button, Fields } from '../envelope/types.js';
 import type { Part, Row } from '../part.js';
 import { snake } from '../part.js';
-import { needRecord, needText } from '../settings.js';
 import {
   type BotIdentity,
   contextRow,

@@ -1,23 +1,13 @@
 /** A gateway: runs adapters, takes what they receive to the bus, and does on them what workers say. */
 
+import { CHECKS, checked, maybeOptions, maybeSignal, needFunction, needText, needTexts } from '../arguments.js';
 import { dismissRunner, type ErrandRunner, enlistRunner } from '../errands.js';
 import { ConflictError, errorOf, InvalidError, type StargazerError } from '../errors.js';
 import { port } from '../link.js';
 import { openGateway, Part } from '../part.js';
 import type { Publisher } from '../publisher.js';
 import { answered, type CallHandler, Request } from '../serve.js';
-import {
-  CHECKS,
-  type ConsumerSettings,
-  checked,
-  consumerSettings,
-  maybeOptions,
-  maybeSignal,
-  needFunction,
-  needText,
-  needTexts,
-  spell,
-} from '../settings.js';
+import { type ConsumerSettings, consumerSettings, spell } from '../settings.js';
 import { type Authority, needTools, toolRows } from '../tool-service.js';
 import type { AnyTool } from '../tools.js';
 import { PlatformAdapter, posted } from './adapter.js';

@@ -1,9 +1,9 @@
 /** Where an adapter puts what it received: the way from a platform into the bus. */
 
+import { needText } from '../arguments.js';
 import type { Receipt } from '../link.js';
 import { openPart, Part } from '../part.js';
 import type { Publisher } from '../publisher.js';
-import { needText } from '../settings.js';
 import type { IncomingInput, MessageUpdate } from './messages.js';
 
 /**

@@ -1,8 +1,8 @@
 /** Adapters by the name of their kind, as a configuration names them. */
 
+import { needFunction, needText } from '../arguments.js';
 import { ConflictError, InvalidError } from '../errors.js';
 import type { Publisher } from '../publisher.js';
-import { needFunction, needText } from '../settings.js';
 import type { PlatformAdapter } from './adapter.js';
 import type { CoreAdapter } from './core-adapter.js';
 import { RedisPlatform } from './redis.js';

@@ -3,9 +3,9 @@
  * told about a send.
  */
 
+import { needRecord } from '../arguments.js';
 import type { Attachment, Fields, Inbound, InboundInput } from '../envelope/types.js';
 import { camel, convert, type Row, snake } from '../part.js';
-import { needRecord } from '../settings.js';
 
 /**
  * A message inside a process.

@@ -1,10 +1,10 @@
 /** A platform as a worker sees it: what it does there goes onto the outbound stream, what it asks is a call. */
 
+import { duration, maybeOptions, needText } from '../arguments.js';
 import type { Inbound, InboundInput, OutboundInput } from '../envelope/types.js';
 import type { Receipt } from '../link.js';
 import { openPart } from '../part.js';
 import type { Publisher } from '../publisher.js';
-import { duration, maybeOptions, needText } from '../settings.js';
 import { CoreAdapter } from './core-adapter.js';
 
 /** How a proxy speaks. */

@@ -1,10 +1,11 @@
 /** The Redis platform: conversations ("instances") whose whole state lives on the server, used through an API. */
 
+import { CHECKS, checked, maybeOptions, needText } from '../arguments.js';
 import type { Attachment, Fields } from '../envelope/types.js';
 import type { Receipt } from '../link.js';
 import { camel, openPart, type Row, snake } from '../part.js';
 import type { Publisher } from '../publisher.js';
-import { CHECKS, checked, maybeOptions, needText, spell } from '../settings.js';
+import { spell } from '../settings.js';
 import { CoreAdapter } from './core-adapter.js';
 import type { IncomingMessage } from './messages.js';
 

@@ -4,9 +4,9 @@
  * @internal
  */
 
+import { duration, maybeOptions, needTexts } from '../arguments.js';
 import { InvalidError } from '../errors.js';
 import type { Row } from '../part.js';
-import { duration, maybeOptions, needTexts } from '../settings.js';
 import type { Data, Lifetime, LogOptions } from './types.js';
 
 /** An operation as it crosses. */
