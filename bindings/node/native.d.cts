@@ -560,7 +560,7 @@ export interface Defined {
 
 /** Deliveries of a burst. */
 export interface Deliveries {
-  /** `[id, lane, trace id, message id, replays]` and body of each, in turn. */
+  /** `[id, lane, trace id, message id, replays, traceparent, tracestate]` and body of each, in turn. */
   bytes: Buffer
   /**
    * For each: its number; eight times its attempt, plus one when it was redelivered, plus two when it should end
