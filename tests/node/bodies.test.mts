@@ -27,7 +27,7 @@ both('bodies are read as a schema says', async ({ bus }) => {
   await delivery?.ack();
 });
 
-both('a body that does not fit goes to the dead letters and nobody sees it', async ({ bus }) => {
+both('what_does_not_fit_is_a_dead_letter', async ({ bus }) => {
   const bodies = [{ id: 'one', lines: [] }, { id: 1, lines: ['a'] }, null, { id: 2 }, { id: 3, lines: [] }];
   for (const [at, body] of bodies.entries()) await bus.publish('orders', body, { key: `k${at % 2}` });
   const seen: number[] = [];
@@ -39,7 +39,7 @@ both('a body that does not fit goes to the dead letters and nobody sees it', asy
   assert.match(letters.at(-1)?.error ?? '', /malformed: .*`id`: /);
 });
 
-both('who pulls gets only what fits', async ({ bus }) => {
+both('who_pulls_gets_what_fits', async ({ bus }) => {
   for (const body of ['x', 1, 'y', 2]) await bus.publish('s', body);
   await using pulled = bus.consume('s', 'g', { body: slow });
   const found: number[] = [];
@@ -72,6 +72,16 @@ both('a function reads bodies, too, and an object with parse', async ({ bus }) =
       ['malformed', 'malformed: TypeError: no text'],
     ],
   );
+});
+
+both('an_entry_without_a_body_is_malformed_at_once', async ({ bus }) => {
+  const { stream } = await bus.publish('s', 'first');
+  await bus.store().logAppend(stream, { other: 'x' });
+  const seen: unknown[] = [];
+  await using consumer = bus.consume('s', 'g');
+  await consumer.run((body) => void seen.push(body), { untilIdle: true });
+  assert.deepEqual(seen, ['first']);
+  assert.deepEqual({ ...(await bus.deadLetters().inspect()).reasons }, { malformed: 1 });
 });
 
 test('what reads no bodies is refused by name', async () => {

@@ -37,7 +37,7 @@ function parents(): Record<string, string | undefined> {
   return Object.fromEntries(spans.map((one) => [one.name, of(one.parentSpanContext?.spanId)]));
 }
 
-both('the trace of the publisher is the handlers', async ({ bus }) => {
+both('the_trace_of_the_publisher_is_the_handlers', async ({ bus }) => {
   exporter.reset();
   await span('request', () => bus.publishInbound(inbound('web', { channel: 'c1', user: 'u1', text: 'Berlin?' })));
   await using inbox = bus.consumeInbound();
@@ -54,7 +54,7 @@ both('the trace of the publisher is the handlers', async ({ bus }) => {
   assert.equal(trace.getActiveSpan(), undefined);
 });
 
-both('calls and tools are in the trace of their caller', async ({ bus }) => {
+both('calls_are_in_the_trace_of_their_caller', async ({ bus }) => {
   exporter.reset();
   const inner = tool({ name: 'inner' }, () => span('inner', () => 1));
   await using _tools = await bus.serveTools(inner).ready();
@@ -63,6 +63,20 @@ both('calls and tools are in the trace of their caller', async ({ bus }) => {
     .ready();
   await span('caller', () => bus.call('outer', {}, { service: 's' }));
   assert.deepEqual(parents(), { inner: 'outer', outer: 'caller', caller: undefined });
+});
+
+both('a_handler_leaves_no_context_behind', async ({ bus }) => {
+  await span('request', () => bus.publish('s', 1, { key: 'k' }));
+  await bus.publish('s', 2, { key: 'k' });
+  await bus.publish('s', 3, { key: 'k', traceparent: 'nonsense', tracestate: '\0' });
+  const found: [number, boolean][] = [];
+  await using consumer = bus.consume<number>('s', 'g');
+  await consumer.run((n) => void found.push([n, trace.getActiveSpan() !== undefined]), { untilIdle: true });
+  assert.deepEqual(found, [
+    [1, true],
+    [2, false],
+    [3, false],
+  ]);
 });
 
 test('what is given wins, and without a span nothing travels', async () => {

@@ -1,7 +1,7 @@
 /** The handler form: a loop that takes deliveries and runs the handler for each, as many at a time as allowed. */
 
 import { maybeSignal } from './arguments.js';
-import { captured } from './context.js';
+import { inCopy } from './context.js';
 import type { Delivery } from './delivery.js';
 import { InvalidError, StaleError } from './errors.js';
 import { Outcome, outcomeOf, outcomeOfThrown, textOf } from './outcome.js';
@@ -69,11 +69,11 @@ export async function run<T>(source: Source<T>, handler: Handler<T>, options: Ru
     stop();
   };
 
-  const inContext = captured();
   const start = async (delivery: Delivery<T>) => {
     running++;
     try {
-      await inContext(() => handle(handler, delivery));
+      // This loop is in the context of whoever runs it, whatever wakes it.
+      await inCopy(handle<T>, handler, delivery);
     } catch (error) {
       fail(error);
     } finally {
