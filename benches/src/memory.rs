@@ -1,6 +1,7 @@
 //! What is weighed: processes that wait, work in hand, and what the server keeps of a message.
 
 use std::io::{BufRead, BufReader};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
@@ -21,39 +22,49 @@ const IN_HAND: usize = 1000;
 /// How long a process may take to listen.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// `stargazer dev` on its engine in memory, one second after it listens.
+/// `stargazer dev` on its engine in memory, once it listens and grows no more.
 pub(crate) fn dev() -> Result<Run> {
     let target = env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), Into::into);
     let program = target.join("release/stargazer");
+    // Free a moment ago; whoever takes it meanwhile makes the program fail, which is told.
+    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
     let mut command = Command::new(program);
-    command.args(["dev", "--port", "0", "--log", "info"]);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+    command.args(["dev", "--port", &port.to_string()]);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(error) => return Ok(Run::Missing(format!("`stargazer` is not built: {error}"))),
     };
-    let bytes = settled(&mut child);
+    let bytes = settled(&mut child, port);
     child.kill()?;
     child.wait()?;
     Ok(Run::Weighed(Weights::from([("resident", bytes?)])))
 }
 
-/// Resident bytes once it has said something and a second has passed.
-fn settled(child: &mut Child) -> Result<f64> {
-    let mut said = String::new();
-    let errors = child.stderr.take().ok_or("a child without errors")?;
-    BufReader::new(errors).read_line(&mut said)?;
+/// Resident bytes once it listens and they stay the same for a second.
+fn settled(child: &mut Child, port: u16) -> Result<f64> {
     let since = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        if let Some(status) = child.try_wait()? {
+            return Err(format!("`stargazer dev` ended: {status}").into());
+        }
+        if since.elapsed() > PATIENCE {
+            return Err("`stargazer dev` does not listen".into());
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
     let mut last = resident(child.id())?;
-    while since.elapsed() < PATIENCE {
+    loop {
         thread::sleep(Duration::from_secs(1));
         let now = resident(child.id())?;
         if (now - last).abs() < 65_536.0 {
             return Ok(now);
         }
+        if since.elapsed() > 2 * PATIENCE {
+            return Err("`stargazer dev` does not come to rest".into());
+        }
         last = now;
     }
-    Ok(last)
 }
 
 /// A worker in Python that waits, over its interpreter; and with 1000 deliveries in hand, over that.
