@@ -5,9 +5,6 @@
 //! ends in the middle of such a call could not unwind through Rust. Publishes leave at once when none is under way,
 //! else together at the end of the loop's tick or every [`BURST`].
 
-use std::io::{Read, Write};
-use std::os::fd::AsRawFd;
-use std::os::unix::net::UnixStream;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -18,6 +15,7 @@ use pyo3::types::PyDict;
 use sg::host::{Completions, Errands, Host, Order};
 use stargazer_core as sg;
 
+use crate::bell::{self, Bell};
 use crate::codec;
 use crate::error::{plain, raise};
 use crate::fork::Owned;
@@ -81,7 +79,7 @@ struct Inner {
     /// What the core has done on this loop.
     errands: Errands,
     /// Readable when the loop should drain.
-    bell: UnixStream,
+    bell: Bell,
     /// Never locked across a call into Python.
     state: Mutex<State>,
 }
@@ -102,11 +100,8 @@ impl Bridge {
     #[new]
     fn new() -> PyResult<Self> {
         let host = Host::get().map_err(raise)?;
-        let (bell, ringer) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        ringer.set_nonblocking(true)?;
-        // An error of the ring means that the loop has gone, and with it everybody who waits.
-        let queue = Arc::new(Completions::new(move || drop((&ringer).write(&[1]))));
+        let (bell, ringer) = bell::pair()?;
+        let queue = Arc::new(Completions::new(move || ringer.ring()));
         log::listen(Arc::downgrade(&queue));
         let orders = queue.clone();
         let errands = Errands::new(move |order| orders.push(Done::Ordered(order)));
@@ -114,16 +109,15 @@ impl Bridge {
     }
 
     /// The file that is readable when there is something to drain.
-    fn fileno(&self) -> PyResult<i32> {
-        Ok(self.0.get()?.bell.as_raw_fd())
+    fn fileno(&self) -> PyResult<i64> {
+        Ok(self.0.get()?.bell.number())
     }
 
     /// What has come back: futures with their values or errors; lines for the log with their levels; what is to be done, and
     /// what is to end.
     fn drain(&self, py: Python<'_>) -> PyResult<Drained> {
         let inner = self.0.get()?;
-        // Nothing there: the ring was taken by an earlier call.
-        let _ = (&inner.bell).read(&mut [0; 16]);
+        inner.bell.hush();
         let (mut finished, mut lines, mut jobs, mut ends) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut finish = |token: Token, (value, error): Finished| {
             let mut state = inner.state();
@@ -192,6 +186,8 @@ impl Bridge {
         let inner = self.0.get()?;
         let token = inner.state().wait(future);
         let queue = inner.queue.clone();
+        // Boxed, so that what runs it is compiled once for a kind of answer and not for every call.
+        let work = work.boxed();
         inner.host.spawn(async move {
             let result = AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|_| Err(panicked()));
             queue.push(Done::Called(token, Box::new(move |py| ended(py, result, convert))));

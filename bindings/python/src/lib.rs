@@ -7,6 +7,7 @@
 #![allow(clippy::needless_pass_by_value)]
 
 mod argument;
+mod bell;
 mod bridge;
 mod bus;
 mod calls;
