@@ -3,7 +3,7 @@
 set -eu
 cd bindings/node
 case ${1:-dev} in
-    release) set -- --release ;;
+    release) set -- --profile addon ;;
     *) set -- ;;
 esac
 

@@ -146,7 +146,23 @@ struct Inner {
 impl Error {
     /// An error of `kind` with a message that says what to do.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Arc::new(Inner { kind, message: message.into(), context: Vec::new(), source: None }))
+        Self::made(kind, message.into())
+    }
+
+    // The code of an error stands here once, and not at every place that may fail: there are hundreds of those, and what is
+    // out of line and marked as cold also leaves the way of success short.
+    #[cold]
+    #[inline(never)]
+    fn made(kind: ErrorKind, message: String) -> Self {
+        Self(Arc::new(Inner { kind, message, context: Vec::new(), source: None }))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn put(&mut self, key: &'static str, value: String) {
+        let inner = Arc::make_mut(&mut self.0);
+        inner.context.retain(|(k, _)| *k != key);
+        inner.context.push((key, value));
     }
 
     /// Short for [`ErrorKind::Invalid`].
@@ -185,9 +201,7 @@ impl Error {
     /// Adds a context pair; an existing key is replaced.
     #[must_use]
     pub fn with_context(mut self, key: &'static str, value: impl fmt::Display) -> Self {
-        let inner = Arc::make_mut(&mut self.0);
-        inner.context.retain(|(k, _)| *k != key);
-        inner.context.push((key, value.to_string()));
+        self.put(key, value.to_string());
         self
     }
 

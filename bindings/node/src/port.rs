@@ -348,7 +348,8 @@ pub(crate) fn ask<F>(queue: &Queue, token: u32, what: F)
 where
     F: Future<Output = sg::Result<Answer>> + Send + 'static,
 {
-    run(queue, what, move |answer| Said::Answered(token, answer));
+    // Boxed, so that what runs it is compiled once and not for every call.
+    run(queue, what.boxed(), move |answer| Said::Answered(token, answer));
 }
 
 /// Does something on the I/O thread and says what came of it. A panic there becomes an error here.

@@ -16,6 +16,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Handle};
 
 pub use asking::Asking;
@@ -91,7 +92,8 @@ impl Host {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        // Nobody waits for the task itself: what it has to say goes through a queue.
-        drop(self.handle.spawn(future));
+        // Nobody waits for the task itself: what it has to say goes through a queue. Boxed, because the runtime's own code for a
+        // task is compiled for every type of future, and a binding has a type for every call.
+        drop(self.handle.spawn(future.boxed()));
     }
 }
