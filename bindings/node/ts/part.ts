@@ -1,7 +1,5 @@
 /**
  * Parts of the core behind one handle: calls go out by name with plain values, in the core's spelling.
- *
- * @internal
  */
 
 import * as native from '../native.cjs';

@@ -1,7 +1,5 @@
 /**
  * Operations on keys, from what a caller gives to what crosses.
- *
- * @internal
  */
 
 import { duration, maybeOptions, needTexts } from '../arguments.js';

@@ -29,13 +29,13 @@ class Errand:
     def __init__(self, what: str, arguments: Any, publisher: _native.Publisher | None) -> None:
         """As the core tells it."""
         #: What the function is to do, where it can do several things: a method's name.
-        self.what = what
+        self.what: str = what
         #: Arguments by name.
-        self.arguments = arguments
+        self.arguments: Any = arguments
         #: The bus as this errand may use it.
-        self.publisher = publisher
+        self.publisher: _native.Publisher | None = publisher
         #: Why it is to end: ``caller``, ``deadline``, ``timeout`` or ``abandoned``; ``""`` while it is not.
-        self.ending = ""
+        self.ending: str = ""
         #: What a caller's context gets also when it fails.
         self.writeback: dict[str, Any] = {}
 
@@ -52,7 +52,7 @@ class Errands:
     def __init__(self, native: _native.Bridge) -> None:
         """Over the loop's queue."""
         #: The loop's queue.
-        self.bridge = native
+        self.bridge: _native.Bridge = native
         self._functions: dict[int, Function] = {}
         self._tasks: dict[int, tuple[Errand, asyncio.Task[None]]] = {}
         self._last = 0

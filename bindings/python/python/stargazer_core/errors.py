@@ -240,8 +240,8 @@ class Failure(Exception):  # noqa: N818 - said by a handler, not an error of our
         """A word for programs, a sentence for people, and more by name."""
         super().__init__(message)
         self.code = code
-        self.details = dict(details or {})
-        self.writeback = dict(writeback or {})
+        self.details: dict[str, Any] = dict(details or {})
+        self.writeback: dict[str, Any] = dict(writeback or {})
 
 
 def exception(

@@ -44,7 +44,7 @@ class Run(Generic[T]):
         self._failure: BaseException | None = None
         self._stopping = False
         #: Deliveries that were taken.
-        self.handled = 0
+        self.handled: int = 0
         #: What has come will be looked at before this tick of the loop is over, or in the next.
         self._scheduled = False
 

@@ -23,7 +23,7 @@ class Part:
 
     def __init__(self, native: _native.Part) -> None:
         """Over the core's end."""
-        self.native = native
+        self.native: _native.Part = native
 
     async def call(self, call: str, **arguments: Any) -> Any:
         """A call by its name; what is ``None`` was not given."""

@@ -55,7 +55,7 @@ class Request:
         #: The arguments by name.
         self.arguments: dict[str, Any] = told["arguments"]
         #: Whose message the call is made for.
-        self.identity = Identity(**{name: told[name] for name in _IDENTITY})  # type: ignore[typeddict-item]
+        self.identity: Identity = Identity(**{name: told[name] for name in _IDENTITY})  # type: ignore[typeddict-item]
         #: Trace id, ``""`` for none.
         self.trace_id: str = told["trace_id"]
         #: What the reply names, so that the caller finds it.

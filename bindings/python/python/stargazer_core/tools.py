@@ -159,6 +159,8 @@ class ToolFunction(Tool, Generic[P, R]):
 def tool(function: Callable[P, R], /) -> ToolFunction[P, R]: ...
 @overload
 def tool(
+    function: None = None,
+    /,
     *,
     name: str | None = None,
     description: str | None = None,

@@ -48,7 +48,7 @@ class RedisEventBus:
         """
         self.node_role = node_role
         self.node_id = node_id
-        self.stream_maxlen = max(int(stream_maxlen), _LEAST)
+        self.stream_maxlen: int = max(int(stream_maxlen), _LEAST)
         self._link = Link(redis, maxlen=self.stream_maxlen)
         self._backlogs: dict[str, _Backlog] = {}
 

@@ -62,7 +62,7 @@ class EventBus:
         Without ``redis_url`` the address is that of the variable ``REDIS_URL``, else a server on this machine. The
         stream keeps about ``maxlen`` events; 0 keeps all.
         """
-        self.redis_url = redis_url or _native.url_from_env() or _URL
+        self.redis_url: str = redis_url or _native.url_from_env() or _URL
         self.stream = stream
         self.maxlen = maxlen
         # A server that is away must hold nobody up.
@@ -174,9 +174,9 @@ class EventBusReader:
         count: int = _COUNT,
     ) -> None:
         """Opens no connection. Reads after ``last_id``: ``"$"`` for what comes from now on, ``"0"`` for everything."""
-        self.redis_url = redis_url or _native.url_from_env() or _URL
+        self.redis_url: str = redis_url or _native.url_from_env() or _URL
         self.stream = stream
-        self.last_id = last_id
+        self.last_id: str = last_id
         self.block_ms = block_ms
         self.count = count
         self._link = Link(self.redis_url, patience=0.0)
