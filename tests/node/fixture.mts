@@ -15,7 +15,10 @@ export function theServer(): Promise<Server> {
 }
 
 after(async () => {
-  await (await server)?.close();
+  // Bun has one process and one copy of this module for all files: the next one starts a server of its own.
+  const ended = server;
+  server = undefined;
+  await (await ended)?.close();
 });
 
 /** Settings under which a bus shares no stream with another test's. */
