@@ -81,7 +81,12 @@ export declare class Consumer {
   enough(): void
   /** Reports outcomes: first those that are done, then the others. Numbers that were settled before are ignored. */
   settle(done: Uint32Array, others: Array<Settle>): Failure | null
-  /** Says that a delivery is about to be run; the answer is plain: whether it may be. Only those that are suspects have to ask. */
+  /**
+   * Says that a delivery, which is no suspect, is about to be run; whether it may be. Asked as late as can be: a process that
+   * stood still for long learns here that it lost it.
+   */
+  beginNow(number: number): boolean
+  /** Says that a suspect is about to be run; the answer is plain: whether it may be. */
   begin(token: number, number: number): void
   /** What publishes under the fence of a delivery; nothing once it is settled. */
   fenced(number: number): Publisher | null

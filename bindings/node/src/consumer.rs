@@ -193,7 +193,15 @@ impl Consumer {
         ended.fold(None, |first, ended| first.or(ended.err().map(Failure::from)))
     }
 
-    /// Says that a delivery is about to be run; the answer is plain: whether it may be. Only those that are suspects have to ask.
+    /// Says that a delivery, which is no suspect, is about to be run; whether it may be. Asked as late as can be: a process that
+    /// stood still for long learns here that it lost it.
+    #[napi]
+    pub fn begin_now(&self, number: u32) -> bool {
+        let delivery = lock(&self.open.held).get(&number).cloned();
+        delivery.is_some_and(|delivery| delivery.begin_now())
+    }
+
+    /// Says that a suspect is about to be run; the answer is plain: whether it may be.
     #[napi]
     pub fn begin(&self, token: u32, number: u32) {
         let delivery = lock(&self.open.held).get(&number).cloned();

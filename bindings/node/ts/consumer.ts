@@ -190,8 +190,6 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
 
 /** Those that may be handed out: begun, and with a body that fits. */
 async function handed<T>(taken: Delivery<T>[]): Promise<Delivery<T>[]> {
-  const may = await Promise.all(
-    taken.map(async (delivery) => ((await delivery.begin()) ?? true) && delivery.fits(false)),
-  );
+  const may = await Promise.all(taken.map(async (delivery) => (await delivery.begin()) && delivery.fits(false)));
   return taken.filter((_, at) => may[at]);
 }

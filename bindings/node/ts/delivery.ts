@@ -15,6 +15,7 @@ export interface Holder {
   readonly stream: string;
   settle(number: number, outcome: Settlement): void;
   begin(number: number): Promise<boolean>;
+  beginNow(number: number): boolean;
   fenced(number: number): Publisher | undefined;
   field(number: number, name: string): Buffer | undefined;
 }
@@ -188,18 +189,21 @@ export class Delivery<T = unknown> {
   }
 
   /**
-   * Said when it is about to be run; `false`: it must not be, and was given back. Nothing (no promise) for all but those
-   * that may have killed their process: the start of these is written down first.
+   * Said when it is about to be run; `false`: it must not be, and was given back. A promise only for those that may have
+   * killed their process: the start of these is written down first.
    *
    * @internal
    */
-  begin(): Promise<boolean> | undefined {
-    return this.#suspect ? this.#begun() : undefined;
+  begin(): Promise<boolean> | boolean {
+    return this.#suspect ? this.#begun() : this.#go(this.#holder.beginNow(this.#number));
   }
 
   async #begun(): Promise<boolean> {
-    const go = await this.#holder.begin(this.#number);
-    if (!go) await this.release();
+    return this.#go(await this.#holder.begin(this.#number));
+  }
+
+  #go(go: boolean): boolean {
+    if (!go) void this.release();
     return go;
   }
 

@@ -129,6 +129,11 @@ export class Intake<T> implements Holder {
   }
 
   /** Says that a delivery is about to be run; whether it may be. */
+  beginNow(number: number): boolean {
+    return this.#native.beginNow(number);
+  }
+
+  /** The same for a suspect, whose start is written down first. */
   async begin(number: number): Promise<boolean> {
     const { plain } = await ask((token) => this.#native.begin(token, number));
     return plain !== undefined && decode(plain) === true;

@@ -125,7 +125,7 @@ async function taken<T>(source: Source<T>, max: number, enough: AbortSignal): Pr
 
 async function handle<T>(handler: Handler<T>, delivery: Delivery<T>): Promise<void> {
   const begun = delivery.begin();
-  if (begun !== undefined && !(await begun)) return;
+  if (!(typeof begun === 'boolean' ? begun : await begun)) return;
   const fits = delivery.fits(true);
   if (fits !== true && !(await fits)) return;
   let returned: unknown;

@@ -77,10 +77,16 @@ impl Delivery {
         Ok(self.0.get()?.message_id().map(str::to_owned))
     }
 
-    /// Whether `begin` has to be asked before it is run.
+    /// Whether `begin` has to be asked before it is run, and not `begin_now`.
     #[getter]
     fn suspect(&self) -> PyResult<bool> {
         Ok(self.0.get()?.is_suspect())
+    }
+
+    /// Says that it, which is no suspect, is about to be run; whether it may be. Asked as late as can be: a process that stood
+    /// still for long learns here that it lost it.
+    fn begin_now(&self) -> PyResult<bool> {
+        Ok(self.0.get()?.begin_now())
     }
 
     /// Says that it is about to be run; the future gives whether it may be.

@@ -13,6 +13,7 @@ use super::faults::Fault;
 use super::messages::Message;
 use super::report::{Check, Findings};
 use super::runs::{LEASE_LOST, Outcome, Run, TIMED_OUT};
+use crate::history::{FaultKind, Kind};
 
 pub(super) fn check(facts: &Facts<'_>, findings: &mut Findings<'_>) {
     for message in &facts.messages.all {
@@ -124,15 +125,29 @@ pub(super) fn fault_between(facts: &Facts<'_>, before: &Run, start: At) -> Optio
     faults.find(|fault| fault.begin < start && (!recorded || fault.forgets_group())).map(|fault| fault.kind.name())
 }
 
-/// A server forgot, and the session of the run before is older than that: it had not learned of it (a lost request may
-/// keep it waiting for long), its outcome was not recorded, and another session took its place.
+/// A server forgot, and the session of the run before is older than that: it had not learned of it, its outcome was not
+/// recorded, and another session took its place. It learns within a lease: no renewal is confirmed any more.
+/// (Where registrations came back from an earlier state they are confirmed, but each of the three renewals of a lease looks whether
+/// it is another server: within two leases.)
 fn learned_late(facts: &Facts<'_>, before: &Run, run: &Run) -> Option<&'static str> {
     if before.settled.is_some() || before.same_session(run) {
         return None;
     }
     let since = first_of_session(facts, before);
-    let forgot = |fault: &&Fault| since < fault.begin && fault.begin < before.start;
+    let grace = facts.rules.lease().saturating_add(facts.rules.wake());
+    let in_time = |fault: &Fault| facts.time(before.start) <= knows_nobody_from(facts, fault).saturating_add(2 * grace);
+    let forgot = |fault: &&Fault| since < fault.begin && fault.begin < before.start && in_time(fault);
     facts.faults.forgetting().find(forgot).map(|fault| fault.kind.name())
+}
+
+/// From when on nobody is registered any more who was before the server forgot: at once, or where it is the group that is
+/// gone, or its stream, once somebody makes it again. (Who does so while it starts does not tell.)
+fn knows_nobody_from(facts: &Facts<'_>, fault: &Fault) -> u64 {
+    if !matches!(fault.kind, FaultKind::DestroyGroup | FaultKind::DeleteStream | FaultKind::WrongType) {
+        return fault.until;
+    }
+    let made = facts.of_kind(Kind::GroupRecreated).find(|(at, _)| *at > fault.begin);
+    made.map_or(u64::MAX, |(_, record)| record.time.max(fault.until))
 }
 
 /// When the session of a run started something first.

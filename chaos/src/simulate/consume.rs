@@ -11,7 +11,7 @@ use stargazer_core::transport::{Append, Fence, Settle, SettleResult, Transport, 
 use super::message::{self, Message};
 use super::network::{Call, Fate, at_once, nanos_of};
 use super::plan::{LEASE_MS, What};
-use super::process::{Handler, Happens, Life, Process, State, Waiting};
+use super::process::{Effect, Handler, Happens, Life, Process, State, Waiting};
 use super::world::{Due, MS, OUT, World, moment};
 use crate::history::Kind;
 
@@ -75,7 +75,7 @@ impl World<'_> {
             }
             Happens::Ready(ticket) => self.feed(life, Event::Begin(ticket)),
             Happens::Done(ticket) => self.done(life, ticket),
-            Happens::Effect(ticket, stored) => self.effect(life, ticket, stored),
+            Happens::Effect(ticket, effect) => self.effect(life, ticket, effect),
             Happens::GaveUp(ticket) if self.process(life).offered.remove(&ticket).is_some() => {
                 let now = moment(self.now);
                 let actions = self.process(life).machine.hand_back(ticket, Ended::Release, now);
@@ -282,13 +282,13 @@ impl World<'_> {
             entry.fence = Some(Fence { consumers, session: handler.session.clone() }.into());
             at_once(self.engine.append(vec![entry])).and_then(|mut answers| answers.pop())
         });
-        // What the server has no room for fails as what got lost does; only a refusal says whose the work is now.
         let answer = match answer.flatten() {
-            Some(Ok(_)) => Some(true),
-            Some(Err(error)) if error.kind() == ErrorKind::Stale => Some(false),
-            _ => None,
+            Some(Ok(_)) => Effect::Stored,
+            Some(Err(error)) if error.kind() == ErrorKind::Stale => Effect::Stale,
+            Some(Err(error)) if error.kind() == ErrorKind::Full => Effect::NoRoom,
+            _ => Effect::Failed,
         };
-        if answer == Some(true) {
+        if answer == Effect::Stored {
             // Recorded when the server does it, as settles are: what is known of it later is another matter.
             self.record_of(Kind::EffectOk, life, &handler, 0);
         }
@@ -297,18 +297,21 @@ impl World<'_> {
             Fate::Fine(there, back) => (there + back, true),
             Fate::Lost(noticed) | Fate::Unanswered(_, noticed) => (noticed, false),
         };
-        self.after(nanos, Due::To(life, Happens::Effect(ticket, answer.filter(|_| known))));
+        self.after(nanos, Due::To(life, Happens::Effect(ticket, if known { answer } else { Effect::Failed })));
     }
 
-    fn effect(&mut self, life: Life, ticket: Ticket, stored: Option<bool>) {
+    fn effect(&mut self, life: Life, ticket: Ticket, effect: Effect) {
         let Some(handler) = self.process(life).handlers.get_mut(&ticket) else { return };
-        match stored {
-            Some(true) => {}
+        match effect {
+            Effect::Stored => {}
+            Effect::NoRoom => handler.how = Ended::NoRoom { after: None, memory: true },
             // A handler that cannot publish fails.
-            _ => handler.how = Ended::Retry { after: None, error: Some("cannot publish".into()) },
+            Effect::Stale | Effect::Failed => {
+                handler.how = Ended::Retry { after: None, error: Some("cannot publish".into()) };
+            }
         }
         let handler = handler.clone();
-        if stored == Some(false) {
+        if effect == Effect::Stale {
             self.record_of(Kind::EffectStale, life, &handler, 0);
         }
         self.hand_back(life, ticket);
@@ -321,7 +324,7 @@ impl World<'_> {
             Ended::Ack => 0,
             Ended::Retry { .. } => 1,
             Ended::Reject { .. } | Ended::Refuse { .. } => 2,
-            Ended::Release | Ended::Unstarted => 3,
+            Ended::Release | Ended::NoRoom { .. } | Ended::Unstarted => 3,
         };
         self.record_of(Kind::HandlerEnd, life, &handler, detail);
         let now = moment(self.now);

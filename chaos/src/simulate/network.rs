@@ -244,6 +244,7 @@ fn failure(action: &Action, now: Duration, error: Error) -> Option<Event> {
         Action::CompareHeld { key, .. } => Event::Held { key: *key, answer: Err(error) },
         Action::Gather { key, .. } => Event::Gathered { key: *key, answer: Err(error) },
         Action::Survey => Event::Surveyed(Err(error)),
+        Action::Probe => Event::Probed(Err(error)),
         Action::Refresh { .. } => Event::Refreshed(Err(error)),
         Action::Lock { number, .. } => Event::Locked { number: *number, answer: Err(error) },
         Action::RenewLocks { locks } => {
@@ -335,6 +336,7 @@ fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
             Event::Gathered { key: *key, answer: ask!(engine.gather(group, session, request)) }
         }
         Action::Survey => Event::Surveyed(ask!(engine.survey(group))),
+        Action::Probe => Event::Probed(ask!(engine.has_room(group))),
         Action::Refresh { sessions } => {
             let first = |session| ask!(engine.refresh(group, session, EntryId::ZERO)).map(|_| ());
             Event::Refreshed(sessions.iter().try_for_each(first))

@@ -101,6 +101,18 @@ impl Wake for Flag {
     }
 }
 
+/// What a handler knows of what it published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Effect {
+    Stored,
+    /// The work is somebody else's now.
+    Stale,
+    /// The server has no memory for it.
+    NoRoom,
+    /// Lost, or refused for another reason.
+    Failed,
+}
+
 /// What may happen to a process.
 #[derive(Debug)]
 pub(super) enum Happens {
@@ -116,8 +128,8 @@ pub(super) enum Happens {
     Ready(Ticket),
     /// A handler has done its work.
     Done(Ticket),
-    /// What a handler published was stored (`Some(true)`), refused (`Some(false)`), or nobody knows.
-    Effect(Ticket, Option<bool>),
+    /// A handler hears of what it published.
+    Effect(Ticket, Effect),
     /// A handler that was told to end does so.
     GaveUp(Ticket),
     /// A message kills its process, which is there again after so many milliseconds.

@@ -159,7 +159,9 @@ impl<T: Envelope> ConsumerBuilder<T> {
         let transport = self.bus.transport().clone();
         let patience = self.bus.config().connect_timeout;
         let tracing = Tracing::new(&self.bus, T::KIND, &group);
-        let shared = Arc::new(Shared::new(machine, clock, group, self.bus, config.drain_timeout, tracing));
+        // Who does what workers say on a platform publishes nothing for it, and frees memory.
+        let writes = T::KIND != Kind::Outbound;
+        let shared = Arc::new(Shared::new(machine, clock, group, self.bus, config.drain_timeout, writes, tracing));
         let mut troubles = shared.notices.subscribe();
         let driver =
             Driver { shared: shared.clone(), transport, judge, letters, lock_ttl: config.lock_ttl, name: config.name };

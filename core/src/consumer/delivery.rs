@@ -34,13 +34,21 @@ pub(super) struct Inner {
     cancel: Arc<Cancel>,
     settled: AtomicBool,
     origin: OnceLock<Arc<Origin>>,
+    /// Something published in its name found no room.
+    refused: Arc<AtomicBool>,
+    /// How often the bus had been refused a write for want of memory when it was handed out.
+    shortages: u64,
 }
 
 impl<T> Delivery<T> {
     pub(super) fn new(shared: Arc<Shared>, started: Started) -> Self {
         let cancel = shared.cancel_of(started.ticket);
-        let (settled, origin) = (AtomicBool::new(false), OnceLock::new());
-        Self { inner: Arc::new(Inner { shared, started, cancel, settled, origin }), body: PhantomData }
+        let (settled, origin, refused) = (AtomicBool::new(false), OnceLock::new(), Arc::default());
+        let shortages = shared.bus.shortages().count();
+        Self {
+            inner: Arc::new(Inner { shared, started, cancel, settled, origin, refused, shortages }),
+            body: PhantomData,
+        }
     }
 
     /// The entry's id.
@@ -142,6 +150,7 @@ impl<T> Delivery<T> {
         let turn = format!("{}:{}:{id}", group.stream, encode(&group.name));
         let text = |name| self.text(name).map(str::to_owned);
         let mut origin = Origin::new(turn, self.redelivered(), self.raw());
+        origin.refused = self.inner.refused.clone();
         origin.trace_id = text(name::TRACE_ID).unwrap_or_default();
         (origin.traceparent, origin.tracestate) = (text(name::TRACEPARENT), text(name::TRACESTATE));
         origin
@@ -154,12 +163,25 @@ impl<T> Delivery<T> {
     /// delivery whose process may have died of it runs alone in its process, and its start is written down before
     /// (one round trip), so that a death is held against it only if it was running.
     pub async fn begin(&self) -> bool {
-        self.inner.shared.look_at_lease();
-        let go = if self.is_suspect() {
-            self.inner.shared.begin(self.inner.started.ticket, &self.inner.cancel).await
-        } else {
-            !self.is_cancelled()
-        };
+        if !self.is_suspect() {
+            return self.begin_now();
+        }
+        let go = self.is_ours() && self.inner.shared.begin(self.inner.started.ticket, &self.inner.cancel).await;
+        self.go_or_give_up(go)
+    }
+
+    /// [`Delivery::begin`] of one that is no suspect: nothing has to be waited for.
+    pub fn begin_now(&self) -> bool {
+        let go = self.is_ours() && !self.is_cancelled();
+        self.go_or_give_up(go)
+    }
+
+    /// Whoever stood still since it was handed out learns here that the lease is over.
+    fn is_ours(&self) -> bool {
+        self.inner.shared.look_at_lease(self.inner.started.ticket)
+    }
+
+    fn go_or_give_up(&self, go: bool) -> bool {
         if !go {
             // Giving back what has gone already is no news.
             let _ = self.inner.give_up();
@@ -253,7 +275,18 @@ impl Inner {
         if self.settled.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
+        let how = match (how, self.refused()) {
+            (Ended::Retry { after, .. }, Some(memory)) => Ended::NoRoom { after, memory },
+            (Ended::Release, Some(memory)) => Ended::NoRoom { after: None, memory },
+            (how, _) => how,
+        };
         self.shared.hand_back(self.started.ticket, how)
+    }
+
+    /// Whether a write of its handler found no room, or may have; and if so, whether it was memory that was full.
+    fn refused(&self) -> Option<bool> {
+        let memory = self.shared.writes && self.shared.bus.shortages().count() != self.shortages;
+        (memory || self.refused.load(Ordering::Acquire)).then_some(memory)
     }
 
     pub(super) fn give_up(&self) -> Result<()> {

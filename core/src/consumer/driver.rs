@@ -224,6 +224,7 @@ impl Driver {
             Action::Refresh { sessions } => {
                 Box::pin(async move { Some(Event::Refreshed(paged::refresh(&*transport, &group, &sessions).await)) })
             }
+            Action::Probe => Box::pin(async move { Some(Event::Probed(transport.has_room(&group).await)) }),
             Action::Seclude => {
                 let number = self.shared.member.number();
                 Box::pin(async move { Member::secluded(number).await.then_some(Event::Secluded) })

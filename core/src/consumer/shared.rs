@@ -89,6 +89,8 @@ pub(crate) struct Shared {
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) bus: crate::publish::Publisher,
     pub(crate) drain_timeout: Duration,
+    /// Its handlers may publish through the plain bus, too: what that is refused counts for them.
+    pub(super) writes: bool,
     pub(super) tracing: Option<Tracing>,
     /// Errors of refused outcomes come up at `next`; a handler loop has nobody to tell and logs them.
     pull: AtomicBool,
@@ -110,6 +112,7 @@ impl Shared {
         group: Group,
         bus: crate::publish::Publisher,
         drain_timeout: Duration,
+        writes: bool,
         tracing: Option<Tracing>,
     ) -> Self {
         Self {
@@ -127,6 +130,7 @@ impl Shared {
             notices: broadcast::channel(256).0,
             bus,
             drain_timeout,
+            writes,
             tracing,
             pull: AtomicBool::new(true),
             arrivals: Arc::new(Notify::new()),
@@ -331,7 +335,7 @@ impl Shared {
         if known {
             self.member.leave();
         }
-        let release = how == Ended::Release;
+        let release = matches!(how, Ended::Release | Ended::NoRoom { .. });
         if state.ended.is_some() || !known {
             return if release { Ok(()) } else { Err(Error::closed("consumer")) };
         }
@@ -346,12 +350,14 @@ impl Shared {
         self.trusted_until.store(nanos(state.machine.trusted_until()), Ordering::Release);
     }
 
-    /// Whoever stood still since a delivery was handed out learns here that its lease is over.
-    pub(super) fn look_at_lease(&self) {
-        if nanos(self.clock.now()) >= self.trusted_until.load(Ordering::Acquire) {
-            self.step(Event::Tick);
-            self.driver.notify_one();
+    /// Whether the lease of a delivery is in force. Whoever stood still since it was handed out learns here that it is not.
+    pub(super) fn look_at_lease(&self, ticket: Ticket) -> bool {
+        if nanos(self.clock.now()) < self.trusted_until.load(Ordering::Acquire) {
+            return true;
         }
+        self.step(Event::Tick);
+        self.driver.notify_one();
+        self.lock().machine.holds(ticket)
     }
 
     /// Says that a delivery is about to be run; whether it may be.

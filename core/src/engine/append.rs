@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::mutant::Mutant;
 use crate::policy::Durability;
 use crate::topology::Name;
-use crate::transport::{Append, Appended, Fields, Kind, check};
+use crate::transport::{Append, Appended, Fields, Kind, check, no_memory};
 
 /// Appends one entry.
 pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
@@ -39,7 +39,7 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
         );
     }
     if state.full {
-        return Err(refused(ErrorKind::Full, "the server's memory is full; wait, or raise its limit"));
+        return Err(no_memory("the server's memory is full; wait, or raise its limit").with_stored(Stored::No));
     }
     if let Some((key, body)) = body {
         state.bodies.insert(key, body);

@@ -174,6 +174,10 @@ impl Transport for Engine {
         Ok(settle::begin(&mut state, group, session, starts, now))
     }
 
+    async fn has_room(&self, _group: &Group) -> Result<bool> {
+        Ok(!self.state()?.full)
+    }
+
     async fn renew(&self, group: &Group, sessions: &[Session]) -> Result<Vec<Result<u64, Refusal>>> {
         check::batch(sessions.len())?;
         let (mut state, now) = self.at()?;

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use super::keys::{Held, Score, Sorted};
 use super::state::{Now, State};
 use super::{Engine, look};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::topology::Name;
-use crate::transport::{Answer, EntryId, Op, When, check, not_met};
+use crate::transport::{Answer, EntryId, Op, When, check, no_memory, not_met};
 
 /// Carries operations out.
 pub(super) fn apply(engine: &Engine, state: &mut State, ops: Vec<Op>, now: Now) -> Result<Vec<Answer>> {
@@ -130,7 +130,7 @@ impl Run<'_> {
     /// A write that takes memory; refused when there is none and nothing was written before.
     fn grows(&mut self) -> Result<()> {
         if self.state.full && !self.written {
-            return Err(Error::new(ErrorKind::Full, "the server's memory is full; wait, or raise its limit"));
+            return Err(no_memory("the server's memory is full; wait, or raise its limit"));
         }
         self.written = true;
         Ok(())

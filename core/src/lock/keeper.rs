@@ -197,6 +197,7 @@ impl Keeper {
                     None
                 }
                 Err(error) => {
+                    self.publisher.shortages().note(&error);
                     perhaps |= error.kind() != ErrorKind::Invalid;
                     if !error.retryable() {
                         return Err((error, perhaps));

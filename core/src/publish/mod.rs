@@ -32,7 +32,7 @@ use crate::envelope::{Envelope, Inbound, Limits, Outbound, ToolReply, ToolReques
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::store::Store;
 use crate::topology::Topology;
-use crate::transport::{Append, Appended, Fence, Transport};
+use crate::transport::{Append, Appended, Fence, Shortages, Transport, is_shortage, no_memory};
 use burst::Bursts;
 use companion::Companions;
 use gate::Gates;
@@ -59,6 +59,7 @@ struct Inner {
     closing: watch::Sender<bool>,
     tasks: std::sync::Mutex<Vec<JoinHandle<()>>>,
     companions: Companions,
+    shortages: Shortages,
 }
 
 impl Publisher {
@@ -75,6 +76,7 @@ impl Publisher {
             closing: watch::Sender::new(false),
             tasks: std::sync::Mutex::default(),
             companions: Companions::default(),
+            shortages: Shortages::default(),
         };
         Ok(Self { inner: Arc::new(inner), fence: None, origin: None })
     }
@@ -152,6 +154,7 @@ impl Publisher {
                 let ((), answers) = tokio::join!(self.flush_traces(), self.inner.bursts.append(appends));
                 for ((n, append), answer) in ready.into_iter().zip(answers) {
                     self.inner.gates.note(&append.stream, &answer, self.inner.clock.now());
+                    answer.as_ref().err().into_iter().for_each(|error| self.inner.shortages.note(error));
                     match answer {
                         Err(error) if may_repeat(&append, &error) => {
                             let unknown = !is_unstored(&error) || trouble.get(&n).is_some_and(|(_, before)| *before);
@@ -182,7 +185,12 @@ impl Publisher {
             self.inner.gates.refresh(&*self.inner.transport, &open, self.inner.clock.now()).await;
         }
         let lost = || Err(Error::internal("a publish gave no result"));
-        results.into_iter().map(|result| result.unwrap_or_else(lost)).collect()
+        let results: Vec<_> = results.into_iter().map(|result| result.unwrap_or_else(lost)).collect();
+        let is_full = |result: &Result<Receipt>| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Full);
+        if let Some(origin) = self.origin.as_ref().filter(|_| results.iter().any(is_full)) {
+            origin.refused.store(true, Ordering::Release);
+        }
+        results
     }
 
     fn receipt(append: &Append, appended: Appended) -> Receipt {
@@ -209,11 +217,11 @@ impl Publisher {
             ),
             // It is stored, and not as often as it should be.
             Some(last) if last.kind() == ErrorKind::Timeout && append.replicas.is_some() => last,
-            Some(last) => Error::new(
-                last.kind(),
-                format!("the server did not take the entry within {seconds} s; at last: {}", last.message()),
-            )
-            .with_source(last),
+            Some(last) => {
+                let text = format!("the server did not take the entry within {seconds} s; at last: {}", last.message());
+                let error = if is_shortage(&last) { no_memory(text) } else { Error::new(last.kind(), text) };
+                error.with_source(last)
+            }
             None => Error::unavailable(format!("the server did not take the entry within {seconds} s")),
         };
         error.with_stored(stored).with_context("stream", &append.stream)
@@ -221,7 +229,7 @@ impl Publisher {
 
     /// What the server keeps under keys: values, notifications, logs.
     pub fn store(&self) -> Store {
-        Store::new(self.inner.transport.clone())
+        Store::new(self.inner.transport.clone(), self.inner.shortages.clone())
     }
 
     /// The same publisher as a delivery has it: under its fence.
@@ -267,6 +275,11 @@ impl Publisher {
 
     pub(crate) fn transport(&self) -> &Arc<dyn Transport> {
         &self.inner.transport
+    }
+
+    /// How often a write was refused for want of memory.
+    pub(crate) fn shortages(&self) -> &Shortages {
+        &self.inner.shortages
     }
 
     /// `Closed` once the bus is.

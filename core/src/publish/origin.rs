@@ -1,7 +1,8 @@
 //! What a publisher that belongs to a delivery knows of it, for those who publish through it.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
@@ -22,6 +23,8 @@ pub(crate) struct Origin {
     pub(crate) tracestate: Option<String>,
     /// Milliseconds since 1970 after which nobody waits for what the delivery does.
     pub(crate) deadline_ms: Option<u64>,
+    /// Set when something published in its name found no room.
+    pub(crate) refused: Arc<AtomicBool>,
     body: Bytes,
     caller: OnceLock<Option<ToolRequest>>,
     counts: Mutex<HashMap<String, u64>>,

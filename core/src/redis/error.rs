@@ -7,6 +7,7 @@ use ::redis::{ErrorKind as ClientKind, RedisError};
 
 use crate::error::{Error, ErrorKind};
 pub(super) use crate::transport::check::wrong_type;
+use crate::transport::no_memory;
 
 /// An error reply of the server: its code and the rest of the line.
 pub(super) fn by_code(code: &str, detail: &str) -> Error {
@@ -45,7 +46,8 @@ pub(super) fn by_code(code: &str, detail: &str) -> Error {
         }
         _ => (ErrorKind::Internal, "the server refused a command"),
     };
-    Error::new(kind, format!("{advice}: {code} {detail}"))
+    let text = format!("{advice}: {code} {detail}");
+    if code == "OOM" { no_memory(text) } else { Error::new(kind, text) }
 }
 
 /// An error reply as one text, as scripts hand it on.

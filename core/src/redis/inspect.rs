@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 use super::link::{Link, unwrapped};
 use super::parse::{self, under};
 use crate::error::{Error, ErrorKind, Result};
-use crate::topology::{GroupKeys, Name, groups_key};
-use crate::transport::{Entry, EntryId, GroupInfo, PendingInfo, ServerInfo, StreamInfo};
+use crate::topology::{GroupKeys, Name, groups_key, probe_key};
+use crate::transport::{Entry, EntryId, GroupInfo, PendingInfo, ServerInfo, StreamInfo, is_shortage};
 
 /// Entries are read in steps that start small and grow while the entries are: nobody knows their size before.
 const FIRST_STEP: usize = 4;
@@ -280,6 +280,18 @@ pub(super) async fn delete_stream(link: &Link, stream: &Name) -> Result<()> {
     }
     link.command(&unlink).await?;
     Ok(())
+}
+
+/// Whether a write that needs memory is taken: one is tried under a name where nothing is kept, in a form that does nothing
+/// there. At full memory the server refuses it before it looks.
+pub(super) async fn has_room(link: &Link, stream: &Name) -> Result<bool> {
+    let mut cmd = ::redis::cmd("XADD");
+    cmd.arg(&*probe_key(stream)).arg("NOMKSTREAM").arg("*").arg("f").arg("v");
+    match link.command(&cmd).await {
+        Ok(_) => Ok(true),
+        Err(failure) if is_shortage(&failure.error) => Ok(false),
+        Err(failure) => Err(failure.error),
+    }
 }
 
 /// What the server is. What it does not say is empty.

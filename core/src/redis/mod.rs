@@ -283,6 +283,10 @@ impl Transport for RedisTransport {
         self.tails.tail(stream, after, count, wait).await
     }
 
+    async fn has_room(&self, group: &Group) -> Result<bool> {
+        inspect::has_room(&self.link, &group.stream).await
+    }
+
     fn connections(&self) -> u64 {
         self.link.connections()
     }

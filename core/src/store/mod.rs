@@ -19,7 +19,7 @@ pub use crate::transport::{Answer, Entry, EntryId, Heard, LogOptions, Op, Subscr
 
 use crate::error::{Error, Result};
 use crate::topology::Name;
-use crate::transport::Transport;
+use crate::transport::{Shortages, Transport};
 
 /// What a server keeps under keys. Cheap to clone; every clone shares the connection.
 ///
@@ -36,11 +36,12 @@ use crate::transport::Transport;
 #[derive(Debug, Clone)]
 pub struct Store {
     transport: Arc<dyn Transport>,
+    shortages: Shortages,
 }
 
 impl Store {
-    pub(crate) fn new(transport: Arc<dyn Transport>) -> Self {
-        Self { transport }
+    pub(crate) fn new(transport: Arc<dyn Transport>, shortages: Shortages) -> Self {
+        Self { transport, shortages }
     }
 
     /// Writes that are carried out together, in one step.
@@ -50,11 +51,11 @@ impl Store {
 
     /// Carries operations out in their order, all or none; one answer for each. At most 1000, of 64 MiB together.
     pub async fn apply(&self, ops: Vec<Op>) -> Result<Vec<Answer>> {
-        self.transport.apply(ops).await
+        self.transport.apply(ops).await.inspect_err(|error| self.shortages.note(error))
     }
 
     async fn one(&self, op: Op) -> Result<Answer> {
-        let mut answers = self.transport.apply(vec![op]).await?;
+        let mut answers = self.apply(vec![op]).await?;
         answers.pop().ok_or_else(|| Error::internal("an operation gave no answer"))
     }
 

@@ -12,6 +12,7 @@ mod info;
 mod letters;
 mod notify;
 mod session;
+mod shortage;
 mod store;
 mod stray;
 mod trace;
@@ -32,6 +33,7 @@ pub use letters::*;
 pub(crate) use notify::Ear;
 pub use notify::{Heard, Subscription};
 pub use session::*;
+pub(crate) use shortage::{Shortages, is_shortage, no_memory};
 pub(crate) use store::not_met;
 pub use store::*;
 pub use stray::*;
@@ -179,6 +181,9 @@ pub trait Transport: Send + Sync + std::fmt::Debug + 'static {
     /// Entries of a stream after an id, at most `count`, as soon as there are any; none when `wait` is over. Does not hold
     /// other requests up. Safe to drop at any time.
     async fn tail(&self, stream: &Name, after: EntryId, count: usize, wait: Duration) -> Result<Vec<Entry>>;
+
+    /// Whether the server takes writes that need memory; asked beside the stream of this group, and nothing is written.
+    async fn has_room(&self, group: &Group) -> Result<bool>;
 
     /// How many connections were made so far: behind another one than before may be another server.
     fn connections(&self) -> u64 {

@@ -132,7 +132,9 @@ pub(super) async fn at_full_memory_work_goes_on_and_nothing_new_comes(lab: Lab) 
         ids.push(lab.publish(lane, "").await);
     }
     a.fetch(3).await;
+    assert!(lab.transport.has_room(&group).await.unwrap());
     lab.fill_memory(true);
+    assert!(!lab.transport.has_room(&group).await.unwrap());
     let body = Some((body_key("s", "big"), Bytes::from_static(b"big")));
     let entry = Append::new("s".into(), fields(&[("data", "")]));
     for refused in [entry.clone(), Append { strict_cap: Some(100), ..entry.clone() }, Append { body, ..entry }] {
@@ -153,6 +155,7 @@ pub(super) async fn at_full_memory_work_goes_on_and_nothing_new_comes(lab: Lab) 
     let b = Player::join(&lab, &group, "b").await;
     assert_eq!(b.adopted_by("c").await.session.fence.parts(), (2, "c"));
     lab.fill_memory(false);
+    assert!(lab.transport.has_room(&group).await.unwrap());
     lab.publish("x", "").await;
 }
 

@@ -5,6 +5,7 @@ mod connecting;
 mod dedupe;
 mod doctor;
 mod durability;
+mod failover;
 mod herd;
 mod locks;
 mod lossy;

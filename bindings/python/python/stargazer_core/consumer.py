@@ -36,7 +36,7 @@ BATCH = 64
 
 async def _may_run(native: _native.Delivery) -> bool:
     """Whoever takes a delivery begins it; only one that may have killed its process has to wait for that."""
-    return not native.suspect or await ask(native.begin)
+    return await ask(native.begin) if native.suspect else native.begin_now()
 
 
 class Consumer(Generic[T]):

@@ -113,7 +113,7 @@ class Run(Generic[T]):
         """One handler, from start to outcome. Whatever happens, the delivery is settled."""
         delivery = Delivery(native, self._read)
         try:
-            if native.suspect and not await ask(native.begin):
+            if not (await ask(native.begin) if native.suspect else native.begin_now()):
                 return
             if not delivery._fits():
                 return

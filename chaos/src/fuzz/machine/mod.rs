@@ -148,7 +148,8 @@ impl Play {
                 let how = match input.int_in_range(0..=5)? {
                     0..=2 => Ended::Ack,
                     3 => Ended::Retry { after: None, error: Some("no".into()) },
-                    4 => Ended::Release,
+                    4 if ticket.is_multiple_of(2) => Ended::Release,
+                    4 => Ended::NoRoom { after: None, memory: ticket % 4 == 1 },
                     _ => Ended::Reject { reason: "no".into() },
                 };
                 self.hand_back(ticket, how);

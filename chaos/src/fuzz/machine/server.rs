@@ -176,6 +176,7 @@ impl Server {
                 Event::Gathered { key, answer: fine.map(|()| answer) }
             }
             Action::Survey => Event::Surveyed(fine.map(|()| Vec::new())),
+            Action::Probe => Event::Probed(fine.map(|()| sent.as_millis().is_multiple_of(2))),
             Action::Refresh { .. } => Event::Refreshed(fine),
             Action::Wait { .. } => Event::Woken,
             other => panic!("no request: {other:?}"),
@@ -203,6 +204,7 @@ impl Server {
             Action::CompareHeld { key, .. } => Event::Held { key: *key, answer: lost() },
             Action::Gather { key, .. } => Event::Gathered { key: *key, answer: lost() },
             Action::Survey => Event::Surveyed(lost()),
+            Action::Probe => Event::Probed(lost()),
             Action::Refresh { .. } => Event::Refreshed(lost()),
             _ => Event::Woken,
         }

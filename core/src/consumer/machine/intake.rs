@@ -44,6 +44,7 @@ impl Machine {
         let room = self.room();
         // Asking for single entries as slots get free would cost a round trip each.
         let worth = room > 0 && (self.runnable.is_empty() || room >= self.policy.prefetch.div_ceil(2).max(1));
+        let new_ones = self.new_ones(room, now);
         let mut asks = Vec::new();
         for (key, held) in &mut self.sessions {
             if held.fetching || held.fetch_at > now.mono || held.expired {
@@ -51,16 +52,17 @@ impl Machine {
             }
             held.rewind();
             // What was taken over is read to its end before anything new.
-            let new = Some(*key) == self.primary && held.horizon.is_some();
+            let new = Some(*key) == self.primary && held.horizon.is_some() && new_ones > 0;
             let waiting = self.wait.hint.is_some() || (self.wait.under_way && self.wait.of == Some(*key));
             let wants_new = new && worth && (!waiting || (self.probing && !self.quiet && self.tickets.is_empty()));
             let wants_held = held.fetch_again && room > 0;
             if !wants_new && !wants_held {
                 continue;
             }
-            let count = if new { room } else { room.min(ADOPTED_PAGE) }.min(BATCH);
+            let count = if new { new_ones } else { room.min(ADOPTED_PAGE) }.min(BATCH);
             held.fetching = true;
             held.fetch_again = false;
+            held.asked_new = new;
             asks.push((*key, held.session.clone(), held.cursor, count, (new, held.horizon.is_none())));
         }
         let max_bytes = self.policy.prefetch_bytes.saturating_sub(self.bytes).clamp(1, 1024 * 1024);
@@ -104,7 +106,7 @@ impl Machine {
     pub(super) fn fetched(&mut self, key: SessionKey, answer: Answer<(Vec<Arrived>, Option<Hint>)>, now: Now) {
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.fetching = false;
-        let asked_for_new = self.primary == Some(key) && held.horizon.is_some();
+        let asked_for_new = self.primary == Some(key) && held.asked_new;
         let retry = |held: &mut Held, at| {
             held.fetch_at = at;
             held.fetch_again = true;
@@ -178,6 +180,7 @@ impl Machine {
             handed: false,
             record,
             doubt: Doubt::default(),
+            no_room: false,
             error: None,
             locks: entry.locks,
         };

@@ -69,6 +69,7 @@ pub(super) enum Doubt {
 
 /// An entry that waits for its turn.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // independent facts
 pub(super) struct Item {
     pub id: EntryId,
     /// `None`: only the id is kept.
@@ -84,6 +85,8 @@ pub(super) struct Item {
     /// A handler here has had it, and gave it back.
     pub handed: bool,
     pub doubt: Doubt,
+    /// Its last start found no room.
+    pub no_room: bool,
     /// Text of the last error, for the dead letter.
     pub error: Option<String>,
     /// Locks that it needs to run.

@@ -110,11 +110,17 @@ impl Machine {
         self.policy.lease.saturating_sub(self.policy.grace)
     }
 
-    /// Until when everything that was handed out may begin: past it a look at the time comes first.
+    /// Until when everything that was handed out may begin: past it a look comes first, at the time and at the delivery.
     pub fn trusted_until(&self) -> Duration {
         let lease = self.lease_of_holder();
-        let held = self.sessions.values().filter(|held| !held.expired).map(|held| held.confirmed + lease);
-        held.min().unwrap_or(Duration::MAX)
+        let until = |held: &Held| if held.expired { Duration::ZERO } else { held.confirmed + lease };
+        self.sessions.values().map(until).min().unwrap_or(Duration::MAX)
+    }
+
+    /// Whether a delivery that was handed out is ours, under a lease that is in force.
+    pub fn holds(&self, ticket: Ticket) -> bool {
+        let running = self.tickets.get(&ticket).filter(|running| !running.orphan);
+        running.and_then(|running| self.sessions.get(&running.key)).is_some_and(|held| !held.expired)
     }
 
     /// Leases that are over. Comes before anything that an event may start: whoever stood still learns it here.

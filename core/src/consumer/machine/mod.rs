@@ -8,7 +8,7 @@
 //!
 //! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out;
 //! `alone` tries suspects and judges them; `outcome` settles; `locks` asks for those of channels; `lease` renews, watches others and adopts; `strays` brings back
-//! what others left; `trouble` knows which calls fail; `ending` drains.
+//! what others left; `room` waits for memory; `trouble` knows which calls fail; `ending` drains.
 //!
 //! Its words are `pub` for the simulation, which drives it under the feature `proving`; without that feature none of them
 //! leaves the crate.
@@ -23,6 +23,7 @@ mod lane;
 mod lease;
 mod locks;
 mod outcome;
+mod room;
 mod session;
 mod setup;
 mod start;
@@ -48,6 +49,7 @@ use alone::Alone;
 use lane::Slot;
 use lease::Lookout;
 use locks::Locks;
+use room::Room;
 use session::{Held, Running};
 use setup::Setup;
 use strays::Strays;
@@ -99,6 +101,7 @@ pub struct Machine {
     wait: intake::Wait,
     /// Requests that failed in a row.
     trouble: Trouble,
+    room: Room,
     strays: Strays,
     sweep_at: Duration,
     sweeping: Option<u64>,
@@ -141,6 +144,7 @@ impl Machine {
             parting: Vec::new(),
             wait: intake::Wait::default(),
             trouble: Trouble::default(),
+            room: Room::default(),
             strays: Strays::new(sweep_at),
             sweep_at,
             sweeping: None,
@@ -215,6 +219,7 @@ impl Machine {
             Event::Gathered { key, answer } => self.gathered(key, answer, now),
             Event::Surveyed(answer) => self.surveyed(answer, now),
             Event::Refreshed(answer) => self.refreshed(answer, now),
+            Event::Probed(answer) => self.probed(&answer, now),
         }
     }
 
@@ -222,6 +227,7 @@ impl Machine {
     fn pump(&mut self, now: Now) {
         self.pump_setup(now);
         self.pump_leases(now);
+        self.pump_room(now);
         self.pump_waiting(now);
         self.pump_limits(now);
         self.pump_starts(now);
@@ -250,6 +256,7 @@ impl Machine {
         }
         self.lease_deadlines(&mut earliest);
         self.lock_deadlines(&mut earliest);
+        self.room_deadlines(now, &mut earliest);
         if let Some((at, _, _)) = self.waiting.first() {
             earliest(*at);
         }
@@ -349,6 +356,7 @@ impl Machine {
             }
         }
         self.runnable.retain(|(owner, _)| *owner != key);
+        self.room.forget(key);
         self.alone.forget(key);
         let gone: Vec<_> = self.waiting.iter().filter(|(_, owner, _)| *owner == key).copied().collect();
         for wait in gone {

@@ -46,12 +46,18 @@ impl Machine {
             Ended::Release if running.timed_out => Ended::Retry { after: None, error: Some(dead::LATE_TEXT.into()) },
             how => how,
         };
+        match how {
+            Ended::NoRoom { memory: true, .. } => self.found_no_room(now),
+            Ended::Ack | Ended::Reject { .. } | Ended::Retry { .. } => self.got_through(now),
+            _ => {}
+        }
         let (key, slot) = (running.key, running.slot);
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.tickets.remove(&ticket);
         let Some(lane) = held.lanes.get_mut(&slot) else { return };
         let Some(item) = lane.queue.front_mut() else { return };
         item.record.running = false;
+        item.no_room = matches!(how, Ended::NoRoom { memory: true, .. });
         let was_alone = std::mem::take(&mut item.record.alone);
         match running.stage {
             // Who lives through a start alone is not what its process died of.
@@ -86,21 +92,27 @@ impl Machine {
                 lane.state = LaneState::Runnable;
                 self.runnable.push_front((key, slot));
             }
-            Ended::Release => {
-                item.record.starts = item.record.starts.saturating_sub(1);
-                let working = self.phase == Phase::Working;
-                let pause = if working { self.policy.retry_base } else { Duration::ZERO };
-                if !item.fresh {
-                    // Its mark says that it runs; whoever takes it over must not count this start.
-                    item.record.due_in = pause;
-                    let verdict = Verdict::Retry(item.record);
-                    self.report(key, &slot, verdict);
-                } else if working {
-                    self.put_to_wait(key, slot, now.mono + pause);
-                } else {
-                    lane.state = LaneState::Idle;
-                }
-            }
+            Ended::Release => self.give_back(key, slot, None, now),
+            Ended::NoRoom { after, .. } => self.give_back(key, slot, after, now),
+        }
+    }
+
+    /// The front of a lane has had no start that counts.
+    fn give_back(&mut self, key: SessionKey, slot: Slot, after: Option<Duration>, now: Now) {
+        let Some(lane) = self.sessions.get_mut(&key).and_then(|held| held.lanes.get_mut(&slot)) else { return };
+        let Some(item) = lane.queue.front_mut() else { return };
+        item.record.starts = item.record.starts.saturating_sub(1);
+        let working = self.phase == Phase::Working;
+        let pause = if working { after.unwrap_or(self.policy.retry_base) } else { Duration::ZERO };
+        if !item.fresh {
+            // Its mark says that it runs; whoever takes it over must not count this start.
+            item.record.due_in = pause;
+            let verdict = Verdict::Retry(item.record);
+            self.report(key, &slot, verdict);
+        } else if working {
+            self.put_to_wait(key, slot, now.mono.saturating_add(pause));
+        } else {
+            lane.state = LaneState::Idle;
         }
     }
 

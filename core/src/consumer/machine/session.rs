@@ -27,6 +27,8 @@ pub(super) struct Held {
     /// started or given back.
     pub orderly: bool,
     pub fetching: bool,
+    /// The fetch under way, or the last one, asked for new entries, too.
+    pub asked_new: bool,
     /// There is, or may be, something in the pending list beyond the cursor.
     pub fetch_again: bool,
     /// Not before this time (back-off).
@@ -76,6 +78,7 @@ impl Held {
             horizon: own.then_some(EntryId::ZERO),
             orderly: false,
             fetching: false,
+            asked_new: false,
             fetch_again: true,
             fetch_at: Duration::ZERO,
             lanes: HashMap::new(),

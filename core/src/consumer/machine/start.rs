@@ -64,11 +64,11 @@ impl Machine {
             return;
         }
         let mut skipped = Vec::new();
-        while self.busy < self.policy.concurrency && !self.alone.is_wanted() {
+        while self.busy < self.slots(now) && !self.alone.is_wanted() {
             let Some((key, slot)) = self.runnable.pop_front() else { break };
             if self.sessions.get(&key).is_some_and(|held| held.expired) {
                 skipped.push((key, slot));
-            } else {
+            } else if !self.stands_aside(key, &slot) {
                 self.turn(key, slot, now);
             }
         }

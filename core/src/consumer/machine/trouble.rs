@@ -30,6 +30,8 @@ pub(super) enum Call {
     Survey,
     Locks,
     Stop,
+    /// What handlers write.
+    Room,
 }
 
 impl Call {

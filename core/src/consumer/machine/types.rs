@@ -129,6 +129,13 @@ pub enum Ended {
         error: Option<String>,
     },
     Release,
+    /// It failed, and the server had refused a write of its own for want of room: as if given back, and again after this
+    /// time, if it asked for one.
+    NoRoom {
+        after: Option<Duration>,
+        /// It was the server's memory that was full, not a stream.
+        memory: bool,
+    },
     /// It never began: nobody took it, or it was not allowed to.
     Unstarted,
 }
@@ -223,6 +230,8 @@ pub enum Event {
     Surveyed(Result<Vec<Name>, Error>),
     /// What we hold was shown to be worked on.
     Refreshed(Result<(), Error>),
+    /// Whether the server takes writes that need memory.
+    Probed(Result<bool, Error>),
 }
 
 /// Why a running handler is told to end.
@@ -315,6 +324,8 @@ pub enum Action {
     Refresh {
         sessions: Vec<Session>,
     },
+    /// Whether the server takes writes that need memory.
+    Probe,
     /// Ask to be alone in the process: nothing else is to start in it before [`Action::Mingle`].
     Seclude,
     /// Others may start again.

@@ -133,6 +133,11 @@ impl Transport for Faulty {
         carried!(self, inner, inner.begin(&group, &session, &starts))
     }
 
+    async fn has_room(&self, group: &Group) -> Result<bool> {
+        let group = group.clone();
+        carried!(self, inner, inner.has_room(&group))
+    }
+
     async fn renew(&self, group: &Group, sessions: &[Session]) -> Result<Vec<Result<u64, Refusal>>> {
         let (group, sessions) = (group.clone(), sessions.to_vec());
         carried!(self, inner, inner.renew(&group, &sessions))

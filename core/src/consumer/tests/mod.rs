@@ -2,9 +2,11 @@
 
 mod exclusive;
 pub(crate) mod faulty;
+mod frozen;
 mod locks;
 mod poison;
 mod refusing;
+mod room;
 mod schedules;
 mod strays;
 
