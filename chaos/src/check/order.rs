@@ -5,7 +5,7 @@
 //! An entry may be passed over when it is in the dead letters, was deleted, or was lost by a server that forgets and
 //! never came back. Ids that go back (a clock that steps on a server that forgot) are told from overtaking by when
 //! the message was published. What a foreign consumer of the group was handed has no place in the order until it is
-//! brought back, nor has what was held when the registrations were lost. Who held something when a server forgot may go on with it beside whoever is given it now,
+//! brought back. Who held something when a server forgot may go on with it beside whoever is given it now,
 //! until it learns of that: at most one lease (the same window as in C7).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -79,9 +79,7 @@ impl<'a> Lane<'a> {
             } else if let Some(before) = before.filter(|before| run.entry < before.entry)
                 && self.newest.contains_key(&run.entry)
                 && !work_moved(self.facts, before, at)
-                && self.entries.get(&run.entry).is_none_or(|message| {
-                    !self.stranded(message, run.entry, at) && !self.was_elsewhere(message, run.entry, at)
-                })
+                && self.entries.get(&run.entry).is_none_or(|message| !self.was_elsewhere(message, run.entry, at))
             {
                 let text = format!("entry {} started again after {}", name(run.entry), name(before.entry));
                 findings.found(Check::C5, at, text);
@@ -146,9 +144,8 @@ impl<'a> Lane<'a> {
             let again = self.facts.runs_of(message).any(comes);
             let lost = !again && forgotten_entry(self.facts, message, *entry, at).is_some();
             let elsewhere = self.was_elsewhere(message, *entry, at);
-            let stranded = self.stranded(message, *entry, at);
             let done = self.is_done_again(message, *entry, at);
-            !(published_later || gone_by_then || (gone && !again) || lost || elsewhere || stranded || done)
+            !(published_later || gone_by_then || (gone && !again) || lost || elsewhere || done)
         })
     }
 
@@ -167,18 +164,6 @@ impl<'a> Lane<'a> {
             newest.start < fault.begin && fault.begin < at && fault.undoes(self.facts.time(newest.start))
         };
         self.facts.runs_of(message).any(finished) && self.facts.faults.forgetting().any(goes_back)
-    }
-
-    /// Whether it was there when the registrations were lost, and has not started since: with whoever held it, it is a
-    /// stranger's until it is brought back.
-    fn stranded(&self, message: &Message, entry: Entry, at: At) -> bool {
-        let started = self.newest.get(&entry).map(|run| self.facts.time(self.facts.run(*run).start));
-        let called = message.called.unwrap_or(NEVER);
-        let strands = |fault: &&Fault| fault.kind.forgets_registrations() && called < fault.end && fault.begin < at;
-        let mut faults = self.facts.faults.forgetting().filter(strands);
-        // Whoever held it may start it until he has learned of that.
-        let learned = self.facts.rules.lease().saturating_add(self.facts.rules.wake());
-        faults.any(|fault| started.is_none_or(|started| started < fault.until.saturating_add(learned)))
     }
 
     /// Whether the message was there when a server forgot, and who held it then may not have learned of that yet.

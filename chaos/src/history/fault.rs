@@ -188,11 +188,6 @@ impl FaultKind {
         matches!(self, Self::Freeze)
     }
 
-    /// Whether nothing but the registrations of a group is forgotten.
-    pub const fn forgets_registrations(self) -> bool {
-        matches!(self, Self::WrongRegistry)
-    }
-
     /// Whether work may change hands by it. What only refuses what is new, or is done to single entries, moves none.
     pub const fn moves_work(self) -> bool {
         !matches!(self, Self::FullMemory | Self::CapReached | Self::DeletePending | Self::ForeignConsumer)

@@ -57,6 +57,8 @@ pub(super) struct Routing {
     pub(super) mode: Option<String>,
     /// Registered identities.
     pub(super) consumers: HashMap<Name, Registration>,
+    /// Beats of identities whose registrations were lost.
+    lost: HashMap<Name, u64>,
     /// The identity that alone reads what is new (mode `exclusive`).
     holder: Option<Name>,
     /// Everything before this id is finished.
@@ -148,9 +150,9 @@ impl Routing {
         }
     }
 
-    /// Removes the lanes whose owner is not registered.
+    /// Removes the lanes whose owner is not registered; none while nobody is.
     pub(super) fn sweep_lanes(&mut self) {
-        if self.owned.keys().all(|owner| self.consumers.contains_key(owner)) {
+        if self.mode.is_none() || self.owned.keys().all(|owner| self.consumers.contains_key(owner)) {
             return;
         }
         self.lanes.retain(|_, state| self.consumers.contains_key(&state.owner));
@@ -248,6 +250,7 @@ impl Routing {
     /// Forgets an identity; with the last one goes the mode. If it held the stream, the others are rung.
     pub(super) fn unregister(&mut self, identity: &Name) {
         self.consumers.remove(identity);
+        self.lost.remove(identity);
         self.idle.remove(identity);
         self.bells.remove(identity);
         self.back.remove(identity);
@@ -262,8 +265,22 @@ impl Routing {
 
     /// Forgets who is registered, and with that mode and holder.
     pub(super) fn forget_registrations(&mut self) {
-        self.consumers.clear();
+        self.lost.extend(self.consumers.drain().map(|(name, registration)| (name, registration.beat)));
         (self.mode, self.holder) = (None, None);
+    }
+
+    /// Registers those again who are lost and hold something, under a fence that nobody has.
+    pub(super) fn find_lost(&mut self, has_holder: bool, holds: impl Fn(&Name) -> bool) {
+        self.lost.retain(|name, _| holds(name));
+        let mut lost: Vec<_> = self.lost.iter().collect();
+        lost.sort();
+        for (name, beat) in lost {
+            let registration = Registration { fence: FenceToken::lost(), beat: *beat };
+            self.consumers.entry(name.clone()).or_insert(registration);
+            if has_holder {
+                self.holder.get_or_insert_with(|| name.clone());
+            }
+        }
     }
 
     /// Forgets everything about an earlier life of the group, but not the mark.

@@ -30,6 +30,13 @@ pub(super) fn register(
             .with_context("mode", mode)
             .with_context("running", running));
     }
+    if routing.mode.is_none() {
+        let pending = state.streams.get(&group.stream).and_then(|stream| stream.groups.get(&group.name));
+        let holds = |name: &Name| pending.is_some_and(|pending| !pending.is_idle(name));
+        let routing = state.routings.entry(group.keys.consumers.clone()).or_default();
+        routing.find_lost(group.ordering.has_holder(), holds);
+    }
+    let routing = state.routing(&group.keys);
     let fence = FenceToken::first(suffix);
     let mut known = true;
     match routing.consumers.get(identity) {

@@ -37,6 +37,7 @@ pub(super) async fn register(
     let groups = groups_key(&group.stream);
     let mut cmd = call(&SCRIPTS.register, &[&group.stream, &keys.consumers, &keys.beats, &groups]);
     cmd.arg(&*group.name).arg(&**identity).arg(&*session.fence.0).arg(&mode);
+    cmd.arg(&*FenceToken::lost().0).arg(flag(group.ordering.has_holder()));
     let mut answer = Answer::new(link.script(&SCRIPTS.register, &cmd).await?)?;
     match answer.word.as_str() {
         "ok" => Ok(Ok(session)),

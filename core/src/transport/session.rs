@@ -72,6 +72,11 @@ impl FenceToken {
         Self(format!("1:{suffix}").into())
     }
 
+    /// The fence of an identity whose registration was lost: nobody has it, and who adopts the identity follows it.
+    pub fn lost() -> Self {
+        Self("0:lost".into())
+    }
+
     /// Whether the holder left on its own.
     pub fn has_left(&self) -> bool {
         self.parts().1 == Self::LEFT

@@ -146,7 +146,8 @@ cases! {
     strays:
         what_a_foreign_consumer_left_is_taken_once_it_is_old,
         a_stray_goes_to_the_owner_of_its_lane,
-        what_forgotten_sessions_left_is_taken,
+        what_forgotten_sessions_left_keeps_its_place,
+        who_held_the_stream_holds_it_when_it_is_found_again,
         a_walk_goes_page_by_page_over_all_strange_consumers,
         what_a_foreign_consumer_left_may_have_been_deleted,
         what_a_deleted_consumer_held_comes_back_before_anything_else,

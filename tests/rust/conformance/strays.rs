@@ -75,18 +75,46 @@ pub(super) async fn a_stray_goes_to_the_owner_of_its_lane(lab: Lab) {
     assert_eq!(settled.lanes, [("x".into(), 1)]);
 }
 
-pub(super) async fn what_forgotten_sessions_left_is_taken(lab: Lab) {
+pub(super) async fn what_forgotten_sessions_left_keeps_its_place(lab: Lab) {
     let group = lab.group().await;
-    let mut a = Player::join(&lab, &group, "a").await;
-    let ids = [lab.publish("x", "1").await, lab.publish("x", "2").await];
+    let (mut a, idle) = (Player::join(&lab, &group, "a").await, Player::join(&lab, &group, "idle").await);
+    let mut ids = vec![lab.publish("x", "1").await, lab.publish("x", "2").await];
     a.fetch(9).await;
+    lab.transport.renew(&group, std::slice::from_ref(&a.session)).await.unwrap()[0].unwrap();
     lab.forget_registrations(&group);
     assert_eq!(a.try_fetch(9).await.unwrap_err(), Refusal::Forgotten);
+    assert_eq!(lab.transport.sweep(&group, 0).await.unwrap(), None, "lanes stay while nobody is registered");
     let mut b = Player::join(&lab, &group, "b").await;
-    assert_eq!(taken(&b).await, ids);
+    assert_eq!(a.try_fetch(9).await.unwrap_err(), Refusal::Stale, "it is not a's any more");
+    assert_eq!(idle.try_fetch(9).await.unwrap_err(), Refusal::Forgotten, "it held nothing");
+    ids.push(lab.publish("x", "3").await);
+    let free = lab.publish("y", "").await;
+    assert_eq!(b.ids(9).await, [free], "the lane is still a's");
+    assert!(taken(&b).await.is_empty(), "it is no stray");
+    let sign = a.sign().await;
+    assert_eq!((sign.fence.parts(), sign.beat), ((0, "lost"), 1));
+    let mut heir = a.adopted_by("heir").await;
+    assert_eq!(heir.ids(9).await, ids);
+    for id in &ids {
+        assert_eq!(heir.ack(*id, "x").await, SettleResult::Done);
+    }
+    assert_eq!(lab.transport.retire(&group, &heir.session).await.unwrap(), Ok(true));
+    ids = vec![lab.publish("x", "4").await];
     assert_eq!(b.ids(9).await, ids);
-    let settled = b.settle(&[ack(ids[0], "x")]).await.unwrap();
-    assert_eq!(settled.lanes, [("x".into(), 1)], "what the lane counted for a is forgotten");
+}
+
+pub(super) async fn who_held_the_stream_holds_it_when_it_is_found_again(lab: Lab) {
+    let group = lab.group_with("g", Ordering::Exclusive, ACKED).await;
+    let mut a = Player::join(&lab, &group, "a").await;
+    let first = lab.publish("x", "1").await;
+    assert_eq!(a.ids(9).await, [first]);
+    lab.forget_registrations(&group);
+    let b = Player::join(&lab, &group, "b").await;
+    let second = lab.publish("x", "2").await;
+    assert_eq!(b.hint(9).await, Some(Hint::Rest), "another one reads");
+    assert!(a.sign().await.holder);
+    let mut heir = a.adopted_by("heir").await;
+    assert_eq!(heir.ids(9).await, [first, second]);
 }
 
 pub(super) async fn a_walk_goes_page_by_page_over_all_strange_consumers(lab: Lab) {

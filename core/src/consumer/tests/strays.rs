@@ -103,3 +103,31 @@ async fn what_an_operator_took_from_a_dead_consumer_is_found_again() {
     assert_eq!(bus.stream_info(&bus.topology().inbound_stream).await.unwrap().length, 0);
     second.close().await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn lost_registrations_cost_no_lane_its_order() {
+    let (engine, bus) = bus().await;
+    let inbox = open(&bus).await;
+    for text in ["one", "two"] {
+        publish(&bus, 1, text).await;
+    }
+    let d = inbox.next().await.unwrap().unwrap();
+    assert_eq!(d.data().unwrap().content, "one");
+    engine.forget_registrations(&group(&inbox)).unwrap();
+    for text in ["three", "four"] {
+        publish(&bus, 1, text).await;
+    }
+    let since = bus.clock().now();
+    d.cancelled().await;
+    drop(d);
+    let mut seen = Vec::new();
+    for _ in 0..4 {
+        seen.push(handle(&inbox).await);
+    }
+    let told = [("one", 2), ("two", 1), ("three", 1), ("four", 1)].map(|(text, attempt)| (text.to_owned(), attempt));
+    assert_eq!(seen, told);
+    let took = bus.clock().now().saturating_sub(since);
+    assert!(took < Duration::from_secs(5), "a lease, and until it is noticed: {took:?}");
+    inbox.idle().await.unwrap();
+    assert_eq!(engine.kept(&group(&inbox)).unwrap(), (0, 0));
+}

@@ -1,4 +1,4 @@
--- One page of the janitor: removes lanes whose owner is not registered, then records of starts of what somebody else has
+-- One page of the janitor: removes lanes whose owner is not registered (but not while nobody is), then records of starts of what somebody else has
 -- finished, and, under `acked`, entries that every group that counts has finished. While one of those is missing nothing
 -- is trimmed: what it had left is not known.
 -- KEYS: 1 stream, 2 consumers, 3 lanes, 4 groups, 5 beats, 6 tries
@@ -79,7 +79,7 @@ end
 
 local cursor, orphans, finished = '-', {}, {}
 local what, from = string.match(ARGV[2], '^([lr])(%d+)$')
-if what == 'l' then
+if what == 'l' and redis.call('HEXISTS', consumers, MODE) == 1 then
   local page = redis.call('HSCAN', lanes, from, 'COUNT', LANES)
   cursor = page[1] ~= '0' and 'l' .. page[1] or redis.call('HLEN', tries) > 0 and 'r0' or '-'
   local registered = {}
