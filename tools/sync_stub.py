@@ -29,14 +29,16 @@ GIVEN = {
 #: What it takes instead.
 TAKEN = {"Publisher": "SyncBus | SyncPublisher", "Bus": "SyncBus"}
 
-CONTEXT = """
-    def __enter__(self) -> Self: ...
+CONTEXT = '''
+    def __enter__(self) -> Self:
+        """Opens it, or takes it; leaving ends that."""
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None: ...
-"""
+    ) -> None:
+        """Closes it, or gives it up."""
+'''
 
-BUS = """
+BUS = '''
     def __init__(
         self,
         url: str | None = None,
@@ -44,9 +46,11 @@ BUS = """
         role: Role | None = None,
         platforms: Iterable[str] = ...,
         **settings: Unpack[BusSettings],
-    ) -> None: ...
-    def wait(self, work: Callable[[Bus], Coroutine[Any, Any, R]]) -> R: ...
-"""
+    ) -> None:
+        """Connects; see :func:`~stargazer_core.connect`."""
+    def wait(self, work: Callable[[Bus], Coroutine[Any, Any, R]]) -> R:
+        """Anything else that the bus can do: ``bus.wait(lambda bus: …)`` with an ``async def`` of the bus."""
+'''
 
 #: Names that the hand-written parts use, and the modules that have them.
 OWN = {
@@ -124,7 +128,8 @@ class Stub:
         if mirror is sync.SyncBus:
             lines.append(BUS)
         for name, kind in mirror.attributes.items():
-            lines.append(f"    @property\n    def {name}(self) -> {kind.__name__}: ...")
+            doc = f"    {_documented(f'As :class:`{of.__name__}` has it.')}"
+            lines.append(f"    @property\n    def {name}(self) -> {kind.__name__}:\n    {doc}")
         for base in of.__mro__:
             if not base.__module__.startswith("stargazer_core"):
                 continue
@@ -141,11 +146,11 @@ class Stub:
             seen |= names
         if hasattr(of, "__aenter__"):
             lines.append(CONTEXT)
-        return "\n".join(lines if len(lines) > 1 else [*lines, "    ..."])
+        return "\n".join(lines)
 
     def _head(self, mirror: type[Mirror]) -> str:
         generic = ", Generic[T]" if "Generic" in {base.__name__ for base in mirror.__bases__} else ""
-        return f"class {mirror.__name__}(Mirror{generic}):"
+        return f"class {mirror.__name__}(Mirror{generic}):\n    {_documented(inspect.getdoc(mirror))}\n"
 
     def _iteration(self, member: ast.FunctionDef | ast.AsyncFunctionDef, source: Source) -> str:
         member.name = "__iter__"
@@ -176,8 +181,9 @@ class Stub:
             returns=returns,
             type_params=[],
         )
-        text = ast.unparse(ast.fix_missing_locations(made))
-        return "\n".join(f"    {line}" for line in text.splitlines())
+        text = ast.unparse(ast.fix_missing_locations(made)).removesuffix("\n    ...")
+        doc = "..." if overloaded else _documented(ast.get_docstring(member))
+        return "\n".join(f"    {line}" if line else "" for line in f"{text}\n    {doc}".splitlines())
 
     _last_overloaded = ""
 
@@ -191,6 +197,14 @@ class Stub:
             if isinstance(node, ast.Name) and node.id in source.origins and node.id not in ("T", "R"):
                 self.imports.setdefault(node.id, source.origins[node.id])
         return renamed
+
+
+def _documented(doc: str | None) -> str:
+    """What people read in an editor, a level deeper."""
+    if doc is None:
+        return "..."
+    text = f'"""{doc}\n"""' if "\n" in doc else f'"""{doc}"""'
+    return text.replace("\n", "\n    ").replace("\n    \n", "\n\n")
 
 
 def _default(value: ast.expr) -> ast.expr:
