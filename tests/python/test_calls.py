@@ -1,6 +1,7 @@
 """Calls: made, served, cancelled, and the ways in which they end."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -50,6 +51,31 @@ async def test_a_call_carries_the_context_of_its_trace(bus: sg.Bus) -> None:
         assert await bus.call("tell", **given) == list(given.values())
         assert await bus.call("hand_on", **given) == list(given.values())
         assert await bus.call("tell") == [None, None]
+
+
+mark: contextvars.ContextVar[str] = contextvars.ContextVar("mark", default="none")
+
+
+async def test_a_handler_runs_in_a_copy_of_the_context_it_was_served_in(bus: sg.Bus) -> None:
+    async def coroutine(request: sg.Request) -> str:
+        found = mark.get()
+        mark.set("changed")
+        return found
+
+    def plain(request: sg.Request) -> str:
+        return mark.get()
+
+    mark.set("served")
+    async with bus.serve({"coroutine": coroutine, "plain": plain}) as serving:
+        mark.set("later")
+        serving.handle("late", plain)
+        assert [await bus.call(name) for name in ("coroutine", "coroutine", "plain", "late")] == [
+            "served",
+            "served",
+            "served",
+            "later",
+        ]
+    assert mark.get() == "later"
 
 
 async def test_a_failing_call_tells_code_text_and_details(bus: sg.Bus) -> None:

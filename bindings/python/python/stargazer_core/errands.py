@@ -1,8 +1,9 @@
 """Errands: what the core has done on a loop, because only Python can do it.
 
-A function is enlisted under a number, which is given to the core. Each errand for it runs in a task and context of its
-own; what it returns goes back, and so does, by class and text, what it raises. An errand that is to end has its task
-cancelled, once; what it answers then is heard by nobody. With the loop, its errands end, and the core is told.
+A function is enlisted under a number, which is given to the core. Each errand for it runs in a task of its own and a
+copy of the context in which the function was enlisted; what it returns goes back, and so does, by class and text, what
+it raises. An errand that is to end has its task cancelled, once; what it answers then is heard by nobody. With the
+loop, its errands end, and the core is told.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextvars import Context, copy_context
 from typing import Any, cast
 from weakref import ref
 
@@ -53,14 +55,14 @@ class Errands:
         """Over the loop's queue."""
         #: The loop's queue.
         self.bridge: _native.Bridge = native
-        self._functions: dict[int, Function] = {}
+        self._functions: dict[int, tuple[Function, Context]] = {}
         self._tasks: dict[int, tuple[Errand, asyncio.Task[None]]] = {}
         self._last = 0
 
     def enlist(self, function: Function) -> int:
         """Lets a function run errands; the number is what the core is to know it by."""
         self._last += 1
-        self._functions[self._last] = function
+        self._functions[self._last] = (function, copy_context())
         return self._last
 
     def dismiss(self, number: int) -> None:
@@ -70,14 +72,15 @@ class Errands:
     def begin(self, number: int, function: int, what: str, arguments: Any, publisher: _native.Publisher | None) -> None:
         """Runs an errand."""
         errand = Errand(what, arguments, publisher)
-        run = self._functions.get(function)
-        if run is None:
+        enlisted = self._functions.get(function)
+        if enlisted is None:
             text = f"what was to do {what!r} has been closed"
             self.bridge.fail(number, {"kind": "closed", "code": "closed", "message": text})
             return
         # Nothing that runs may hold the loop's queue: with the loop it must go, and the core be told by that.
         errands = cast("ref[Errands]", ref(self))
-        task = asyncio.get_running_loop().create_task(_run(errands, number, errand, run))
+        run, context = enlisted
+        task = context.run(asyncio.get_running_loop().create_task, _run(errands, number, errand, run))
         # One that is begun while its loop is ending is ended by nobody: the core is told when the loop has gone.
         task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._tasks[number] = (errand, task)
