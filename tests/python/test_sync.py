@@ -183,11 +183,12 @@ def test_the_store_is_used_by_scripts(waiting: sg.SyncBus, names: dict[str, Any]
 
 
 def test_dead_letters_and_traces_are_looked_at_by_scripts(waiting: sg.SyncBus) -> None:
-    waiting.publish("s", {"n": 1})
-    with waiting.consume("s", "g", body=dict[str, int]) as consumer:
+    waiting.publish("s", [{"n": 1}])
+    with waiting.consume("s", "g", body=list[dict[str, int]]) as consumer:
         delivery = consumer.next(timeout=5)
         # What a delivery causes is published by its own bus, which waits, too.
         assert delivery.bus.publish("effects", delivery.data).id
+        assert delivery.data is delivery.data
         delivery.reject("no")
     letters = waiting.dead_letters()
     [letter] = letters.list().letters

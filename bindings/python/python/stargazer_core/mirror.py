@@ -79,7 +79,8 @@ class Mirror:
         mirror = Mirror.mirrors.get(type(value))
         if mirror is not None:
             return _made(mirror, self._waiter, value)
-        if isinstance(value, list):
+        if isinstance(value, list) and value and type(value[0]) in Mirror.mirrors:
+            # Deliveries of a batch. Any other list is somebody's body, and stays what it is.
             return [self._given(item) for item in value]
         return value
 
