@@ -141,7 +141,7 @@ def test_locks_and_leases_are_taken_by_scripts(waiting: sg.SyncBus, names: dict[
 
 def test_a_lock_that_was_lost_is_told_at_the_end_of_its_block(server: Server, names: dict[str, Any]) -> None:
     with sg.SyncBus(server.url, **names) as bus:
-        lock = bus.lock(names["stream_prefix"], ttl=0.5)
+        lock = bus.lock(names["stream_prefix"], ttl=5)
         with pytest.raises(sg.StaleError), lock:  # noqa: PT012 - the end of the block is what raises
             assert bus.store().delete(lock.key) == 1
             assert isinstance(lock.lost(), sg.StaleError)
