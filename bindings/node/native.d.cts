@@ -278,6 +278,8 @@ export declare class Singleton {
   get state(): SingletonState
   /** Ends it. */
   stop(): void
+  /** Begins a run; why it cannot. */
+  begin(): Failure | null
   /** The job's next turn here: the answer is its number, or nothing. */
   next(token: number): void
   /** Fails with the reason once the job must end, or has ended. */

@@ -20,6 +20,7 @@ import {
   Reply,
   type Request,
   TimeoutError,
+  tool,
 } from '@stargazer/core';
 import { both, gate, names, theServer, until } from './fixture.mjs';
 
@@ -236,6 +237,42 @@ both('wrong options of a call are named', async ({ bus }) => {
 both('what cannot be sent back is a bad answer', async ({ bus }) => {
   await using _ = bus.serve({ odd: () => () => {} });
   assert.equal((await failed(bus.call('odd'))).remoteCode, 'bad_answer');
+});
+
+both('a bad answer is told by name and place', async ({ bus }) => {
+  const odd = () => {};
+  const cases: [unknown, string][] = [
+    [odd, 'answer'],
+    [[{ x: odd }], 'answer[0].x'],
+    [{ rows: [1, odd] }, 'answer.rows[1]'],
+    [new Reply(1, { writeback: { sent_files: [odd] } }), 'writeback.sent_files[0]'],
+  ];
+  let given: unknown;
+  const tooled = tool({ name: 'tooled' }, async () => given);
+  await using served = bus.serve({ odd: () => given });
+  await using tools = bus.serveTools(tooled);
+  await Promise.all([served.ready(), tools.ready()]);
+  for (const [answer, place] of cases) {
+    given = answer;
+    for (const name of ['odd', 'tooled']) {
+      const error = await failed(bus.call(name));
+      assert.equal(error.remoteCode, 'bad_answer');
+      const told = ['odd', 'tooled'].some((name) => error.message.includes(`\`${place}\` of \`${name}\` must be`));
+      assert.ok(told, error.message);
+    }
+  }
+});
+
+both('one bus serves calls and tools', async ({ bus }) => {
+  await using tools = bus.serveTools(tool({ name: 'tooled' }, async () => 'tooled'));
+  const served = bus.serve({ plain: () => 'plain' });
+  await Promise.all([tools.ready(), served.ready()]);
+  for (let round = 0; round < 20; round++) {
+    assert.deepEqual([await bus.call('plain'), await bus.call('tooled')], ['plain', 'tooled']);
+  }
+  await served.close();
+  assert.equal((await failed(bus.call('plain'))).remoteCode, 'unknown_tool');
+  assert.equal(await bus.call('tooled'), 'tooled');
 });
 
 both('names change while it serves', async ({ bus }) => {

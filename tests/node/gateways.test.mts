@@ -487,3 +487,38 @@ both('kinds are made by name', async ({ bus }) => {
   assert.throws(() => kinds.register('board', () => new Board()), ConflictError);
   assert.throws(() => kinds.create('loud', bus), /board, redis/);
 });
+
+both('what was sent is sent whatever the adapter gives for its id', async ({ bus, outbound }) => {
+  for (const given of [42, Buffer.from('id'), ['a'], {}, Symbol('id')]) {
+    const board = new Board();
+    const send = board.send.bind(board);
+    board.send = async (...args) => {
+      await send(...args);
+      return given as never;
+    };
+    const gateway = await running(bus, board);
+    await speak(bus, 'c1', `${typeof given} ${String(given)} a`, `${typeof given} ${String(given)} b`);
+    await finished(bus, outbound);
+    assert.equal(board.of('c1').length, 2, 'once');
+    const [health] = gateway.health;
+    assert.deepEqual([health?.performed, health?.failed, health?.skipped], [2, 0, 0]);
+    await gateway.close();
+  }
+  assert.equal((await bus.deadLetters().inspect()).count, 0);
+});
+
+both('an adapter that tells of its end is started again', async ({ bus }) => {
+  for (const reason of ['the line is cut', new RangeError('cut'), new UnavailableError('x')]) {
+    const board = new Board();
+    const gateway = await running(bus, board);
+    board.wayIn.failed(reason);
+    await until('it runs again', async () => {
+      const [health] = gateway.health;
+      return health !== undefined && health.starts >= 2 && health.state === 'running';
+    });
+    const name = typeof reason === 'string' ? reason : reason.name;
+    assert.match(String(gateway.health[0]?.lastError), new RegExp(name));
+    assert.throws(() => board.wayIn.failed(undefined as never), InvalidError);
+    await gateway.close();
+  }
+});

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   type Bus,
+  ConflictError,
   connect,
   InvalidError,
   type Singleton,
@@ -226,6 +227,33 @@ both('a_singleton_runs_on_one_process', async ({ bus, again }) => {
   await other.close();
   await waiting;
   assert.deepEqual([second.state.phase, running], ['stopped', 0]);
+});
+
+both('a singleton runs again after its end and once at a time', async ({ bus }) => {
+  const singleton = bus.singleton(name(), JOB);
+  const fences: number[] = [];
+  const job = async (fence: number) => {
+    fences.push(fence);
+    await assert.rejects(singleton.run(job), ConflictError);
+    assert.equal(singleton.state.phase, 'running', 'the first run goes on');
+  };
+  await singleton.run(job);
+  singleton.stop();
+  await singleton.run(job);
+  assert.equal(fences.length, 2);
+  assert.ok((fences[1] as number) > (fences[0] as number));
+  assert.equal(singleton.state.phase, 'finished');
+  for (let round = 0; round < 2; round++) {
+    const broken = singleton.run(() => {
+      throw new RangeError('it broke');
+    });
+    await assert.rejects(broken, RangeError);
+    assert.equal(singleton.state.restarts, 2, 'counted anew');
+  }
+  const early = bus.singleton(name(), JOB);
+  early.stop();
+  await early.run(job);
+  assert.deepEqual([fences.length, early.state.phase], [2, 'stopped']);
 });
 
 both('a_singleton_starts_again_as_its_policy_says', async ({ bus }) => {

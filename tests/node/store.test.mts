@@ -44,6 +44,17 @@ both('counters_count', async ({ bus }) => {
   assert.equal(await store.increment(`${k}b`, 2n ** 53n + 1n), 2n ** 53n + 1n);
   assert.equal(await store.hashIncrement(`${k}h`, 'f', 5), 5);
   assert.equal(await store.hashIncrement(`${k}h`, 'f'), 6);
+  const most = 999_999_999_999_999_999n;
+  for (const count of [
+    (by: number | bigint) => store.increment(`${k}m`, by),
+    (by: number | bigint) => store.hashIncrement(`${k}h`, 'm', by),
+  ]) {
+    assert.equal(await count(most), most);
+    for (const by of [1, most, 10n ** 18n, 2n ** 63n, 2n ** 70n]) {
+      await assert.rejects(async () => count(by), InvalidError);
+    }
+    assert.equal(await count(-1), most - 1n, 'it counts on');
+  }
 });
 
 both('hashes_keep_fields', async ({ bus }) => {

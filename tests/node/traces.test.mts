@@ -6,7 +6,7 @@ import { randomUUID } from 'node:crypto';
 import { once as event } from 'node:events';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { type Bus, InvalidError, inbound, message, NotFoundError, type Trace } from '@stargazer/core';
+import { type Bus, InvalidError, inbound, message, NotFoundError, type State, type Trace } from '@stargazer/core';
 import { both, theServer, until } from './fixture.mjs';
 
 /** The trace once it has come to a state. */
@@ -117,4 +117,32 @@ test('the example of traces runs', async () => {
   });
   assert.deepEqual(await event(child, 'close'), [0, null]);
   assert.deepEqual(said.trim().split('\n').slice(0, 4), ['RECEIVED', 'QUEUED', 'CLAIMED', 'INFERRING']);
+});
+
+/** The type's words; the checker refuses one that is missing here or there. */
+const STATES: Record<State, true> = {
+  RECEIVED: true,
+  PREPROCESSING: true,
+  QUEUED: true,
+  CLAIMED: true,
+  PRE_INFERENCE_GATHER: true,
+  INFERRING: true,
+  TOOL_EXECUTING: true,
+  POSTPROCESSING: true,
+  DELIVERING: true,
+  DELIVERED: true,
+  COMPLETED: true,
+  ERRORED: true,
+  RETRYING: true,
+  RECLAIMED: true,
+};
+
+both('the states are those of the core', async ({ bus }) => {
+  const error = await bus.transition('t', 'NOWHERE' as State).then(
+    () => assert.fail('it must be refused'),
+    (thrown: unknown) => thrown as InvalidError,
+  );
+  assert.ok(error instanceof InvalidError);
+  const known = /one of (.*), not/.exec(error.message)?.[1]?.split(', ');
+  assert.deepEqual(known, Object.keys(STATES));
 });

@@ -281,6 +281,49 @@ async def test_what_cannot_be_sent_back_is_a_bad_answer(bus: sg.Bus) -> None:
     assert told.value.remote_code == "bad_answer"
 
 
+@pytest.mark.parametrize(
+    ("given", "place"),
+    [
+        (object(), "answer"),
+        ([{"x": object()}], "answer[0].x"),
+        ({"rows": [1, object()]}, "answer.rows[1]"),
+        (sg.Reply(1, {"sent_files": [object()]}), "writeback.sent_files[0]"),
+    ],
+)
+async def test_a_bad_answer_is_told_by_name_and_place(bus: sg.Bus, given: object, place: str) -> None:
+    async def odd(request: sg.Request) -> object:
+        return given
+
+    @sg.tool
+    async def tooled() -> object:
+        return given
+
+    # One bus serves both, whichever of them a request comes to.
+    async with bus.serve({"odd": odd}), bus.serve_tools(tooled):
+        for name in ("odd", "tooled"):
+            with pytest.raises(sg.RemoteError) as told:
+                await bus.call(name)
+            assert (told.value.remote_code, f"`{place}` of `{name}` must be" in str(told.value)) == ("bad_answer", True)
+
+
+async def test_one_bus_serves_calls_and_tools(bus: sg.Bus) -> None:
+    async def plain(request: sg.Request) -> str:
+        return "plain"
+
+    @sg.tool
+    async def tooled() -> str:
+        return "tooled"
+
+    async with bus.serve_tools(tooled):
+        async with bus.serve({"plain": plain}):
+            for _ in range(20):
+                assert (await bus.call("plain"), await bus.call("tooled")) == ("plain", "tooled")
+        with pytest.raises(sg.RemoteError) as told:
+            await bus.call("plain")
+        assert told.value.remote_code == "unknown_tool"
+        assert await bus.call("tooled") == "tooled"
+
+
 async def test_names_change_while_it_serves(bus: sg.Bus) -> None:
     async def other(request: sg.Request) -> str:
         return f"other {request.name}"

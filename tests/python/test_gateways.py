@@ -505,3 +505,60 @@ async def test_kinds_are_made_by_name(bus: sg.Bus) -> None:
         kinds.register("board", lambda _bus, _settings: Board())
     with pytest.raises(sg.InvalidError, match="board, redis"):
         kinds.create("loud", bus)
+
+
+@pytest.mark.parametrize("given", [42, b"id", ["a"], object(), {"id": "a"}])
+async def test_what_was_sent_is_sent_whatever_the_adapter_gives_for_its_id(
+    bus: sg.Bus, outbound: str, caplog: pytest.LogCaptureFixture, given: Any
+) -> None:
+    class Odd(Board):
+        async def send(self, channel_id: str, text: str, context: SendContext) -> Any:
+            await super().send(channel_id, text, context)
+            return given
+
+    board = Odd()
+    async with running(bus, board) as gateway:
+        await speak(bus, "c1", "a", "b")
+        await finished(bus, outbound)
+        assert board.of("c1") == [("a", False), ("b", False)], "once, and in order"
+        (health,) = gateway.health
+        assert (health.performed, health.failed, health.skipped) == (2, 0, 0)
+    assert (await bus.dead_letters().inspect()).count == 0
+    assert "gave no text as the id" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "reason", ["the line is cut", ConnectionResetError("by \ud800 peer"), sg.UnavailableError("x")]
+)
+async def test_an_adapter_that_tells_of_its_end_is_started_again(bus: sg.Bus, reason: str | BaseException) -> None:
+    board = Board()
+    async with running(bus, board) as gateway:
+        board.way_in().failed(reason)
+        async with asyncio.timeout(30):
+            while gateway.health[0].starts < 2 or gateway.health[0].state != "running":  # noqa: ASYNC110 - told by nothing
+                await asyncio.sleep(0.01)
+        error = gateway.health[0].last_error
+        assert error is not None
+        name = reason if isinstance(reason, str) else type(reason).__name__
+        assert name in str(error)
+        await board.way_in().message(IncomingMessage("", "c1", "u1", "Ann", "hi"))
+        with pytest.raises(sg.InvalidError, match="reason"):
+            board.way_in().failed(None)  # type: ignore[arg-type]
+
+
+async def test_a_failing_adapter_is_one_warning(bus: sg.Bus, caplog: pytest.LogCaptureFixture) -> None:
+    class Weak(Board):
+        failed = False
+
+        async def start(self, intake: Intake) -> None:
+            if not self.failed:
+                self.failed = True
+                raise OSError("no line")
+            await super().start(intake)
+
+    caplog.set_level("DEBUG", "stargazer_core")
+    async with running(bus, Weak()) as gateway:
+        await gateway.reached("web", "running")
+    told = [record for record in caplog.records if "no line" in record.getMessage() or record.exc_info]
+    assert [record.levelname for record in told if record.levelname != "DEBUG"] == ["WARNING"]
+    assert any(record.exc_info for record in told if record.levelname == "DEBUG"), "the traceback is there"

@@ -273,8 +273,12 @@ async def test_a_singleton_runs_on_one_process(bus: sg.Bus, url: str, name: str)
     assert second.state.fence is not None
     assert second.state.fence > led
     assert first.state.phase == "stopped"
+    # It may be run again, and waits like everybody else.
     third = asyncio.create_task(first.run(job))
+    await phase(first, "waiting")
+    first.stop()
     await third
+    assert first.state.phase == "stopped"
     await other.close()
     await waiting
     assert (second.state.phase, running) == ("stopped", 0)
@@ -319,6 +323,71 @@ async def test_a_singleton_starts_again_as_its_policy_says(
     state = singleton.state
     assert (runs, state.phase, state.restarts, state.fence) == (starts, ends, starts - 1, None)
     assert state.error == ("ZeroDivisionError: it broke" if fails else None)
+
+
+async def test_a_singleton_runs_again_after_its_end_and_once_at_a_time(bus: sg.Bus, name: str) -> None:
+    singleton, fences = bus.singleton(name, **JOB), list[int]()
+
+    async def job(fence: int) -> None:
+        fences.append(fence)
+        with pytest.raises(sg.ConflictError, match="runs already"):
+            await singleton.run(job)
+        assert singleton.state.phase == "running", "the first run goes on"
+
+    await singleton.run(job)
+    singleton.stop()
+    await singleton.run(job)
+    assert len(fences) == 2
+    assert fences[1] > fences[0]
+    assert singleton.state.phase == "finished"
+
+    async def broken(fence: int) -> None:
+        raise ZeroDivisionError("it broke")
+
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            await singleton.run(broken)
+        assert singleton.state.restarts == 2, "counted anew"
+    early = bus.singleton(name, **JOB)
+    early.stop()
+    await early.run(job)
+    assert (len(fences), early.state.phase) == (2, "stopped")
+
+
+async def test_a_job_is_no_plain_function(bus: sg.Bus, name: str) -> None:
+    runs: list[int] = []
+    singleton = bus.singleton(name, **JOB)
+    with pytest.raises(sg.InvalidError, match="async def") as told:
+        await singleton.run(runs.append)  # type: ignore[arg-type]
+    assert told.value.context["argument"] == "job"
+    assert (len(runs), singleton.state.phase) == (1, "stopped"), "not tried again"
+    assert await bus.lease(name).try_acquire(), "it resigned"
+    with pytest.raises(sg.InvalidError, match="async def"):
+        await singleton.run(None)  # type: ignore[arg-type]
+
+    async def job(fence: int) -> None:
+        runs.append(fence)
+
+    other = bus.singleton(f"{name}-lambda", **JOB)
+    await other.run(lambda fence: job(fence))
+    assert len(runs) == 2
+
+
+async def test_a_wait_is_no_longer_than_was_said(own_server: Server, name: str) -> None:
+    async with sg.connect(own_server.url, publish_timeout=1) as bus:
+        own_server.pause()
+        loop = asyncio.get_running_loop()
+        for wait in (
+            lambda: bus.lock(name, wait=0.5).acquire(),
+            lambda: bus.lock(name).acquire(timeout=0.5),
+            lambda: bus.lease(name, wait=0.5).acquire(),
+            lambda: bus.publish("s", {"n": 1}),
+        ):
+            begun = loop.time()
+            with pytest.raises((sg.UnavailableError, sg.TimeoutError)):
+                await wait()
+            assert loop.time() - begun < 1.9
+        own_server.resume()
 
 
 HOLDER = """

@@ -3,6 +3,7 @@
 import asyncio
 import math
 import uuid
+from collections.abc import Awaitable, Callable
 
 import pytest
 import stargazer_core as sg
@@ -55,6 +56,17 @@ async def test_counters_count(store: sg.Store, key: str) -> None:
     assert [await store.increment(key), await store.increment(key, 10), await store.increment(key, -1)] == [1, 11, 10]
     assert await store.hash_increment(key + "h", "f", 5) == 5
     assert await store.hash_increment(key + "h", "f") == 6
+    most = 999_999_999_999_999_999
+    counts: list[Callable[[int], Awaitable[int]]] = [
+        lambda by: store.increment(key + "m", by),
+        lambda by: store.hash_increment(key + "h", "m", by),
+    ]
+    for count in counts:
+        assert await count(most) == most
+        for by in (1, most, 10**18, 2**63, 2**70):
+            with pytest.raises(sg.InvalidError):
+                await count(by)
+        assert await count(-1) == most - 1, "it counts on"
 
 
 async def test_hashes_keep_fields(store: sg.Store, key: str) -> None:

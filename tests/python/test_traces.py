@@ -4,7 +4,7 @@ import asyncio
 import subprocess
 import sys
 import uuid
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import stargazer_core as sg
@@ -132,3 +132,10 @@ def test_the_example_runs(server: Server) -> None:
         timeout=30,
     )
     assert said.stdout.splitlines()[:4] == ["RECEIVED", "QUEUED", "CLAIMED", "INFERRING"]
+
+
+async def test_the_states_are_those_of_the_core(bus: sg.Bus) -> None:
+    with pytest.raises(sg.InvalidError) as told:
+        await bus.transition("t", "NOWHERE")  # type: ignore[arg-type]
+    known = str(told.value).partition("one of ")[2].partition(", not")[0]
+    assert list(get_args(sg.State)) == known.split(", ")

@@ -11,6 +11,7 @@ use stargazer_core::envelope::Value;
 use stargazer_core::lock::SingletonOptions;
 
 use crate::bus::Bus;
+use crate::error::Failure;
 use crate::events::plain;
 use crate::port::{Answer, Queue, ask, lock as locked};
 use crate::settings::millis;
@@ -88,6 +89,12 @@ impl Singleton {
     #[napi]
     pub fn stop(&self) {
         self.job.stop();
+    }
+
+    /// Begins a run; why it cannot.
+    #[napi]
+    pub fn begin(&self) -> Option<Failure> {
+        self.job.begin().err().map(Into::into)
     }
 
     /// The job's next turn here: the answer is its number, or nothing.

@@ -10,7 +10,7 @@ import type { End, Errand as Order } from '../native.cjs';
 import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
 import { captured, type InContext } from './context.js';
-import { CancelledError, told } from './errors.js';
+import { CancelledError, InvalidError, StargazerError, TooLargeError, told } from './errors.js';
 import { onOrders, port } from './link.js';
 import { type SpanContext, withinSpan } from './span.js';
 
@@ -31,6 +31,14 @@ export interface Errand {
 
 /** What runs errands. What it resolves to must be something that a body may hold. */
 export type ErrandRunner = (errand: Errand) => unknown;
+
+/** The answer of a call: what it gave, and what goes into the caller's context. */
+export class Parts {
+  constructor(
+    readonly result: unknown,
+    readonly writeback: Readonly<Record<string, unknown>>,
+  ) {}
+}
 
 const runners = new Map<number, { readonly run: ErrandRunner; readonly inContext: InContext }>();
 const running = new Map<number, AbortController>();
@@ -75,7 +83,7 @@ async function run(order: Order): Promise<void> {
     const given = decode(order.arguments) as Record<string, unknown>;
     const errand = { id, what, arguments: given, signal: ending.signal };
     const answer = await runner.inContext(() => withinSpan(spanOf(given), () => runner.run(errand)));
-    finish(id, answer);
+    finish(id, what, answer);
   } catch (error) {
     fail(id, told(error));
   } finally {
@@ -91,15 +99,31 @@ function spanOf({ traceparent, tracestate }: Record<string, unknown>): SpanConte
   };
 }
 
-function finish(id: number, answer: unknown): void {
+function finish(id: number, what: string, answer: unknown): void {
   const encoder = new Encoder();
+  const parts = answer instanceof Parts;
   try {
-    encoder.write(answer);
+    encoder.write(parts ? [answer.result, answer.writeback] : answer);
   } catch (error) {
-    fail(id, { ...told(error), code: 'bad_answer' });
+    fail(id, { ...told(refused(what, error, parts)), code: 'bad_answer' });
     return;
   }
   port.answer(id, true, encoder.written());
+}
+
+/** Why an answer cannot be sent, told by who gave it and in its own words. */
+function refused(name: string, error: unknown, parts: boolean): unknown {
+  if (!(error instanceof StargazerError)) return error;
+  const { expected, found, field = '' } = error.context;
+  const root = parts && field.startsWith('[1]') ? 'writeback' : 'answer';
+  const rest = parts ? field.slice(3) : field;
+  const place = `${root}${/^($|[[.])/.test(rest) ? '' : '.'}${rest}`;
+  const kind = error instanceof TooLargeError ? TooLargeError : InvalidError;
+  const text =
+    expected !== undefined && found !== undefined
+      ? `\`${place}\` of \`${name}\` must be ${expected}; found ${found}`
+      : `the answer of \`${name}\` cannot be sent: ${error.message}`;
+  return new kind(text, { context: { ...error.context, field: place } });
 }
 
 function fail(id: number, why: Readonly<Record<string, unknown>>): void {

@@ -271,9 +271,13 @@ export function answered(reply: native.Reply): unknown {
 }
 
 /** @internal */
-export function made<T>(found: native.Made, handle: T | null): T {
-  const failure = found.failure();
+export function refuse(failure: native.Failure | null): void {
   if (failure !== null) throw errorOf(spelled(failure));
+}
+
+/** @internal */
+export function made<T>(found: native.Made, handle: T | null): T {
+  refuse(found.failure());
   if (handle === null) throw new InternalError('a handle was not made');
   return handle;
 }

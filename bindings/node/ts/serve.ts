@@ -4,7 +4,7 @@ import type * as native from '../native.cjs';
 import { checkedOptions, duration, maybeOptions, needFunction, needRecord, needText } from './arguments.js';
 import type { Identity } from './calls.js';
 import { decode } from './codec/decode.js';
-import { dismissRunner, type Errand, type ErrandRunner, enlistRunner } from './errands.js';
+import { dismissRunner, type Errand, type ErrandRunner, enlistRunner, Parts } from './errands.js';
 import { ClosedError, errorOf } from './errors.js';
 import { ask, hold, port, unhold } from './link.js';
 import { Publisher } from './publisher.js';
@@ -319,6 +319,6 @@ export class Serving extends Served<native.Serving> {
 }
 
 /** What goes back. @internal */
-export function answered(given: unknown): [unknown, Readonly<Record<string, unknown>>] {
-  return given instanceof Reply ? [given.result, given.writeback] : [given, {}];
+export function answered(given: unknown): Parts {
+  return given instanceof Reply ? new Parts(given.result, given.writeback) : new Parts(given, {});
 }

@@ -9,9 +9,8 @@
 
 import * as native from '../native.cjs';
 import { needFunction } from './arguments.js';
-import { InvalidError } from './errors.js';
 import { ask } from './link.js';
-import { answered, loss, made } from './lock.js';
+import { answered, loss, made, refuse } from './lock.js';
 import { singletonSettings } from './settings.js';
 
 /**
@@ -54,7 +53,6 @@ export interface SingletonState {
 /** A job's place in the fleet: whoever leads runs it, and its signal is aborted when leadership is lost. */
 export class Singleton {
   readonly #native: native.Singleton;
-  #running = false;
 
   /** @internal */
   constructor(opened: native.Singleton) {
@@ -66,7 +64,10 @@ export class Singleton {
     return this.#native.state as SingletonState;
   }
 
-  /** Ends it: a job that runs is told by its signal, then it resigns. May be called twice. */
+  /**
+   * Ends its run: a job that runs is told by its signal, then it resigns. May be called twice. Before the first run it ends
+   * that one at its start; after a run it does nothing, and the next run begins anew.
+   */
   stop(): void {
     this.#native.stop();
   }
@@ -74,23 +75,24 @@ export class Singleton {
   /**
    * Runs the job whenever it leads, until the job is done or {@link stop} was called. A job that is told to end keeps the
    * lead until it has ended, but no longer than the lease lasts. Throws the job's last error when it failed for good, or too
-   * often.
+   * often. After its end it may be run again, as if for the first time.
+   *
+   * @throws ConflictError it runs already.
+   * @throws InvalidError the job is no function.
    */
   async run(job: Job): Promise<void> {
     needFunction(job, 'job');
-    if (this.#running) throw new InvalidError('this singleton runs a job already', { context: { field: 'job' } });
-    this.#running = true;
-    try {
-      await this.#turns(job);
-    } finally {
-      this.#running = false;
-    }
-  }
-
-  async #turns(job: Job): Promise<void> {
+    refuse(this.#native.begin());
     let failure: { error: unknown } | undefined;
-    for (let fence = await this.#next(); fence !== undefined; fence = await this.#next()) {
-      failure = (await this.#turn(fence, job)) ?? failure;
+    try {
+      for (let fence = await this.#next(); fence !== undefined; fence = await this.#next()) {
+        failure = (await this.#turn(fence, job)) ?? failure;
+      }
+    } catch (error) {
+      // Whoever ran it does not any more.
+      this.stop();
+      await this.#next();
+      throw error;
     }
     if (failure !== undefined && this.state.phase === 'failed') throw failure.error;
   }

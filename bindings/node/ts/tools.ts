@@ -12,7 +12,7 @@ import * as native from '../native.cjs';
 import { checkedOptions, needFunction, needRecord } from './arguments.js';
 import { packed } from './calls.js';
 import { decode } from './codec/decode.js';
-import type { Errand } from './errands.js';
+import { type Errand, Parts } from './errands.js';
 import { errorOf, Failure } from './errors.js';
 import { type Input, type InputOf, isSchema, type OutputOf, readInput, schemaOf } from './schema.js';
 import { answered, Request } from './serve.js';
@@ -167,10 +167,10 @@ export class Tool<Args = never, Result = unknown> {
     const context = new ToolContext(errand);
     try {
       const args = isSchema(this.#input) ? await this.#read(this.#input, context.arguments) : context.arguments;
-      const [result, writeback] = answered(await this.#handler(args as Args, context));
+      const { result, writeback } = answered(await this.#handler(args as Args, context));
       const both = { ...context.writeback };
       mergeWriteback(both, writeback);
-      return [result, both];
+      return new Parts(result, both);
     } catch (error) {
       throw Object.keys(context.writeback).length === 0 ? error : withWriteback(error, context.writeback);
     }

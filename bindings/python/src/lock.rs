@@ -274,6 +274,10 @@ impl Singleton {
         Ok(())
     }
 
+    fn begin(&self) -> PyResult<()> {
+        self.0.get()?.begin().map_err(raise)
+    }
+
     /// The future gives the job's next turn here, or `None`.
     fn next(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
         let (singleton, host) = (self.0.get()?.clone(), self.0.host());

@@ -143,7 +143,7 @@ impl Driver {
             Action::Recreate => Box::pin(async move { Some(Event::Recreated(transport.recreate(&group).await)) }),
             Action::Fetch { key, session, cursor, count, max_bytes, new, wary } => Box::pin(async move {
                 let request = Fetch { cursor, count, max_bytes, new, wary };
-                let ((), fetched) = tokio::join!(shared.flush_traces(), transport.fetch(&group, &session, &request));
+                let fetched = shared.beside_traces(transport.fetch(&group, &session, &request)).await;
                 let answer = match fetched {
                     Ok(Ok(fetched)) => {
                         judge.arrive(&*transport, fetched.entries).await.map(|entries| Ok((entries, fetched.hint)))
@@ -173,7 +173,7 @@ impl Driver {
                 if let Some(tracing) = &shared.tracing {
                     tracing.settles(&batch);
                 }
-                let ((), answer) = tokio::join!(shared.flush_traces(), transport.settle(&group, &session, &batch));
+                let answer = shared.beside_traces(transport.settle(&group, &session, &batch)).await;
                 Some(Event::Settled { key, answer })
             }),
             Action::ReadBodies { key, ids } => Box::pin(async move {

@@ -16,6 +16,7 @@ use super::machine::{Action, CancelReason, Ended, Event, Machine, Notice, Now, S
 use super::traces::Tracing;
 use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
+use crate::trace;
 use crate::transport::Group;
 
 /// Tells a running handler to end.
@@ -149,11 +150,9 @@ impl Shared {
         Now { mono: self.clock.now(), wall_ms: self.clock.wall_ms() }
     }
 
-    /// Sends steps of traces that wait; to be polled before a request that leaves anyway.
-    pub(super) async fn flush_traces(&self) {
-        if let Some(tracing) = &self.tracing {
-            tracing.flush().await;
-        }
+    /// A request that leaves anyway, with the steps of traces that wait before it.
+    pub(super) async fn beside_traces<T>(&self, request: impl Future<Output = T>) -> T {
+        trace::beside(self.tracing.as_ref().map(Tracing::tracer), request).await
     }
 
     /// One step of the machine; what the driver has to do is collected for it.

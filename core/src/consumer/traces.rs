@@ -95,9 +95,8 @@ impl Tracing {
         }
     }
 
-    /// Sends what waits; to be polled beside a request that leaves anyway.
-    pub(super) async fn flush(&self) {
-        self.tracer.flush().await;
+    pub(super) fn tracer(&self) -> &Tracer {
+        &self.tracer
     }
 
     fn detail(&self, id: EntryId) -> Map {

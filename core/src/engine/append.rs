@@ -10,7 +10,7 @@ use crate::transport::{Append, Appended, Fields, Kind, check, no_memory};
 /// Appends one entry.
 pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
     check::append(&entry)?;
-    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure, replicas } = entry;
+    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure, replicas, until: _ } = entry;
     if replicas.is_some() {
         let error = Error::invalid("memory:// has no replicas to wait for; leave wait_replicas at 0");
         return Err(error.with_context("setting", "wait_replicas").with_stored(Stored::No));

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use super::keys::{Held, Score, Sorted};
 use super::state::{Now, State};
 use super::{Engine, look};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Stored};
 use crate::topology::Name;
-use crate::transport::{Answer, EntryId, Op, When, check, no_memory, not_met};
+use crate::transport::{Answer, EntryId, MAX_COUNTER, Op, When, check, no_memory, not_met};
 
 /// Carries operations out.
 pub(super) fn apply(engine: &Engine, state: &mut State, ops: Vec<Op>, now: Now) -> Result<Vec<Answer>> {
@@ -23,13 +23,16 @@ pub(super) fn apply(engine: &Engine, state: &mut State, ops: Vec<Op>, now: Now) 
                 return Err(check::wrong_type(key, found.as_str(), wanted.as_str()));
             }
         }
-        let counter = match op {
-            Op::Increment { key, .. } => (key, text(state, key)),
-            Op::HashIncrement { key, field, .. } => (key, hash(state, key).and_then(|fields| fields.get(field))),
+        let (key, held, by) = match op {
+            Op::Increment { key, by, .. } => (key, text(state, key), *by),
+            Op::HashIncrement { key, field, by } => (key, hash(state, key).and_then(|fields| fields.get(field)), *by),
             _ => continue,
         };
-        if counter.1.is_some_and(|held| !check::is_counter(held)) {
-            return Err(check::wrong_type(counter.0, "text", "whole number"));
+        if held.is_some_and(|held| !check::is_counter(held)) {
+            return Err(check::wrong_type(key, "text", "whole number"));
+        }
+        if counted(held).saturating_add(by).unsigned_abs() > MAX_COUNTER.unsigned_abs() {
+            return Err(check::over(key).with_stored(Stored::No));
         }
     }
     let mut run = Run { engine, state, now, written: false };

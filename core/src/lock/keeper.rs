@@ -26,6 +26,9 @@ const LONGEST_POLL: Duration = Duration::from_millis(500);
 /// How long an owner has to release a lock when the bus closes.
 const LEAVE: Duration = Duration::from_secs(2);
 
+/// How long the last request has for its answer beyond the time that is waited.
+pub(super) const ANSWER: Duration = Duration::from_millis(250);
+
 /// How long a server that does not answer is asked to take a lock back; then the lock lapses.
 const GIVING_UP: Duration = Duration::from_secs(2);
 
@@ -133,9 +136,12 @@ impl Keeper {
         };
         let confirmed = match won {
             Some(Ok(confirmed)) => confirmed,
-            Some(Err(error)) => {
-                // The asker has gone: there is nobody to tell.
+            Some(Err((error, perhaps))) => {
+                // Whoever asked does not wait for what is cleared up behind it, and may have gone.
                 let _ = tell.send(Err(error));
+                if perhaps {
+                    self.give_up().await;
+                }
                 return;
             }
             None => return self.give_up().await,
@@ -158,28 +164,25 @@ impl Keeper {
         confirmed.saturating_add(self.options.ttl * 4 / 5)
     }
 
-    /// Asks until it is ours; when the request that said so was sent.
-    async fn win(&self, limit: Option<Duration>) -> Result<Duration> {
-        let end = limit.map(|limit| self.now().saturating_add(limit));
-        let mut closing = self.publisher.closing();
-        let outcome = tokio::select! {
+    /// Asks until it is ours; when the request that said so was sent. Or why not, and whether it may be ours all the same.
+    async fn win(&self, limit: Option<Duration>) -> Result<Duration, (Error, bool)> {
+        let begun = self.now();
+        let end = limit.map(|limit| begun.saturating_add(limit));
+        // Without any time it is one request, which takes as long as the server may.
+        let most = limit.filter(|limit| !limit.is_zero()).map(|limit| begun.saturating_add(limit + ANSWER));
+        let (mut closing, mut told) = (self.publisher.closing(), None);
+        tokio::select! {
             biased;
-            () = on(&mut closing) => Err((Error::closed("bus"), true)),
-            won = self.ask(end) => won,
-        };
-        match outcome {
-            Ok(confirmed) => Ok(confirmed),
-            Err((error, perhaps)) => {
-                if perhaps {
-                    self.give_up().await;
-                }
-                Err(error)
-            }
+            () = on(&mut closing) => return Err((Error::closed("bus"), true)),
+            won = self.ask(end, &mut told) => return won,
+            () = self.publisher.clock().sleep_until(most.unwrap_or(Duration::MAX)), if most.is_some() => {}
         }
+        Err((told.unwrap_or_else(Self::silent), true))
     }
 
-    /// The error, and whether the lock may be ours all the same.
-    async fn ask(&self, end: Option<Duration>) -> Result<Duration, (Error, bool)> {
+    /// The error, and whether the lock may be ours all the same; `told` is why the last request did
+    /// not take it.
+    async fn ask(&self, end: Option<Duration>, told: &mut Option<Error>) -> Result<Duration, (Error, bool)> {
         let (mut ear, mut deaf, mut perhaps, mut tries) = (None, false, false, 0u32);
         loop {
             let sent = self.now();
@@ -205,10 +208,12 @@ impl Keeper {
                     Some(error)
                 }
             };
+            let refused = refused.unwrap_or_else(|| self.busy());
             let now = self.now();
             if end.is_some_and(|end| now >= end) {
-                return Err((refused.unwrap_or_else(|| self.busy()), perhaps));
+                return Err((refused, perhaps));
             }
+            *told = Some(refused);
             if ear.is_none() && !deaf {
                 match self.publisher.store().subscribe([lock_channel(&self.key)]).await {
                     Ok(subscription) => {
@@ -229,6 +234,11 @@ impl Keeper {
                 heard = heard(&mut ear) => if !heard { (ear, deaf) = (None, true) },
             }
         }
+    }
+
+    fn silent() -> Error {
+        let text = "the server could not be reached, or did not answer, for as long as the lock was waited for";
+        Error::unavailable(text)
     }
 
     fn busy(&self) -> Error {

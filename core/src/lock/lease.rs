@@ -9,6 +9,7 @@ use std::sync::PoisonError;
 use std::time::Duration;
 
 use super::Lock;
+use super::keeper::ANSWER;
 use super::options::{LockOptions, lasting};
 use crate::error::{Error, ErrorKind, Result};
 use crate::publish::Publisher;
@@ -95,21 +96,45 @@ impl Lease {
         self.acquire_within(self.wait).await
     }
 
-    /// Leads; waits that long, or for ever.
+    /// Leads; waits that long, or for ever. With a limit of zero it is one attempt, which takes as long as the server may.
     pub async fn acquire_within(&self, limit: Option<Duration>) -> Result<i64> {
-        let _asking = self.asking.lock().await;
+        let clock = self.publisher.clock();
+        let begun = clock.now();
+        let end = limit.map(|limit| begun.saturating_add(limit));
+        // A little more than the lock has, whose own words are better.
+        let most = limit.filter(|limit| !limit.is_zero()).map(|limit| begun.saturating_add(limit + 2 * ANSWER));
+        let over = clock.sleep_until(most.unwrap_or(Duration::MAX));
+        tokio::pin!(over);
+        let silent = || {
+            let text =
+                "the server did not answer, or this process asked already, for as long as leading was waited for";
+            Error::unavailable(text).with_context("server", "silent")
+        };
+        let _asking = tokio::select! {
+            biased;
+            asking = self.asking.lock() => asking,
+            () = &mut over => return Err(silent()),
+        };
         if let Some(fence) = self.fence() {
             return Ok(fence);
         }
-        let clock = self.publisher.clock();
-        let end = limit.map(|limit| clock.now().saturating_add(limit));
-        loop {
-            // What was lost before.
-            self.lock.leave().await;
-            self.lock.acquire_within(end.map(|end| end.saturating_sub(clock.now()))).await?;
-            if let Some(fence) = self.draw().await? {
-                *self.number() = Some(fence);
-                return Ok(fence);
+        let leading = async {
+            loop {
+                // What was lost before.
+                self.lock.leave().await;
+                self.lock.acquire_within(end.map(|end| end.saturating_sub(clock.now()))).await?;
+                if let Some(fence) = self.draw().await? {
+                    *self.number() = Some(fence);
+                    return Ok(fence);
+                }
+            }
+        };
+        tokio::select! {
+            biased;
+            led = leading => led,
+            () = over => {
+                self.let_go();
+                Err(silent())
             }
         }
     }
@@ -150,6 +175,12 @@ impl Lease {
     pub async fn leave(&self) {
         *self.number() = None;
         self.lock.leave().await;
+    }
+
+    /// Resigns without waiting for the answer.
+    pub(super) fn let_go(&self) {
+        *self.number() = None;
+        self.lock.let_go();
     }
 
     /// A number drawn while it was ours for certain; `None`: it was lost meanwhile.

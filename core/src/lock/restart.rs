@@ -74,6 +74,12 @@ impl Restarts {
         Self { policy, most, window, base, max, dice, at: VecDeque::new(), total: 0 }
     }
 
+    /// As if nothing had happened.
+    pub(super) fn reset(&mut self) {
+        self.at.clear();
+        self.total = 0;
+    }
+
     /// The job ended, well or not.
     pub(super) fn ended(&mut self, well: bool, now: Duration) -> Next {
         match (self.policy, well) {

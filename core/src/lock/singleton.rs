@@ -121,6 +121,16 @@ pub struct SingletonState {
     pub error: Option<String>,
 }
 
+/// Whether somebody runs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Life {
+    /// Nobody has yet.
+    Fresh,
+    Run,
+    /// Nobody does any more.
+    Over,
+}
+
 /// How a turn of the job ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Ending {
@@ -155,6 +165,7 @@ struct Inner {
     restarts: Mutex<Restarts>,
     /// What follows the last turn; `None` while one runs, and at first.
     next: Mutex<Option<Next>>,
+    life: Mutex<Life>,
     state: watch::Sender<SingletonState>,
     stopped: watch::Sender<bool>,
 }
@@ -176,6 +187,7 @@ impl Singleton {
             lease,
             restarts: Mutex::new(restarts),
             next: Mutex::default(),
+            life: Mutex::new(Life::Fresh),
             state: watch::Sender::new(state),
             stopped: watch::Sender::new(false),
         };
@@ -187,17 +199,46 @@ impl Singleton {
         self.inner.state.borrow().clone()
     }
 
-    /// Ends it: a job that runs is told ([`Turn::lost`]), then it resigns. May be called twice.
+    /// Ends its run: a job that runs is told ([`Turn::lost`]), then it resigns. May be called twice. Before its first run it
+    /// ends that one at its start; after a run it does nothing, and the next run begins anew.
     pub fn stop(&self) {
-        self.inner.stopped.send_replace(true);
+        if *locked(&self.inner.life) != Life::Over {
+            self.inner.stopped.send_replace(true);
+        }
+    }
+
+    /// Begins a run, for those who ask for turns themselves ([`Singleton::next`]). One that has ended begins anew:
+    /// restarts, error and a stop of the last one are forgotten. `Conflict` while one goes on.
+    pub fn begin(&self) -> Result<()> {
+        let inner = &self.inner;
+        let mut life = locked(&inner.life);
+        match *life {
+            Life::Run => {
+                let text = "this singleton runs already; wait for its end, or stop it, before it is run again";
+                return Err(Error::new(ErrorKind::Conflict, text).with_context("singleton", &inner.name));
+            }
+            Life::Fresh => {}
+            Life::Over => {
+                locked(&inner.restarts).reset();
+                *locked(&inner.next) = None;
+                inner.stopped.send_replace(false);
+                let phase = SingletonPhase::Waiting;
+                inner.state.send_replace(SingletonState { phase, fence: None, restarts: 0, error: None });
+            }
+        }
+        *life = Life::Run;
+        Ok(())
     }
 
     /// Runs the job whenever it leads, with the fencing number, until it is done or stopped; the job is dropped where it
-    /// stands when leadership is lost. The job's last error when it failed for good.
+    /// stands when leadership is lost. The job's last error when it failed for good. After its end it may be run again, as if
+    /// for the first time; `Conflict` while it runs.
     pub async fn run<F>(&self, mut job: impl FnMut(i64) -> F) -> Result<()>
     where
         F: Future<Output = Result<()>>,
     {
+        self.begin()?;
+        let mut ends = Ends(Some(&self.inner));
         let mut last = None;
         while let Some(turn) = self.next().await? {
             let result = tokio::select! {
@@ -214,6 +255,7 @@ impl Singleton {
                 }
             }
         }
+        ends.0 = None;
         match last {
             Some(error) if self.state().phase == SingletonPhase::Failed => Err(error),
             _ => Ok(()),
@@ -225,6 +267,10 @@ impl Singleton {
     /// if it led.
     pub async fn next(&self) -> Result<Option<Turn>> {
         let inner = &self.inner;
+        match &mut *locked(&inner.life) {
+            Life::Over => return Ok(None),
+            life => *life = Life::Run,
+        }
         let mut stopped = inner.stopped.subscribe();
         let next = tokio::select! {
             biased;
@@ -237,6 +283,7 @@ impl Singleton {
                 inner.show(SingletonPhase::Stopped, None);
             }
             inner.lease.leave().await;
+            inner.over();
             return Ok(None);
         };
         *locked(&inner.next) = None;
@@ -245,7 +292,23 @@ impl Singleton {
     }
 }
 
+/// Ends a run that is dropped or fails.
+struct Ends<'a>(Option<&'a Inner>);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        if let Some(inner) = self.0 {
+            inner.lease.let_go();
+            inner.over();
+        }
+    }
+}
+
 impl Inner {
+    fn over(&self) {
+        *locked(&self.life) = Life::Over;
+    }
+
     /// The number to run under; `None` when nothing follows.
     async fn next(&self) -> Result<Option<i64>> {
         if self.state.borrow().phase == SingletonPhase::Running {

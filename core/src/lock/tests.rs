@@ -362,6 +362,48 @@ async fn a_job_that_lost_its_lead_is_ended_and_comes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_singleton_runs_once_at_a_time_and_again_after_its_end() {
+    let lab = lab();
+    let singleton = job(&lab.ours, &quick().with_restart(Restart::OnError));
+    for _ in 0..2 {
+        let failed = singleton.run(async |_| Err(Error::invalid("it broke"))).await;
+        assert_eq!(failed.unwrap_err().code(), "invalid");
+        let state = singleton.state();
+        assert_eq!((state.phase, state.restarts), (SingletonPhase::Failed, 2), "restarts are counted anew");
+    }
+    let (runs, again) = (AtomicU32::new(0), singleton.clone());
+    singleton
+        .run(async |_| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            let refused = again.run(async |_| Ok(())).await.unwrap_err();
+            assert_eq!((refused.code(), again.state().phase), ("conflict", SingletonPhase::Running));
+            Ok(())
+        })
+        .await
+        .unwrap();
+    let state = singleton.state();
+    assert_eq!((runs.into_inner(), state.phase, state.error), (1, SingletonPhase::Finished, None));
+    // After its end nothing is stopped; the next run begins.
+    singleton.stop();
+    singleton.run(async |_| Ok(())).await.unwrap();
+    assert_eq!(singleton.state().phase, SingletonPhase::Finished);
+    {
+        let dropped = singleton.run(async |_| std::future::pending().await);
+        tokio::pin!(dropped);
+        let _ = tokio::time::timeout(Duration::from_secs(1), &mut dropped).await;
+        assert_eq!(singleton.state().phase, SingletonPhase::Running);
+    }
+    let next = Lease::new(&lab.theirs, "upkeep", &LeaseOptions::default()).unwrap();
+    next.acquire_within(Some(Duration::from_secs(1))).await.unwrap();
+    next.resign().await.unwrap();
+    singleton.run(async |_| Ok(())).await.unwrap();
+    let fresh = job(&lab.ours, &quick());
+    fresh.stop();
+    fresh.run(async |_| panic!("it was stopped before")).await.unwrap();
+    assert_eq!(fresh.state().phase, SingletonPhase::Stopped);
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_turn_at_a_time_is_told() {
     let lab = lab();
     let singleton = job(&lab.ours, &quick());

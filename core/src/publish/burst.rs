@@ -18,7 +18,8 @@ use futures_util::{FutureExt, StreamExt};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::{Notify, oneshot};
 
-use crate::error::{Error, Result, Stored};
+use crate::clock::Sleep;
+use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::transport::{Append, Appended, Transport};
 
 type Answers = Vec<Result<Appended>>;
@@ -67,13 +68,44 @@ impl Bursts {
         Self(Arc::new(Line { state: Mutex::default(), came: Notify::new(), send: Box::new(send) }))
     }
 
-    /// Appends the entries of one call; one result for each.
-    pub(super) async fn append(&self, entries: Vec<Append>) -> Answers {
-        match self.0.join(entries) {
-            Turn::Direct(entries, _under_way) => (self.0.send)(entries).await,
-            Turn::Gathered(count, answer) => answer.await.unwrap_or_else(|_| lost(count, Stored::Unknown)),
+    /// Appends the entries of one call; one result for each. What has no answer at the `end` is told so, and goes on behind
+    /// it: an answer that never comes costs the connection.
+    pub(super) async fn append(&self, entries: Vec<Append>, end: Option<Sleep>) -> Answers {
+        let count = entries.len();
+        let mut sending = match self.0.join(entries) {
+            Turn::Direct(entries, under_way) => {
+                let sending = (self.0.send)(entries);
+                let Some(end) = end else {
+                    let answers = sending.await;
+                    drop(under_way);
+                    return answers;
+                };
+                return until(sending, end).await.unwrap_or_else(|sending| {
+                    if let Ok(runtime) = Handle::try_current() {
+                        runtime.spawn(sending);
+                    }
+                    unanswered(count)
+                });
+            }
+            Turn::Gathered(count, answer) => {
+                answer.map(move |told| told.unwrap_or_else(|_| lost(count, Stored::Unknown)))
+            }
+        };
+        match end {
+            None => sending.await,
+            Some(end) => until(&mut sending, end).await.unwrap_or_else(|_| unanswered(count)),
         }
     }
+}
+
+/// The answers, or, at the end, what still waits for them.
+async fn until<F: Future<Output = Answers> + Unpin>(mut sending: F, end: Sleep) -> std::result::Result<Answers, F> {
+    tokio::select! {
+        biased;
+        answers = &mut sending => return Ok(answers),
+        () = end => {}
+    }
+    Err(sending)
 }
 
 /// How a call leaves.
@@ -217,6 +249,11 @@ impl fmt::Debug for Line {
     }
 }
 
+fn unanswered(count: usize) -> Answers {
+    let error = Error::new(ErrorKind::Timeout, "the server did not answer in the time that a publish has");
+    vec![Err(error.with_stored(Stored::Unknown)); count]
+}
+
 fn lost(count: usize, stored: Stored) -> Answers {
     let error = Error::unavailable("the runtime that published ended").with_stored(stored);
     vec![Err(error); count]
@@ -273,9 +310,9 @@ mod tests {
     #[tokio::test]
     async fn calls_that_meet_leave_together_and_in_order() {
         let (server, bursts) = server();
-        let mut calls: Vec<_> = ["a", "b", "c"].map(|name| Box::pin(bursts.append(entry(name)))).into();
+        let mut calls: Vec<_> = ["a", "b", "c"].map(|name| Box::pin(bursts.append(entry(name), None))).into();
         let two = [entry("d"), entry("d")].concat();
-        calls.push(Box::pin(bursts.append(two)));
+        calls.push(Box::pin(bursts.append(two, None)));
         for call in &mut calls {
             assert!(call.now_or_never().is_none());
         }
@@ -286,7 +323,7 @@ mod tests {
         let answers = futures_util::future::join_all(calls).await;
         assert_eq!(answers.iter().map(stored).collect::<Vec<_>>(), [vec![0], vec![1], vec![2], vec![3, 4]]);
         server.may_answer.add_permits(1);
-        assert_eq!(stored(&bursts.append(entry("e")).await), [5]);
+        assert_eq!(stored(&bursts.append(entry("e"), None).await), [5]);
         assert_eq!(bursts.0.state().carried, None, "the carrying task ends when all is answered");
     }
 
@@ -295,7 +332,7 @@ mod tests {
         let (server, bursts) = server();
         let mut scripted = entry("c");
         scripted[0].dedupe = Some(Dedupe { key: "m".into(), window: std::time::Duration::from_secs(1) });
-        let calls = [entry("a"), entry("b"), scripted, entry("d")].map(|entries| bursts.append(entries));
+        let calls = [entry("a"), entry("b"), scripted, entry("d")].map(|entries| bursts.append(entries, None));
         server.may_answer.add_permits(4);
         futures_util::future::join_all(calls).await;
         assert_eq!(server.writes(), [["a"], ["b"], ["c"], ["d"]]);
@@ -304,13 +341,13 @@ mod tests {
     #[tokio::test]
     async fn a_caller_that_stops_waiting_takes_nothing_back_and_blocks_nobody() {
         let (server, bursts) = server();
-        let mut gone = [entry("a"), entry("b")].map(|entries| Box::pin(bursts.append(entries)));
+        let mut gone = [entry("a"), entry("b")].map(|entries| Box::pin(bursts.append(entries, None)));
         for call in &mut gone {
             assert!(call.now_or_never().is_none());
         }
         drop(gone);
         server.may_answer.add_permits(9);
-        bursts.append(entry("c")).await;
+        bursts.append(entry("c"), None).await;
         assert_eq!(server.writes().concat(), ["a", "b", "c"], "also what had only gathered");
     }
 
@@ -319,7 +356,7 @@ mod tests {
         let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
         let (server, bursts) = server();
         let (first, second) = (runtime(), runtime());
-        let mut calls = ["a", "b", "c"].map(|name| Box::pin(bursts.append(entry(name))));
+        let mut calls = ["a", "b", "c"].map(|name| Box::pin(bursts.append(entry(name), None)));
         first.block_on(async {
             assert!((&mut calls[0]).now_or_never().is_none());
             assert!((&mut calls[1]).now_or_never().is_none());
@@ -328,7 +365,7 @@ mod tests {
         });
         assert_eq!(server.writes(), [["a"], ["b"]]);
         server.may_answer.add_permits(3);
-        assert_eq!(stored(&second.block_on(bursts.append(entry("d")))), [2], "the first runtime stands still");
+        assert_eq!(stored(&second.block_on(bursts.append(entry("d"), None))), [2], "the first runtime stands still");
         drop(first);
         let [_, sent, gathered] = calls;
         let told = |answers: Answers| answers[0].as_ref().unwrap_err().context().to_vec();

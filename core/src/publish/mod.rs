@@ -32,6 +32,7 @@ use crate::envelope::{Envelope, Inbound, Limits, Outbound, ToolReply, ToolReques
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::store::Store;
 use crate::topology::Topology;
+use crate::trace;
 use crate::transport::{Append, Appended, Fence, Shortages, Transport, is_shortage, no_memory};
 use burst::Bursts;
 use companion::Companions;
@@ -128,18 +129,22 @@ impl Publisher {
     }
 
     async fn publish_prepared(&self, batch: Vec<Result<Append>>) -> Vec<Result<Receipt>> {
+        let clock = &self.inner.clock;
+        let give_up = clock.now() + self.inner.config.publish_timeout;
+        // The first attempt is bounded by the server's time-out alone, where that is shorter: most need no timer.
+        let mut bounded = self.inner.config.publish_timeout < self.inner.config.response_timeout;
         let mut results: Vec<Option<Result<Receipt>>> = Vec::with_capacity(batch.len());
         let mut open: Vec<(usize, Append)> = Vec::with_capacity(batch.len());
         for (n, prepared) in batch.into_iter().enumerate() {
             match prepared {
-                Ok(append) => {
+                Ok(mut append) => {
+                    append.until = Some(give_up);
                     results.push(None);
                     open.push((n, append));
                 }
                 Err(error) => results.push(Some(Err(error.with_stored(Stored::No)))),
             }
         }
-        let give_up = self.inner.clock.now() + self.inner.config.publish_timeout;
         let mut pause = Duration::from_millis(10);
         let mut trouble = HashMap::new();
         while !open.is_empty() {
@@ -150,8 +155,10 @@ impl Publisher {
             if !ready.is_empty() {
                 self.inner.gates.measure(&mut ready, self.inner.clock.now());
                 let appends = ready.iter().map(|(_, append)| append.clone()).collect();
-                // Before them in the same write, so that nobody tells more of an entry than is known of it.
-                let ((), answers) = tokio::join!(self.flush_traces(), self.inner.bursts.append(appends));
+                // A little later than the connection is given up, which knows that nothing was sent.
+                let end = std::mem::replace(&mut bounded, true).then(|| clock.sleep_until(give_up + LATER));
+                // Steps before them in the same write, so that nobody tells more of an entry than is known of it.
+                let answers = trace::beside(self.tracing().as_ref(), self.inner.bursts.append(appends, end)).await;
                 for ((n, append), answer) in ready.into_iter().zip(answers) {
                     self.inner.gates.note(&append.stream, &answer, self.inner.clock.now());
                     answer.as_ref().err().into_iter().for_each(|error| self.inner.shortages.note(error));
@@ -182,7 +189,11 @@ impl Publisher {
             }
             self.inner.clock.sleep(pause).await;
             pause = (pause * 2).min(Duration::from_millis(200));
-            self.inner.gates.refresh(&*self.inner.transport, &open, self.inner.clock.now()).await;
+            tokio::select! {
+                biased;
+                () = self.inner.gates.refresh(&*self.inner.transport, &open, clock.now()) => {}
+                () = clock.sleep_until(give_up) => {}
+            }
         }
         let lost = || Err(Error::internal("a publish gave no result"));
         let results: Vec<_> = results.into_iter().map(|result| result.unwrap_or_else(lost)).collect();
@@ -318,6 +329,9 @@ impl Publisher {
         result
     }
 }
+
+/// How long after the time for a publish an answer that is under way is not waited for any more.
+const LATER: Duration = Duration::from_millis(50);
 
 /// The result of a batch of one.
 fn only(mut results: Vec<Result<Receipt>>) -> Result<Receipt> {

@@ -76,13 +76,6 @@ impl Publisher {
             Target::ToolsRequest | Target::Service { .. } | Target::ToolsReply { .. } => {}
         }
     }
-
-    /// Sends the steps that wait; to be polled beside a request that leaves anyway.
-    pub(super) async fn flush_traces(&self) {
-        if let Some(tracer) = self.tracing() {
-            tracer.flush().await;
-        }
-    }
 }
 
 fn check_id(trace_id: &str) -> Result<()> {

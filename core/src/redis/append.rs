@@ -185,7 +185,9 @@ async fn answer(
     let beside = |entry: &Append| if entry.is_plain() { entry.measure } else { entry.body.is_some() };
     let commands: usize = sent.iter().map(|n| 1 + usize::from(beside(&batch[*n]))).sum();
     let waits = waits(batch, sent);
-    let (mut replies, durability) = match link.told(pipeline).await {
+    // What leaves together waits no longer for a connection than the first of them may; the others are sent again.
+    let until = sent.iter().filter_map(|n| batch[*n].until).min();
+    let (mut replies, durability) = match link.told(pipeline, until).await {
         Ok(told) => told,
         Err(Failure { error, stored }) => {
             for n in sent {

@@ -7,7 +7,7 @@
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use ::redis::aio::MultiplexedConnection;
@@ -39,6 +39,8 @@ impl From<Failure> for Error {
 /// The connection for commands.
 #[derive(Debug)]
 pub(super) struct Link {
+    /// For what goes on behind whoever began it.
+    me: Weak<Self>,
     pub(super) supervisor: Arc<Supervisor>,
     clock: Arc<dyn Clock>,
     /// How long `open` waits for a server.
@@ -85,16 +87,17 @@ impl Ready {
 }
 
 impl Link {
-    pub(super) fn new(supervisor: Arc<Supervisor>, wait: Duration, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn new(supervisor: Arc<Supervisor>, wait: Duration, clock: Arc<dyn Clock>) -> Arc<Self> {
         supervisor.enter();
-        Self {
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
             supervisor,
             clock,
             wait,
             state: Mutex::default(),
             gate: tokio::sync::Mutex::new(()),
             closed: watch::Sender::new(false),
-        }
+        })
     }
 
     pub(super) fn target(&self) -> &Target {
@@ -132,12 +135,16 @@ impl Link {
 
     /// Runs commands in their order, in one write; an error reply stands in its place.
     pub(super) async fn pipeline(&self, pipeline: &Pipeline) -> Result<Vec<Value>, Failure> {
-        self.told(pipeline).await.map(|(replies, _)| replies)
+        self.told(pipeline, None).await.map(|(replies, _)| replies)
     }
 
-    /// The same, with how safe the server keeps what it was told.
-    pub(super) async fn told(&self, pipeline: &Pipeline) -> Result<(Vec<Value>, Durability), Failure> {
-        let mut ready = self.ready().await?;
+    /// The same, with how safe the server keeps what it was told. A connection is waited for `until` then.
+    pub(super) async fn told(
+        &self,
+        pipeline: &Pipeline,
+        until: Option<Duration>,
+    ) -> Result<(Vec<Value>, Durability), Failure> {
+        let mut ready = self.ready_until(until).await?;
         let primary = ready.primary;
         let sent = ready.connection.send_packed_commands(pipeline, 0, pipeline.len());
         let result = self.unless_moved(primary, sent).await;
@@ -228,6 +235,30 @@ impl Link {
 
     async fn ready(&self) -> Result<Ready, Failure> {
         self.connection(false).await.map_err(|error| Failure { error, stored: Stored::No })
+    }
+
+    async fn ready_until(&self, until: Option<Duration>) -> Result<Ready, Failure> {
+        let Some(until) = until else { return self.ready().await };
+        self.check_open().map_err(|error| Failure { error, stored: Stored::No })?;
+        // Where there is one, no timer is needed.
+        if let Ok(live) = self.live() {
+            return Ok(live);
+        }
+        let Some(link) = self.me.upgrade() else { return self.ready().await };
+        // Connecting goes on behind a caller that has no more time, or the next one would begin anew.
+        let connecting = tokio::spawn(async move { link.ready().await });
+        tokio::select! {
+            biased;
+            ready = connecting => ready.unwrap_or_else(|_| {
+                let error = Error::unavailable("the runtime that connected ended");
+                Err(Failure { error, stored: Stored::No })
+            }),
+            () = self.clock.sleep_until(until) => {
+                let last = self.supervisor.trouble().or_else(|| self.state().failure.clone());
+                let error = last.unwrap_or_else(|| Error::unavailable("the server could not be reached in time"));
+                Err(Failure { error, stored: Stored::No })
+            }
+        }
     }
 
     /// The connection, made if there is none.

@@ -60,7 +60,7 @@ const OLDEST: (u32, u32) = (6, 2);
 pub struct RedisTransport {
     link: Arc<Link>,
     /// For what waits for replicas: the server holds such a connection up, and nobody else's requests should wait with it.
-    replicating: Link,
+    replicating: Arc<Link>,
     waits: Waits,
     ears: Ears,
     tails: Tails,
@@ -75,7 +75,7 @@ impl RedisTransport {
         let (wait, options) = (options.wait, options.with_wait(Duration::ZERO));
         let supervisor = Supervisor::of(url, options)?;
         let replicating = Link::new(supervisor.clone(), wait, clock.clone());
-        let link = Arc::new(Link::new(supervisor, wait, clock));
+        let link = Link::new(supervisor, wait, clock);
         let (ears, tails) = (Ears::new(link.clone()), Tails::new(link.clone()));
         let transport = Self { link, replicating, waits: Waits::default(), ears, tails };
         transport.link.open().await?;

@@ -13,7 +13,7 @@ use super::fetch::call;
 use super::link::{Failure, Link};
 use super::parse;
 use super::script::SCRIPTS;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::topology::Name;
 use crate::transport::{Answer, Kind, LogOptions, Op, When, check, not_met};
 
@@ -41,6 +41,7 @@ pub(super) async fn apply(link: &Link, ops: &[Op]) -> Result<Vec<Answer>> {
     let mut answer = parse::Answer::new(link.scripted(&SCRIPTS.apply, &cmd).await.map_err(told)?)?;
     match answer.word.as_str() {
         "ok" => {}
+        "over" => return Err(check::over(&answer.text()?).with_stored(Stored::No)),
         "unmet" => return Err(not_met(answer.text()?.parse().unwrap_or_default())),
         _ => return answer.unexpected(),
     }

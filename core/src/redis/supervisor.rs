@@ -197,6 +197,12 @@ impl Supervisor {
         self.back_off(&mut streak, error, now);
     }
 
+    /// How it failed last, while it fails.
+    pub(super) fn trouble(&self) -> Option<Error> {
+        let streak = self.streak();
+        streak.failure.clone().filter(|_| streak.failing)
+    }
+
     fn is_refused(&self, streak: &Streak) -> bool {
         let refused = streak.failure.as_ref().is_some_and(|failure| failure.kind() == ErrorKind::Auth);
         refused && self.clock.now() < streak.not_before

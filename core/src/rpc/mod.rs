@@ -21,6 +21,7 @@ mod reply;
 mod run;
 mod serve;
 mod server;
+mod siblings;
 #[cfg(test)]
 mod tests;
 mod wire;

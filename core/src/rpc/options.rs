@@ -83,7 +83,10 @@ impl CallOptions {
     pub(super) fn validate(&self) -> Result<()> {
         let refuse = |name: &'static str, text: &str| Err(Error::invalid(text).with_context("field", name));
         if self.timeout == Some(Duration::ZERO) {
-            return refuse("timeout", "a call's timeout is 0; it must be longer");
+            return refuse(
+                "timeout",
+                "a call's timeout is 0, in which nobody can answer; give it time, or leave it out for `call_timeout`",
+            );
         }
         if self.service.as_deref() == Some("") {
             return refuse("service", "a service must have a name; leave it out for the shared one");

@@ -15,6 +15,7 @@ use super::control::Control;
 use super::figures::{Counts, Figures, HandlerCounts};
 use super::handler::{Handler, HandlerOptions};
 use super::serve;
+use super::siblings::Siblings;
 use crate::config::ConsumerConfig;
 use crate::consumer::{Consumer, ConsumerBuilder, Delivery, Notices};
 use crate::envelope::ToolRequest;
@@ -80,7 +81,7 @@ impl Server {
     }
 
     /// Serves a service of its own instead of the shared one: servers that do not serve the same names must not share a
-    /// service, since a request goes to any of its servers.
+    /// service, since a request goes to any of its servers. Servers of one bus may: they run each other's calls.
     pub fn service(mut self, name: impl Into<String>) -> Self {
         self.service = Some(name.into());
         self
@@ -138,6 +139,7 @@ impl Server {
             capacity: self.consumer.concurrency,
             lease: self.consumer.lease,
             control: Control::new(&self.bus, stream.clone()),
+            siblings: self.bus.companion(Arc::default),
             bus: self.bus.clone(),
         });
         // Before the first request, so that no call is cancelled unheard.
@@ -146,6 +148,7 @@ impl Server {
         let retention = self.bus.config().retention;
         let builder = ConsumerBuilder::<ToolRequest>::new(self.bus.clone(), stream, group, retention);
         let consumer = Arc::new(builder.config(self.consumer).open().await?);
+        shared.siblings.enter(&shared);
         let (running, served) = (consumer.clone(), shared.clone());
         self.bus.track(tokio::spawn(async move {
             let control = served.control.clone();
@@ -213,12 +216,17 @@ pub(super) struct Shared {
     pub(super) lease: Duration,
     pub(super) control: Arc<Control>,
     capacity: usize,
+    siblings: Arc<Siblings>,
 }
 
 impl Shared {
+    /// What runs calls of a name: its own handler, that of another server on this bus, what serves all others.
     pub(super) fn find(&self, name: &str) -> Option<Arc<Entry>> {
-        let handlers = self.handlers.read().unwrap_or_else(PoisonError::into_inner);
-        handlers.get(name).or(self.fallback.as_ref()).cloned()
+        self.own(name).or_else(|| self.siblings.find(self, name)).or_else(|| self.fallback.clone())
+    }
+
+    pub(super) fn own(&self, name: &str) -> Option<Arc<Entry>> {
+        self.handlers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
     pub(super) fn names(&self) -> Vec<String> {
@@ -278,14 +286,19 @@ impl Serving {
     /// Ends it: nothing new is started, what runs gets the drain time, the rest goes to other servers at once. May be
     /// called twice.
     pub async fn close(&self) -> Result<()> {
-        self.closed.store(true, Atomic::Release);
+        self.leave();
         self.consumer.close().await
     }
 
     /// [`Serving::close`] with another time for what runs.
     pub async fn close_within(&self, drain_timeout: Duration) -> Result<()> {
-        self.closed.store(true, Atomic::Release);
+        self.leave();
         self.consumer.close_within(drain_timeout).await
+    }
+
+    fn leave(&self) {
+        self.closed.store(true, Atomic::Release);
+        self.shared.siblings.leave(&self.shared);
     }
 }
 
@@ -293,6 +306,7 @@ impl Drop for Serving {
     fn drop(&mut self) {
         if !self.closed.load(Atomic::Acquire) {
             tracing::warn!(stream = &*self.shared.stream, "a server of calls was dropped without `close`");
+            self.leave();
             self.consumer.stop();
         }
     }

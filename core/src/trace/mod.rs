@@ -141,28 +141,31 @@ impl Tracer {
         }
     }
 
-    /// Sends what waits. To be polled beside, and before, a request that leaves anyway: then both leave in one write.
+    /// Sends all that waits, and waits until it is written.
     pub(crate) async fn flush(&self) {
-        loop {
-            let steps: Vec<TraceStep> = {
-                let mut waiting = self.0.waiting();
-                let count = waiting.len().min(MAX_STEPS);
-                waiting.drain(..count).collect()
-            };
-            if steps.is_empty() {
-                return;
+        while let Some(steps) = self.take() {
+            self.write(steps).await;
+        }
+    }
+
+    /// What waits, as much as one request carries.
+    fn take(&self) -> Option<Vec<TraceStep>> {
+        let mut waiting = self.0.waiting();
+        let count = waiting.len().min(MAX_STEPS);
+        (count > 0).then(|| waiting.drain(..count).collect())
+    }
+
+    async fn write(&self, steps: Vec<TraceStep>) {
+        let count = steps.len() as u64;
+        match self.0.transport.trace(&steps).await {
+            Ok(illegal) => {
+                self.0.written.fetch_add(count, Ordering::Relaxed);
+                self.0.illegal.fetch_add(illegal, Ordering::Relaxed);
             }
-            let count = steps.len() as u64;
-            match self.0.transport.trace(&steps).await {
-                Ok(illegal) => {
-                    self.0.written.fetch_add(count, Ordering::Relaxed);
-                    self.0.illegal.fetch_add(illegal, Ordering::Relaxed);
-                }
-                Err(error) => {
-                    let before = self.0.dropped.fetch_add(count, Ordering::Relaxed);
-                    if before == 0 {
-                        tracing::warn!(%error, count, "steps of traces could not be written; further ones are counted");
-                    }
+            Err(error) => {
+                let before = self.0.dropped.fetch_add(count, Ordering::Relaxed);
+                if before == 0 {
+                    tracing::warn!(%error, count, "steps of traces could not be written; further ones are counted");
                 }
             }
         }
@@ -184,6 +187,27 @@ impl Tracer {
         self.flush().await;
         self.0.closed.send_replace(true);
     }
+}
+
+/// A request with the steps that wait before it, in the same write. Nobody waits for their answer: it comes before the
+/// request's, and where it does not, it is heard behind it.
+pub(crate) async fn beside<T>(tracer: Option<&Tracer>, request: impl Future<Output = T>) -> T {
+    let Some((tracer, steps)) = tracer.and_then(|tracer| Some((tracer.clone(), tracer.take()?))) else {
+        return request.await;
+    };
+    let mut written = Some(Box::pin(async move { tracer.write(steps).await }));
+    let mut request = std::pin::pin!(request);
+    let answer = std::future::poll_fn(|context| {
+        if written.as_mut().is_some_and(|writing| writing.as_mut().poll(context).is_ready()) {
+            written = None;
+        }
+        request.as_mut().poll(context)
+    })
+    .await;
+    if let (Some(writing), Ok(runtime)) = (written, tokio::runtime::Handle::try_current()) {
+        runtime.spawn(writing);
+    }
+    answer
 }
 
 impl Inner {

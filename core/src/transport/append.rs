@@ -48,6 +48,8 @@ pub struct Append {
     pub measure: bool,
     /// Fail with `Timeout` unless so many replicas have it.
     pub replicas: Option<Replicas>,
+    /// Do not send it any more once the clock has come to this time: `Unavailable`, not stored.
+    pub until: Option<Duration>,
 }
 
 impl Append {
@@ -63,6 +65,7 @@ impl Append {
             body: None,
             measure: false,
             replicas: None,
+            until: None,
         }
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 pub(crate) use ops::{is_counter, ops, tail};
 
-use super::{Append, Fetch, MAX_BATCH, MAX_STEPS, Settle, TraceStep, Verdict};
+use super::{Append, Fetch, MAX_BATCH, MAX_COUNTER, MAX_STEPS, Settle, TraceStep, Verdict};
 use crate::error::{Error, Result, Stored};
 use crate::topology;
 
@@ -75,6 +75,14 @@ pub(crate) fn wrong_type(key: &str, found: &str, wanted: &str) -> Error {
         "key {key:?} holds a {found} where a {wanted} is needed; choose another name, or remove the key"
     ))
     .with_context("key", key)
+}
+
+/// `Invalid` for a step that a counter cannot make.
+pub(crate) fn over(key: &str) -> Error {
+    let most = MAX_COUNTER;
+    let text =
+        format!("the counter in key {key:?} would leave ±{most}; nothing was done, and it counts on from where it is");
+    Error::invalid(text).with_context("key", key).with_context("limit", most)
 }
 
 /// `Invalid` for a name that no stream or group may have.

@@ -177,6 +177,7 @@ cases! {
         texts_are_bytes_and_conditions_hold,
         keys_end_with_their_time,
         counters_count,
+        counters_stay_in_their_range,
         hashes_keep_fields,
         sets_keep_members,
         sorted_sets_are_read_by_score,

@@ -106,6 +106,30 @@ pub(super) async fn counters_count(lab: Lab) {
     }
 }
 
+pub(super) async fn counters_stay_in_their_range(lab: Lab) {
+    const MOST: i64 = 999_999_999_999_999_999;
+    for sign in [1, -1] {
+        let plain = |by: i64| Op::Increment { key: format!("n{sign}").into(), by: sign * by, ttl: None };
+        let field = |by: i64| Op::HashIncrement { key: format!("h{sign}").into(), field: "f".into(), by: sign * by };
+        for (by, key) in [(&plain as &dyn Fn(i64) -> Op, format!("n{sign}")), (&field, format!("h{sign}"))] {
+            assert_eq!(one(&lab, by(MOST - 1)).await, Answer::Number(sign * (MOST - 1)));
+            assert_eq!(one(&lab, by(1)).await, Answer::Number(sign * MOST));
+            for more in [1, 1_000_000_000, MOST] {
+                let before = set("other", "v", None, When::Always);
+                let error = lab.transport.apply(vec![before, by(more)]).await.unwrap_err();
+                assert_eq!(error.kind(), ErrorKind::Invalid, "{error}");
+                let told = |name| error.context().iter().find(|(known, _)| *known == name).map(|(_, value)| &**value);
+                assert_eq!((told("key"), told("limit")), (Some(&*key), Some("999999999999999999")), "{error}");
+                assert_eq!(text(&lab, "other").await, None, "nothing was done");
+            }
+            // It goes on counting.
+            assert_eq!(one(&lab, by(-MOST)).await, Answer::Number(0));
+            assert_eq!(one(&lab, by(-MOST)).await, Answer::Number(-sign * MOST));
+            assert_eq!(one(&lab, by(999_999_999)).await, Answer::Number(sign * (999_999_999 - MOST)));
+        }
+    }
+}
+
 pub(super) async fn hashes_keep_fields(lab: Lab) {
     let key = || "h".into();
     let set = |pairs: &[(&'static str, &str)]| Op::HashSet { key: key(), fields: fields(pairs), ttl: None };

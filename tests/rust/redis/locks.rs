@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use stargazer_core::Bus;
+use stargazer_core::config::BusConfig;
+use stargazer_core::envelope::{Map, Value};
 use stargazer_core::lock::{LeaseOptions, LockOptions};
+use stargazer_core::{Bus, ErrorKind, PublishOptions};
 use stargazer_tests::{Options, Server};
 
 use super::run;
@@ -71,5 +73,34 @@ fn numbers_of_leaders_grow_while_connections_are_cut() {
         };
         let [a, b, c] = &buses;
         tokio::join!(lead(a), lead(b), lead(c), cut(&server, &rounds));
+    });
+}
+
+#[test]
+fn a_wait_bounds_what_takes_it_while_the_server_is_silent() {
+    run(async {
+        const WAIT: Duration = Duration::from_millis(400);
+        let server = Server::start().unwrap();
+        let mut config = BusConfig::default();
+        config.publish_timeout = WAIT;
+        let bus = Bus::connect(server.url()).config(config).await.unwrap();
+        server.pause().unwrap();
+        let lock = bus.lock("l", LockOptions::default().with_ttl(TTL)).unwrap();
+        let lease = bus.lease("l", &LeaseOptions::default().with_ttl(TTL)).unwrap();
+        let body = Value::Map(Map::from([("n", Value::from(1))]));
+        for what in ["lock", "lease", "publish"] {
+            let begun = Instant::now();
+            let error = match what {
+                "lock" => lock.acquire_within(Some(WAIT)).await.unwrap_err(),
+                "lease" => lease.acquire_within(Some(WAIT)).await.unwrap_err(),
+                _ => bus.publish("s", &body, PublishOptions::default()).await.unwrap_err(),
+            };
+            assert!(matches!(error.kind(), ErrorKind::Unavailable | ErrorKind::Timeout), "{what}: {error}");
+            assert!(begun.elapsed() < Duration::from_secs(3), "{what}: {:?}", begun.elapsed());
+        }
+        server.resume().unwrap();
+        // What was asked for and not waited for is given up behind it.
+        lock.acquire_within(Some(Duration::from_secs(20))).await.unwrap();
+        bus.close().await.unwrap();
     });
 }

@@ -15,6 +15,7 @@ mod refusals;
 mod sentinel;
 mod store;
 mod tls;
+mod traces;
 mod trimming;
 mod trouble;
 mod waiting;

@@ -11,7 +11,7 @@ from weakref import WeakSet
 from stargazer_core import _native
 from stargazer_core import body as bodies
 from stargazer_core._native import Topology
-from stargazer_core.arguments import need_count, need_texts
+from stargazer_core.arguments import need_count, need_map, need_texts
 from stargazer_core.consumer import Consumer
 from stargazer_core.dead_letter import DeadLetters
 from stargazer_core.envelope import Inbound, Outbound
@@ -237,7 +237,7 @@ class Bus(Locks, Traces, Handlers, Publisher):
         a handler are given to :meth:`Serving.handle`.
         """
         serving = Serving(self, others, settings)
-        for name, handler in (handlers or {}).items():
+        for name, handler in ({} if handlers is None else need_map("handlers", handlers)).items():
             serving.handle(name, handler)
         return serving
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar, overload
 
 from stargazer_core import _native
+from stargazer_core.arguments import need_bytes, need_map, need_rows
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -217,7 +218,7 @@ def file(
         InvalidError: an argument has the wrong type.
         TooLargeError: the file is larger than a body may be.
     """
-    return _outbound(_native.file(channel, filename, mimetype, bytes(data), text), fields)
+    return _outbound(_native.file(channel, filename, mimetype, need_bytes("data", data), text), fields)
 
 
 def buttons(
@@ -228,7 +229,7 @@ def buttons(
     Raises:
         InvalidError: an argument is no text.
     """
-    rows = [(row[0], row[1], row[2] if len(row) == 3 else None) for row in view]
+    rows = [(row[0], row[1], row[2] if len(row) == 3 else None) for row in need_rows("view", view)]
     return _outbound(_native.buttons(channel, text, rows), fields)
 
 
@@ -265,7 +266,7 @@ def rpc(method: str, params: Mapping[str, Any], *, reply_to: str, correlation_id
     Raises:
         InvalidError: an argument has the wrong type.
     """
-    return _outbound(_native.rpc(method, dict(params), reply_to, correlation_id), fields)
+    return _outbound(_native.rpc(method, need_map("params", params), reply_to, correlation_id), fields)
 
 
 def _outbound(envelope: dict[str, Any], fields: dict[str, Any]) -> Outbound:

@@ -12,13 +12,14 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
+from dataclasses import dataclass
 from typing import Any, cast
 from weakref import ref
 
 from stargazer_core import _native
 from stargazer_core.errors import Failure, StargazerError, told
 
-__all__ = ["Errand", "Errands", "Function"]
+__all__ = ["Errand", "Errands", "Function", "Parts"]
 
 _log = logging.getLogger("stargazer_core")
 
@@ -26,7 +27,7 @@ _log = logging.getLogger("stargazer_core")
 class Errand:
     """Something to be done."""
 
-    __slots__ = ("arguments", "ending", "publisher", "what", "writeback")
+    __slots__ = ("arguments", "ending", "publisher", "told", "what", "writeback")
 
     def __init__(self, what: str, arguments: Any, publisher: _native.Publisher | None) -> None:
         """As the core tells it."""
@@ -38,8 +39,18 @@ class Errand:
         self.publisher: _native.Publisher | None = publisher
         #: Why it is to end: ``caller``, ``deadline``, ``timeout`` or ``abandoned``; ``""`` while it is not.
         self.ending: str = ""
+        #: Whether the core tells of its failure in the log, so that here it is a detail.
+        self.told: bool = False
         #: What a caller's context gets also when it fails.
         self.writeback: dict[str, Any] = {}
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The answer of a call: what it gave, and what goes into the caller's context."""
+
+    result: Any
+    writeback: dict[str, Any]
 
 
 #: What runs errands. What it returns must be something that a body may hold.
@@ -95,11 +106,13 @@ class Errands:
 
     def answer(self, number: int, errand: Errand, answer: Any) -> None:
         """Hands an answer over."""
+        given = [answer.result, answer.writeback] if isinstance(answer, Parts) else answer
         try:
-            self.bridge.answer(number, answer)
+            self.bridge.answer(number, given)
         except StargazerError as error:
-            _log.warning("the answer of %s cannot be sent: %s", errand.what, error)
-            self.bridge.fail(number, {**told(error), "code": "bad_answer"})
+            refused = _refused(errand.what, error, parts=isinstance(answer, Parts))
+            _log.warning("%s", refused)
+            self.bridge.fail(number, {**told(refused), "code": "bad_answer"})
 
     def fail(self, number: int, errand: Errand, error: BaseException) -> None:
         """Hands over why there is no answer."""
@@ -116,6 +129,20 @@ class Errands:
         self._tasks.pop(number, None)
 
 
+def _refused(name: str, error: StargazerError, *, parts: bool) -> StargazerError:
+    """Why an answer cannot be sent, told by who gave it and in its own words."""
+    context, field, root = error.context, error.context.get("field", ""), "answer"
+    if parts:
+        root = "writeback" if field.startswith("[1]") else root
+        field = field[3:]
+    place = root + ("" if not field or field[0] in "[." else ".") + field
+    if "expected" in context and "found" in context:
+        text = f"`{place}` of `{name}` must be {context['expected']}, found {context['found']}"
+    else:
+        text = f"the answer of `{name}` cannot be sent: {error.args[0] if error.args else error}"
+    return type(error)(text, {**context, "field": place})
+
+
 async def _run(errands: ref[Errands], number: int, errand: Errand, function: Function) -> None:
     try:
         answer = await function(errand)
@@ -127,7 +154,7 @@ async def _run(errands: ref[Errands], number: int, errand: Errand, function: Fun
         raise
     except Exception as error:
         if not isinstance(error, StargazerError | Failure):
-            _log.warning("%s failed", errand.what, exc_info=True)
+            _log.log(logging.DEBUG if errand.told else logging.WARNING, "%s failed", errand.what, exc_info=True)
         _fail(errands, number, errand, error)
     except BaseException as error:
         _fail(errands, number, errand, error)

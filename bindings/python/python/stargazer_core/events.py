@@ -27,7 +27,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, overload
 
 from stargazer_core import _native
-from stargazer_core.errors import StargazerError
+from stargazer_core.errors import InvalidError, StargazerError
 from stargazer_core.loop import ask
 from stargazer_core.payload import payload_json
 
@@ -81,6 +81,13 @@ class EventFields(TypedDict, total=False):
     payload: object
 
 
+def _need_bus(bus: Bus) -> _native.Bus:
+    native = getattr(bus, "_native", None)
+    if isinstance(native, _native.Bus):
+        return native
+    raise InvalidError(f"bus must be a connected Bus, found {type(bus).__name__}", {"argument": "bus"})
+
+
 class EventBus:
     """Publishes lifecycle events. Made over a connected bus, and ends with it."""
 
@@ -90,7 +97,7 @@ class EventBus:
         Raises:
             InvalidError: an argument is wrong.
         """
-        self._native: _native.EventBus | None = bus._native.events(stream, maxlen)
+        self._native: _native.EventBus | None = _need_bus(bus).events(stream, maxlen)
         #: The stream.
         self.stream: str = self._native.stream
         #: About how many events the stream keeps; 0 for all.

@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from stargazer_core import _native, span
+from stargazer_core.arguments import need_text
 from stargazer_core.calls import Identity
+from stargazer_core.errands import Parts
 from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.loop import ask, errands
 from stargazer_core.publisher import Publisher
@@ -207,7 +209,7 @@ class Serving(Served[_native.Serving]):
         """
         _checked(handler)
         if self._native is None:
-            self._waiting[name] = (handler, options)
+            self._waiting[need_text("name", name)] = (handler, options)
         else:
             self._native.handle(errands().bridge, name, self._enlisted.enlist(runner(handler)), dict(options))
         return self
@@ -215,7 +217,7 @@ class Serving(Served[_native.Serving]):
     def remove(self, name: str) -> bool:
         """Serves a name no longer; whether it was served. What runs goes on."""
         if self._native is None:
-            return self._waiting.pop(name, None) is not None
+            return self._waiting.pop(need_text("name", name), None) is not None
         return self._native.remove(name)
 
     @property
@@ -241,15 +243,15 @@ class Serving(Served[_native.Serving]):
         return await ask(self._bus._native.serve, handlers, others, dict(self._settings))
 
 
-def runner(handler: CallHandler) -> Callable[[Errand], Awaitable[list[Any]]]:
+def runner(handler: CallHandler) -> Callable[[Errand], Awaitable[Parts]]:
     """Runs a handler as an errand."""
 
-    async def run(errand: Errand) -> list[Any]:
+    async def run(errand: Errand) -> Parts:
         request = Request(errand)
         span.enter(request.traceparent, request.tracestate)
         given = await invoke(handler, request)
         reply = given if isinstance(given, Reply) else Reply(given)
-        return [reply.result, reply.writeback]
+        return Parts(reply.result, reply.writeback)
 
     return run
 

@@ -13,6 +13,7 @@ no other process runs this; my number is 1
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypedDict
@@ -74,17 +75,27 @@ class Singleton:
         return SingletonState(*self._native.state)
 
     def stop(self) -> None:
-        """Ends it: a job that runs is cancelled, then it resigns. May be called twice."""
+        """Ends its run: a job that runs is cancelled, then it resigns. May be called twice.
+
+        Before the first run it ends that one at its start; after a run it does nothing, and the next run begins anew.
+        """
         self._native.stop()
 
     async def run(self, job: Job) -> None:
         """Runs the job whenever it leads, until the job is done or :meth:`stop` was called.
 
         A job that is told to end keeps the lead until it has ended, but no longer than the lease lasts. Raises the
-        job's last exception when it failed for good, or too often.
+        job's last exception when it failed for good, or too often. After its end it may be run again, as if for the
+        first time.
+
+        Raises:
+            ConflictError: it runs already.
+            InvalidError: the job is no ``async def``. What runs in a thread cannot be ended when the lead is lost; run
+                blocking work with ``await asyncio.to_thread(...)`` if it may outlive it.
         """
         if not callable(job):
-            raise InvalidError("a job is an async def that takes the fencing number", {"argument": "job"})
+            raise _misuse(job)
+        self._native.begin()
         failure: BaseException | None = None
         try:
             while (turn := await self._next()) is not None:
@@ -122,6 +133,10 @@ class Singleton:
             turn.failed("the job was cancelled")
             return asyncio.CancelledError()
         failure = task.exception()
+        if isinstance(failure, _NoCoroutineError):
+            # It would only do the same again.
+            turn.cancelled()
+            raise _misuse(job)
         if failure is None or (told and isinstance(failure, Exception)):
             # What ended because it was told to is neither done nor failed.
             if told:
@@ -137,4 +152,16 @@ class Singleton:
 
 
 async def _called(job: Job, fence: int) -> None:
-    await job(fence)
+    given: object = job(fence)
+    if not inspect.isawaitable(given):
+        raise _NoCoroutineError
+    await given
+
+
+class _NoCoroutineError(Exception):
+    """The job is a plain function."""
+
+
+def _misuse(job: object) -> InvalidError:
+    found = f"the plain function {getattr(job, '__name__', '')}".rstrip() if callable(job) else type(job).__name__
+    return InvalidError(f"a job is an async def that takes the fencing number, found {found}", {"argument": "job"})

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
+from stargazer_core.arguments import need_map, need_number
 from stargazer_core.errors import InvalidError
 from stargazer_core.loop import ask
 from stargazer_core.part import Part, millis
@@ -144,7 +145,7 @@ class Store:
 
     async def hash_set(self, key: str, fields: Mapping[str, Data], *, ttl: float | None = None) -> int:
         """Sets fields; how many are new."""
-        return await self._one(_op("hash_set", key, fields=dict(fields), ttl=millis("ttl", ttl)))
+        return await self._one(_op("hash_set", key, fields=need_map("fields", fields), ttl=millis("ttl", ttl)))
 
     async def hash_set_if_absent(self, key: str, field: str, value: Data) -> bool:
         """Sets a field that is not there; whether it did."""
@@ -198,7 +199,11 @@ class Store:
     ) -> list[tuple[bytes, float]]:
         """Members whose score lies between two (inclusive), lowest first and then by their bytes, at most ``count``."""
         pairs: list[list[Any]] = await self._one(
-            _op("sorted_range", key, **{"from": float(low), "to": float(high), "count": count})
+            _op(
+                "sorted_range",
+                key,
+                **{"from": need_number("low", low), "to": need_number("high", high), "count": count},
+            )
         )
         return [(member, score) for member, score in pairs]
 
@@ -335,7 +340,7 @@ class Batch:
 
     def hash_set(self, key: str, fields: Mapping[str, Data], *, ttl: float | None = None) -> Self:
         """See :meth:`Store.hash_set`."""
-        return self._add(_op("hash_set", key, fields=dict(fields), ttl=millis("ttl", ttl)))
+        return self._add(_op("hash_set", key, fields=need_map("fields", fields), ttl=millis("ttl", ttl)))
 
     def hash_set_if_absent(self, key: str, field: str, value: Data) -> Self:
         """See :meth:`Store.hash_set_if_absent`."""
@@ -455,7 +460,7 @@ def _append(
     stream: str, fields: Mapping[str, Data], max_len: int | None, approximate: bool, ttl: float | None
 ) -> dict[str, Any]:
     options = {"max_len": max_len, "approximate": approximate, "ttl": millis("ttl", ttl)}
-    return {"op": "log_append", "stream": stream, "fields": dict(fields), **options}
+    return {"op": "log_append", "stream": stream, "fields": need_map("fields", fields), **options}
 
 
 def _scored(members: Mapping[Any, float]) -> list[list[Any]]:

@@ -28,7 +28,9 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, ParamSpec, TypeVar, cast, get_type_hints, overload
 
 from stargazer_core import _native, span
+from stargazer_core.arguments import need_function, need_map, need_seconds, need_texts
 from stargazer_core.docstring import described
+from stargazer_core.errands import Parts
 from stargazer_core.errors import InvalidError
 from stargazer_core.parameters import Parameters
 from stargazer_core.serve import Reply, Request, invoke
@@ -85,7 +87,7 @@ class ToolContext(Request):
 
 def merge_writeback(into: dict[str, Any], more: Mapping[str, Any]) -> None:
     """Merges what a tool wrote back into what the caller has: lists grow, anything else is replaced."""
-    for key, value in more.items():
+    for key, value in need_map("more", more).items():
         have = into.get(key)
         if isinstance(have, list) and isinstance(value, list):
             have.extend(value)
@@ -110,8 +112,8 @@ class Tool:
         """
         #: The definition with everything in it: ``name``, ``description``, ``parameters`` (JSON Schema),
         #: ``no_background``, ``allow_repeat``, ``permissions``, ``timeout_ms``, ``concurrency``, ``place``.
-        self.definition: dict[str, Any] = _native.tool_definition(dict(definition))
-        self._handler = handler
+        self.definition: dict[str, Any] = _native.tool_definition(need_map("definition", definition))
+        self._handler = need_function("handler", handler)
 
     @property
     def name(self) -> str:
@@ -122,14 +124,14 @@ class Tool:
     async def _invoke(self, context: ToolContext) -> Any:
         return await invoke(self._handler, context)
 
-    async def run(self, errand: Errand) -> list[Any]:
+    async def run(self, errand: Errand) -> Parts:
         """Runs a call. For services only."""
         context = ToolContext(errand)
         span.enter(context.traceparent, context.tracestate)
         given = await self._invoke(context)
         reply = given if isinstance(given, Reply) else Reply(given)
         merge_writeback(context.writeback, reply.writeback)
-        return [plain(reply.result), context.writeback]
+        return Parts(plain(reply.result), context.writeback)
 
     def __repr__(self) -> str:
         """With the name."""
@@ -217,14 +219,14 @@ def tool(
         definition: dict[str, Any] = {
             "name": name or getattr(function, "__name__", ""),
             "description": text if description is None else description,
-            "parameters": takes.schema(remarks) if parameters is None else dict(parameters),
-            "permissions": [permissions] if isinstance(permissions, str) else list(permissions),
+            "parameters": takes.schema(remarks) if parameters is None else need_map("parameters", parameters),
+            "permissions": need_texts("permissions", permissions),
             "place": place,
             "no_background": no_background,
             "allow_repeat": allow_repeat,
         }
         if timeout is not None:
-            definition["timeout_ms"] = round(timeout * 1000)
+            definition["timeout_ms"] = round((need_seconds("timeout", timeout) or 0.0) * 1000)
         if concurrency is not None:
             definition["concurrency"] = concurrency
         return ToolFunction(function, takes, definition)
@@ -234,7 +236,7 @@ def tool(
 
 def tools_of(given: Sequence[Tool | Callable[..., Any]]) -> list[Tool]:
     """Tools, of tools and plain functions."""
-    return [one if isinstance(one, Tool) else cast("Tool", tool(one)) for one in given]
+    return [one if isinstance(one, Tool) else cast("Tool", tool(need_function("tools", one))) for one in given]
 
 
 def _hints(function: Callable[..., Any], around: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 -- KEYS: 1.. every key that an operation names, once
 -- ARGV: 1.. kind of each key (any: no matter which), then for each operation: its command, the place of its key (0: none),
 --   how many texts follow, and they
--- Answer: ok, one answer for each operation
+-- Answer: ok, one answer for each operation; over, key: a counter would leave its range
 for place = 1, #KEYS do
   local bad = ARGV[place] ~= 'any' and wrong(KEYS[place], ARGV[place])
   if bad then return bad end
@@ -16,14 +16,33 @@ while at <= #ARGV do
   at = at + 3 + count
 end
 
+-- A number of up to 18 digits as two of nine, which this language adds exactly.
+local function halves(text)
+  local sign, digits = string.match(text, '^(-?)(%d+)$')
+  local upper, lower = tonumber(string.sub(digits, 1, -10)) or 0, tonumber(string.sub(digits, -9))
+  if sign == '-' then return -upper, -lower end
+  return upper, lower
+end
+
+-- Whether a sum has more than 18 digits.
+local function over(held, by)
+  local upper, lower = halves(held)
+  local more, rest = halves(by)
+  upper, lower = upper + more, lower + rest
+  local carry = math.floor(lower / 1000000000)
+  upper, lower = upper + carry, lower - carry * 1000000000
+  return upper >= 1000000000 or upper < -1000000000 or (upper == -1000000000 and lower == 0)
+end
+
 -- A counter is written by one operation only, so that what it holds now decides.
 for _, op in ipairs(ops) do
-  local held
-  if op[1] == 'INCRBY' then held = redis.call('GET', op[2]) end
-  if op[1] == 'HINCRBY' then held = redis.call('HGET', op[2], op[3][1]) end
-  if held and held ~= '0' then
-    local digits = string.match(held, '^-?([1-9]%d*)$')
+  local held, by
+  if op[1] == 'INCRBY' then held, by = redis.call('GET', op[2]), op[3][1] end
+  if op[1] == 'HINCRBY' then held, by = redis.call('HGET', op[2], op[3][1]), op[3][2] end
+  if held then
+    local digits = held == '0' and '0' or string.match(held, '^-?([1-9]%d*)$')
     if not digits or #digits > 18 then return { 'type', op[2], 'text', 'whole number' } end
+    if over(held, by) then return { 'over', op[2] } end
   end
 end
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from stargazer_core import _native
+from stargazer_core.arguments import need_map
 from stargazer_core.compat.link import MAXLEN, Link
 
 if TYPE_CHECKING:
@@ -72,18 +73,18 @@ class RedisEventBus:
         """A message from a platform, for the workers. Gives the entry's id.
 
         Raises:
-            InvalidError: the envelope holds something that has no form on the wire.
+            InvalidError: the envelope is no ``dict``, or holds something that has no form on the wire.
             UnavailableError: the server cannot be reached. ``AuthError``, ``FullError`` and others likewise.
         """
         bus = await self.bus()
-        receipt = await bus.publish_inbound(envelope)
+        receipt = await bus.publish_inbound(need_map("envelope", envelope))
         await self._watch(receipt.stream, bus.topology.worker_group)
         return receipt.id
 
     async def publish_outbound(self, platform: str, envelope: Mapping[str, Any]) -> str:
         """Something for a platform's gateway to do. Gives the entry's id; raises like :meth:`publish_inbound`."""
         bus = await self.bus()
-        receipt = await bus.publish_outbound(platform, envelope)
+        receipt = await bus.publish_outbound(platform, need_map("envelope", envelope))
         # Either of the original's consumers of a gateway may be the one that reads.
         await self._watch(receipt.stream, bus.topology.gateway_group(platform), _native.shared_gateway_group())
         return receipt.id
@@ -94,7 +95,7 @@ class RedisEventBus:
         Gives the entry's id; raises like :meth:`publish_inbound`.
         """
         bus = await self.bus()
-        receipt = await bus.publish_tools_request(envelope)
+        receipt = await bus.publish_tools_request(need_map("envelope", envelope))
         await self._watch(receipt.stream, bus.topology.tools_group)
         return receipt.id
 
@@ -104,7 +105,7 @@ class RedisEventBus:
         That stream keeps about 1000 entries. Gives the entry's id; raises like :meth:`publish_inbound`.
         """
         bus = await self.bus()
-        return (await bus.publish_tools_reply(reply_stream, envelope)).id
+        return (await bus.publish_tools_reply(reply_stream, need_map("envelope", envelope))).id
 
     async def get_stream_info(self, stream: str) -> dict[str, Any]:
         """A stream in the words of ``XINFO STREAM``; an empty ``dict`` on any error. Raises nothing.

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import datetime, timezone
 from typing import Any
 
+from stargazer_core.arguments import need_map
 from stargazer_core.compat.link import Link
 from stargazer_core.errors import NotFoundError, StargazerError
 from stargazer_core.platform import Attachment, File, HistoricalMessage, IncomingMessage
@@ -96,7 +97,7 @@ class RedisPlatformAdapter:
                 "instance_id": instance_id or secrets.token_hex(8),
                 "api_key": api_key or secrets.token_urlsafe(32),
             }
-        texts = {str(name): str(value) for name, value in (metadata or {}).items()}
+        texts = _texts(metadata)
         made = await platform.create_instance(instance_id, display_name, api_key, texts)
         return {"instance_id": made.instance_id, "api_key": made.api_key}
 
@@ -126,7 +127,7 @@ class RedisPlatformAdapter:
     ) -> bool:
         """Gives an instance another name and sets metadata, leaving the rest alone. Whether there is such a one."""
         platform = await self._platform()
-        texts = {str(name): str(value) for name, value in (metadata or {}).items()}
+        texts = _texts(metadata)
         return platform is not None and await platform.update_instance(instance_id, display_name, texts)
 
     async def delete_instance(self, instance_id: str) -> dict[str, Any]:
@@ -148,7 +149,11 @@ class RedisPlatformAdapter:
         platform = await self._platform()
         if platform is None:
             now = datetime.now(timezone.utc).isoformat()
-            known = {"user_id": user_id, "display_name": display_name, "metadata": dict(metadata or {})}
+            known = {
+                "user_id": user_id,
+                "display_name": display_name,
+                "metadata": {} if metadata is None else need_map("metadata", metadata),
+            }
             return {**known, "registered_at": now}
         return _record(await platform.register_user(instance_id, user_id, display_name, metadata))
 
@@ -259,6 +264,11 @@ class RedisPlatformAdapter:
 def _meta(instance: Instance) -> dict[str, Any]:
     named = {"display_name": instance.display_name, "created_at": instance.created_at}
     return {**named, **instance.metadata, "instance_id": instance.instance_id}
+
+
+def _texts(metadata: object) -> dict[str, str]:
+    given = {} if metadata is None else need_map("metadata", metadata)
+    return {name: str(value) for name, value in given.items()}
 
 
 def _record(user: Any) -> dict[str, Any]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import abc
 import inspect
 import logging
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from stargazer_core.errands import Errand
-from stargazer_core.errors import RejectedError
+from stargazer_core.errors import InvalidError, RejectedError
 from stargazer_core.part import Part
 from stargazer_core.platform.intake import Intake
 from stargazer_core.platform.messages import BotIdentity, Button, File, HistoricalMessage, SendContext, TurnEnd
@@ -17,6 +17,8 @@ from stargazer_core.platform.messages import BotIdentity, Button, File, Historic
 __all__ = ["PlatformAdapter", "Post"]
 
 _log = logging.getLogger("stargazer_core")
+
+T = TypeVar("T")
 
 #: What gives the id of what it sent, or nothing.
 _SENDS = ("send", "send_file", "send_with_buttons")
@@ -136,6 +138,7 @@ class Post:
     async def run(self, errand: Errand) -> Any:
         """Does one thing. The arguments are those of the method, in its order."""
         adapter, what, given = self._adapter, errand.what, errand.arguments
+        errand.told = True
         if what == "start":
             intake = Intake._of(self._need_part(), adapter.name, given["start"])
             started: object = adapter.start(intake)
@@ -158,10 +161,19 @@ class Post:
         if what in _SENDS:
             return self._id(what, answer)
         if what == "bot_identity":
-            return answer.to_map()
+            return self._need(what, answer, BotIdentity).to_map()
         if what == "fetch_history":
-            return [message.to_map() for message in answer]
+            if not isinstance(answer, Iterable) or isinstance(answer, str | bytes | Mapping):
+                self._need(what, answer, HistoricalMessage)
+            return [self._need(what, message, HistoricalMessage).to_map() for message in answer]
         return answer
+
+    def _need(self, what: str, given: object, kind: type[T]) -> T:
+        if isinstance(given, kind):
+            return given
+        gives = f"a list of {kind.__name__}" if what == "fetch_history" else f"a {kind.__name__}"
+        text = f"{what} of the platform {self._adapter.name} must give {gives}, found {type(given).__name__}"
+        raise InvalidError(text, {"platform": self._adapter.name, "expected": gives, "found": type(given).__name__})
 
     def _id(self, what: str, answer: object) -> str | None:
         if answer is None or isinstance(answer, str):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from stargazer_core.arguments import need_a, need_all, need_map
 from stargazer_core.part import Part
 from stargazer_core.platform.messages import BotIdentity, Button, File, HistoricalMessage, SendContext, TurnEnd
 
@@ -39,13 +40,13 @@ class CoreAdapter:
 
     async def send_file(self, channel_id: str, file: File, context: SendContext | None = None) -> str:
         """Sends a file, with the context's caption beside it."""
-        return await self._send("send_file", channel_id, context, file=dict(file.__dict__))
+        return await self._send("send_file", channel_id, context, file=dict(need_a("file", file, File).__dict__))
 
     async def send_with_buttons(
         self, channel_id: str, text: str, buttons: Sequence[Button], context: SendContext | None = None
     ) -> str:
         """Says a text with buttons below it."""
-        rows = [dict(button.__dict__) for button in buttons]
+        rows = [dict(button.__dict__) for button in need_all("buttons", buttons, Button)]
         return await self._send("send_with_buttons", channel_id, context, text=text, buttons=rows)
 
     async def react(self, channel_id: str, message_id: str, emoji: str, context: SendContext | None = None) -> None:
@@ -62,7 +63,7 @@ class CoreAdapter:
 
     async def turn_complete(self, channel_id: str, end: TurnEnd) -> None:
         """Says that everything has been said for one message."""
-        await self._part.call("turn_complete", channel_id=channel_id, end=dict(end.__dict__))
+        await self._part.call("turn_complete", channel_id=channel_id, end=dict(need_a("end", end, TurnEnd).__dict__))
 
     async def fetch_history(self, channel_id: str, limit: int = 100) -> list[HistoricalMessage]:
         """The last ``limit`` messages of a channel, oldest first."""
@@ -81,9 +82,9 @@ class CoreAdapter:
 
     async def call(self, method: str, params: Mapping[str, Any] | None = None) -> Any:
         """Any other call, by name."""
-        return await self._part.call("call", method=method, params=dict(params or {}))
+        return await self._part.call("call", method=method, params={} if params is None else need_map("params", params))
 
     async def _send(self, call: str, channel_id: str, context: SendContext | None, **what: Any) -> str:
-        said = None if context is None else dict(context.__dict__)
+        said = None if context is None else dict(need_a("context", context, SendContext).__dict__)
         sent: str = await self._part.call(call, channel_id=channel_id, context=said, **what)
         return sent

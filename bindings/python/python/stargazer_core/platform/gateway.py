@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from stargazer_core.arguments import need_function, need_text
 from stargazer_core.errors import ConflictError, InvalidError, StargazerError, exception
 from stargazer_core.loop import bridge
 from stargazer_core.part import Part, millis, need_publisher
@@ -109,10 +110,13 @@ class Gateway:
         Nothing happens before :meth:`start` or :meth:`run`, which also check the settings.
         """
         self._bus = need_publisher(bus)
+        if not isinstance(adapters, Iterable):
+            text = f"adapters must be a list of PlatformAdapter, found {type(adapters).__name__}"
+            raise InvalidError(text, {"argument": "adapters"})
         self._adapters = list(adapters)
         for adapter in self._adapters:
             if not isinstance(adapter, PlatformAdapter | CoreAdapter):
-                text = f"an adapter must be a PlatformAdapter, found {type(adapter).__name__}"
+                text = f"adapters must be a list of PlatformAdapter, found {type(adapter).__name__} in it"
                 raise InvalidError(text, {"argument": "adapters"})
         self._settings = _plain(settings)
         self._methods: list[tuple[str, CallHandler]] = []
@@ -127,7 +131,7 @@ class Gateway:
         The handler is as those of ``bus.serve``; the arguments of its request are the parameters of the call.
         """
         self._unstarted()
-        self._methods.append((name, handler))
+        self._methods.append((need_text("name", name), need_function("handler", handler)))
         return self
 
     def with_tools(self, *tools: Tool | Callable[..., Any], authority: Authority | None = None) -> Self:

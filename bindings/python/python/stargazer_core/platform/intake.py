@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from stargazer_core._native import Receipt
+from stargazer_core.arguments import need_a, need_text
 from stargazer_core.part import Part, open_part
 from stargazer_core.platform.messages import IncomingMessage, MessageUpdate
 
@@ -49,17 +50,21 @@ class Intake:
             ClosedError: the adapter was stopped.
         """
         receipt: Receipt
-        receipt, _ = await self._part.call("message", start=self._start, message=message.to_map())
+        receipt, _ = await self._part.call(
+            "message", start=self._start, message=need_a("message", message, IncomingMessage).to_map()
+        )
         return receipt
 
     async def update(self, update: MessageUpdate) -> Receipt:
         """Tells the workers that a message was edited, was deleted, or has other reactions."""
         receipt: Receipt
-        receipt, _ = await self._part.call("update", start=self._start, update=dict(update.__dict__))
+        receipt, _ = await self._part.call(
+            "update", start=self._start, update=dict(need_a("update", update, MessageUpdate).__dict__)
+        )
         return receipt
 
     def failed(self, reason: str | BaseException) -> None:
         """Tells that the connection broke, and why: the adapter is stopped and started again."""
         if isinstance(reason, BaseException):
-            reason = f"{type(reason).__name__}: {reason}"
-        self._part.at_once("failed", start=self._start, reason=reason)
+            reason = f"{type(reason).__name__}: {reason}".encode(errors="replace").decode()
+        self._part.at_once("failed", start=self._start, reason=need_text("reason", reason))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from stargazer_core.arguments import need_function, need_text
 from stargazer_core.errors import ConflictError, InvalidError
 from stargazer_core.platform.adapter import PlatformAdapter
 from stargazer_core.platform.core_adapter import CoreAdapter
@@ -40,7 +41,7 @@ class AdapterKinds:
         if kind in self._kinds:
             text = f'there is a kind of adapter called "{kind}" already; choose another name'
             raise ConflictError(text, {"kind": kind})
-        self._kinds[kind] = make
+        self._kinds[kind] = need_function("make", make)
 
     @property
     def names(self) -> list[str]:
@@ -53,7 +54,7 @@ class AdapterKinds:
         Raises:
             InvalidError: the kind is not known; the known ones are listed. Else as its maker fails.
         """
-        make = self._kinds.get(kind)
+        make = self._kinds.get(need_text("kind", kind))
         if make is None:
             text = f'there is no kind of adapter called "{kind}"; known are: {", ".join(self.names)}'
             raise InvalidError(text, {"field": "kind"})

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from stargazer_core import _native
+from stargazer_core.arguments import need_all, need_map
 from stargazer_core.envelope import Inbound
 
 __all__ = [
@@ -47,7 +48,7 @@ class Attachment:
     def to_map(self) -> dict[str, Any]:
         """The other way round; the bytes stay bytes."""
         named = {"data": self.data, "mimetype": self.mimetype, "filename": self.filename, "source_url": self.source_url}
-        return {**named, **self.rest}
+        return {**named, **need_map("rest", self.rest)}
 
 
 @dataclass
@@ -104,7 +105,7 @@ class IncomingMessage:
         Raises:
             MalformedError: it is no inbound envelope, or an attachment is none.
         """
-        return cls.from_map(_native.convert("from_inbound_envelope", {"envelope": dict(envelope)}))
+        return cls.from_map(_native.convert("from_inbound_envelope", {"envelope": need_map("envelope", envelope)}))
 
     @classmethod
     def from_map(cls, row: Mapping[str, Any]) -> IncomingMessage:
@@ -113,7 +114,8 @@ class IncomingMessage:
 
     def to_map(self) -> dict[str, Any]:
         """The other way round."""
-        return {**self.__dict__, "attachments": [attachment.to_map() for attachment in self.attachments]}
+        attachments = need_all("attachments", self.attachments, Attachment)
+        return {**self.__dict__, "attachments": [attachment.to_map() for attachment in attachments]}
 
 
 @dataclass
@@ -180,7 +182,7 @@ class MessageUpdate:
         Raises:
             MalformedError: it is an update that we do not know.
         """
-        row = _native.convert("update_of_inbound", {"envelope": dict(envelope)})
+        row = _native.convert("update_of_inbound", {"envelope": need_map("envelope", envelope)})
         return None if row is None else cls(**row)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from stargazer_core._native import Receipt
+from stargazer_core.arguments import need_map
 from stargazer_core.part import Part, millis, open_part
 from stargazer_core.platform.core_adapter import CoreAdapter
 
@@ -39,7 +40,7 @@ class ProxyAdapter(CoreAdapter):
         cls, bus: Publisher, message: Mapping[str, Any], *, call_timeout: float | None = None
     ) -> ProxyAdapter:
         """Speaks where a message came from, in its turn. A message without a trace id is traced by its own id."""
-        opening = {"message": dict(message), "call_timeout": millis("call_timeout", call_timeout)}
+        opening = {"message": need_map("message", message), "call_timeout": millis("call_timeout", call_timeout)}
         part = open_part(bus, "proxy", opening)
         proxy = cls.__new__(cls)
         CoreAdapter.__init__(proxy, part, Part.at_once(part, "name"))
@@ -52,7 +53,7 @@ class ProxyAdapter(CoreAdapter):
         answers where it is ``""``.
         """
         receipt: Receipt
-        receipt, _ = await self._part.call("perform", action=dict(action))
+        receipt, _ = await self._part.call("perform", action=need_map("action", action))
         return receipt
 
     async def end(self, error: str | None = None) -> None:

@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypedDict, TypeVar
 
 from stargazer_core._native import Receipt
+from stargazer_core.arguments import need_all, need_map
 from stargazer_core.errors import InvalidError
 from stargazer_core.part import millis, open_part
 from stargazer_core.platform.core_adapter import CoreAdapter
@@ -37,6 +38,7 @@ __all__ = [
     "CreatedInstance",
     "DeletedInstance",
     "Injected",
+    "Injection",
     "Instance",
     "Listing",
     "RedisPlatform",
@@ -92,6 +94,27 @@ class RedisPlatformSettings(TypedDict, total=False):
     reply_url: str
     #: Inferred: member of a reply with the nonce. ``nonce``.
     reply_nonce: str
+
+
+class Injection(TypedDict, total=False):
+    """What may be said of a message that is given to an instance, besides its text and who wrote it."""
+
+    #: Whether the bot is meant. Yes.
+    is_addressed: bool
+    #: Files. None.
+    attachments: Iterable[Attachment]
+    #: Name of the channel.
+    channel_name: str
+    #: Its id; the same one for the same instance is taken once. Made up.
+    message_id: str
+    #: Id of the message it answers.
+    reply_to_id: str
+    #: Whatever else the workers are to be told.
+    extra: Mapping[str, Any] | None
+    #: Summary of the reactions.
+    reactions: str
+    #: What the end of the turn is told under; none: it is not told.
+    response_nonce: str
 
 
 @dataclass(frozen=True)
@@ -269,7 +292,7 @@ class RedisPlatform(CoreAdapter):
             instance_id=instance_id,
             display_name=display_name,
             api_key=api_key,
-            metadata=_map(metadata),
+            metadata=_map("metadata", metadata),
         )
         return CreatedInstance(**row)
 
@@ -303,7 +326,7 @@ class RedisPlatform(CoreAdapter):
             InvalidError: name or metadata cannot be kept.
             TooLargeError: the metadata are too many.
         """
-        changes = {"display_name": display_name, "metadata": _map(metadata)}
+        changes = {"display_name": display_name, "metadata": _map("metadata", metadata)}
         return await self._yes("update_instance", instance_id=instance_id, **changes)
 
     async def delete_instance(self, instance_id: str) -> DeletedInstance:
@@ -324,7 +347,7 @@ class RedisPlatform(CoreAdapter):
             instance_id=instance_id,
             user_id=user_id,
             display_name=display_name,
-            metadata=_map(metadata),
+            metadata=_map("metadata", metadata),
         )
         return User(**row)
 
@@ -355,15 +378,7 @@ class RedisPlatform(CoreAdapter):
         text: str,
         user_id: str,
         user_name: str = "",
-        *,
-        is_addressed: bool = True,
-        attachments: Iterable[Attachment] = (),
-        channel_name: str = "",
-        message_id: str = "",
-        reply_to_id: str = "",
-        extra: Mapping[str, Any] | None = None,
-        reactions: str = "",
-        response_nonce: str = "",
+        **more: Unpack[Injection],
     ) -> Injected:
         """Gives a message to the workers. The same ``message_id`` for the same instance is taken once.
 
@@ -373,7 +388,7 @@ class RedisPlatform(CoreAdapter):
             InvalidError: there is no name where there is no roster, or something else is wrong; named.
             ClosedError: the platform has been drained.
         """
-        given = _injection(locals())
+        given = _injection(instance_id, text, user_id, user_name, more)
         receipt, ids = await self._part.call("inject_message", **given)
         return Injected(**ids, receipt=receipt)
 
@@ -383,18 +398,11 @@ class RedisPlatform(CoreAdapter):
         text: str,
         user_id: str,
         user_name: str = "",
-        *,
-        is_addressed: bool = True,
-        attachments: Iterable[Attachment] = (),
-        channel_name: str = "",
-        message_id: str = "",
-        reply_to_id: str = "",
-        extra: Mapping[str, Any] | None = None,
-        reactions: str = "",
-        response_nonce: str = "",
+        **more: Unpack[Injection],
     ) -> IncomingMessage:
         """The message that :meth:`inject_message` would give to the workers: checked as there, given to nobody."""
-        return IncomingMessage.from_map(await self._part.call("incoming", **_injection(locals())))
+        given = _injection(instance_id, text, user_id, user_name, more)
+        return IncomingMessage.from_map(await self._part.call("incoming", **given))
 
     async def replies(
         self, instance_id: str, after: str = "0-0", *, count: int = 100, wait: float | None = None
@@ -457,17 +465,25 @@ def _plain(settings: RedisPlatformSettings) -> dict[str, Any]:
     return plain
 
 
-def _injection(given: dict[str, Any]) -> dict[str, Any]:
-    del given["self"]
+def _injection(instance_id: str, text: str, user_id: str, user_name: str, more: Mapping[str, Any]) -> dict[str, Any]:
+    known = Injection.__annotations__
+    for name in more:
+        if name not in known:
+            raise InvalidError(f"an injected message has no {name!r}; known are: {', '.join(known)}", {"field": name})
+    attachments = need_all("attachments", more.get("attachments", ()), Attachment)
     return {
-        **given,
-        "attachments": [attachment.to_map() for attachment in given["attachments"]],
-        "extra": _map(given["extra"]),
+        **more,
+        "instance_id": instance_id,
+        "text": text,
+        "user_id": user_id,
+        "user_name": user_name,
+        "attachments": [one.to_map() for one in attachments],
+        "extra": _map("extra", more.get("extra")),
     }
 
 
-def _map(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if given is None else dict(given)
+def _map(name: str, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if given is None else need_map(name, given)
 
 
 def _listing(kind: type[T], row: dict[str, Any]) -> Listing[T]:
