@@ -110,8 +110,7 @@ fn damaged_envelopes_never_panic() {
 }
 
 #[test]
-fn a_million_levels_are_refused_at_once() {
-    let clock = SystemClock::new();
+fn a_million_levels_are_refused_at_the_limit() {
     for opener in [0x91_u8, 0x81] {
         let mut deep = Vec::new();
         for _ in 0..1_000_000 {
@@ -124,8 +123,10 @@ fn a_million_levels_are_refused_at_once() {
         let error = scan(&deep, &limits()).unwrap_err();
         assert_eq!((error.kind(), context(&error, "limit")), (ErrorKind::TooLarge, "max_depth"));
         assert_eq!(Inbound::decode(&deep).unwrap_err().code(), if opener == 0x81 { "too_large" } else { "malformed" });
+        // Cut off a little later it is refused for the same reason: what comes after the limit is not looked at.
+        let error = scan(&deep[..1000], &limits()).unwrap_err();
+        assert_eq!((error.kind(), context(&error, "limit")), (ErrorKind::TooLarge, "max_depth"));
     }
-    assert!(clock.now().as_millis() < 500, "took {:?}", clock.now());
 }
 
 #[test]
