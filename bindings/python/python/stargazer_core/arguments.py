@@ -103,9 +103,11 @@ def need_rows(name: str, values: object) -> list[tuple[Any, ...]]:
 
 def need_function(name: str, value: T) -> T:
     """What can be called."""
-    if callable(value):
-        return value
-    raise _wrong(name, "a function", value)
+    # Not narrowed by the checker: "what can be called and is a T" has no name that it could write down.
+    given: Any = value
+    if not callable(given):
+        raise _wrong(name, "a function", value)
+    return value
 
 
 def need_texts(name: str, values: object) -> list[str]:

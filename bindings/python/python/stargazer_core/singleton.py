@@ -163,5 +163,6 @@ class _NoCoroutineError(Exception):
 
 
 def _misuse(job: object) -> InvalidError:
-    found = f"the plain function {getattr(job, '__name__', '')}".rstrip() if callable(job) else type(job).__name__
+    name = getattr(job, "__name__", None)
+    found = f"the plain function {name}" if name else type(job).__name__
     return InvalidError(f"a job is an async def that takes the fencing number, found {found}", {"argument": "job"})
