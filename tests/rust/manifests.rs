@@ -29,10 +29,22 @@ fn the_lock_file_of_npm_is_of_its_manifests() {
     }
 }
 
+/// Every lock file of npm: ours, that of the documentation's tool, and one for each rival that is measured.
+fn locks_of_npm() -> Vec<String> {
+    let rivals = fs::read_dir(root().join("benches/peers")).unwrap().map(|entry| {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        format!("benches/peers/{name}/package-lock.json")
+    });
+    let own = ["package-lock.json", "tools/typedoc/package-lock.json"].map(str::to_owned);
+    own.into_iter().chain(rivals.filter(|path| root().join(path).exists())).collect()
+}
+
 #[test]
 fn the_lock_files_of_npm_name_no_registry() {
-    for path in ["package-lock.json", "benches/peers/node/package-lock.json"] {
-        let lock = json(path);
+    let paths = locks_of_npm();
+    assert!(paths.len() > 2, "the rivals are elsewhere: {paths:?}");
+    for path in paths {
+        let lock = json(&path);
         for (name, package) in lock["packages"].as_object().unwrap() {
             let address = package["resolved"].as_str().unwrap_or_default();
             assert!(!address.contains("://"), "{path}: {name} is locked to {address}: npm has to read .npmrc");
