@@ -169,7 +169,8 @@ impl Keeper {
         let begun = self.now();
         let end = limit.map(|limit| begun.saturating_add(limit));
         // Without any time it is one request, which takes as long as the server may.
-        let most = limit.filter(|limit| !limit.is_zero()).map(|limit| begun.saturating_add(limit + ANSWER));
+        let most =
+            limit.filter(|limit| !limit.is_zero()).map(|limit| begun.saturating_add(limit).saturating_add(ANSWER));
         let (mut closing, mut told) = (self.publisher.closing(), None);
         tokio::select! {
             biased;

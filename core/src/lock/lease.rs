@@ -102,7 +102,8 @@ impl Lease {
         let begun = clock.now();
         let end = limit.map(|limit| begun.saturating_add(limit));
         // A little more than the lock has, whose own words are better.
-        let most = limit.filter(|limit| !limit.is_zero()).map(|limit| begun.saturating_add(limit + 2 * ANSWER));
+        let most =
+            limit.filter(|limit| !limit.is_zero()).map(|limit| begun.saturating_add(limit).saturating_add(2 * ANSWER));
         let over = clock.sleep_until(most.unwrap_or(Duration::MAX));
         tokio::pin!(over);
         let silent = || {

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use uuid::Uuid;
 
-use super::Publisher;
+use super::{Origin, Publisher};
 use crate::config::BIG_BODY;
 use crate::envelope::{EntryFields, Envelope, Head, Kind, Outbound};
 use crate::error::{Error, Result};
@@ -107,13 +107,13 @@ impl Publisher {
         if let Some(trace_id) = options.trace_id {
             entry.trace_id = trace_id;
         }
-        (entry.traceparent, entry.tracestate) = (options.traceparent, options.tracestate);
-        if let Some(origin) = self.origin().filter(|_| entry.trace_id.is_empty()) {
-            // What is published in the name of a delivery belongs to its trace.
+        // What is published in the name of a delivery belongs to its trace.
+        let origin = self.origin().filter(|_| entry.trace_id.is_empty());
+        if let Some(origin) = origin {
             entry.trace_id.clone_from(&origin.trace_id);
-            entry.traceparent = entry.traceparent.or_else(|| origin.traceparent.clone());
-            entry.tracestate = entry.tracestate.or_else(|| origin.tracestate.clone());
         }
+        (entry.traceparent, entry.tracestate) =
+            Origin::context(origin.map(AsRef::as_ref), options.traceparent, options.tracestate);
         self.trace_publish(&target, &stream, &entry.trace_id);
         let big = data.len() > BIG_BODY && !config.inline_bodies && matches!(retention, Retention::Acked { .. });
         entry.mid = options.message_id.or_else(|| big.then(|| Uuid::new_v4().simple().to_string()));

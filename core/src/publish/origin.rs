@@ -47,6 +47,19 @@ impl Origin {
         self
     }
 
+    /// The W3C context of what is sent in its name: the one that is given, whole, or else its own. A `tracestate` says nothing
+    /// beside the `traceparent` of another trace (W3C Trace Context, 3.3).
+    pub(crate) fn context(
+        origin: Option<&Self>,
+        traceparent: Option<String>,
+        tracestate: Option<String>,
+    ) -> (Option<String>, Option<String>) {
+        match origin {
+            Some(origin) if traceparent.is_none() => (origin.traceparent.clone(), origin.tracestate.clone()),
+            _ => (traceparent, tracestate),
+        }
+    }
+
     /// A request that says for whom the delivery acts, if it knows: the writer of its message.
     pub(crate) fn caller(&self, limits: &Limits) -> Option<&ToolRequest> {
         let read = || Inbound::decode_with(&self.body, limits).ok().map(|m| ToolRequest::default().with_caller(&m));
@@ -59,5 +72,24 @@ impl Origin {
         let count = counts.entry(what.to_owned()).or_default();
         *count += 1;
         *count - 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_context_is_passed_on_whole_or_not_at_all() {
+        let text = |text: &str| Some(text.to_owned());
+        let origin = Origin { traceparent: text("p1"), tracestate: text("s1"), ..Origin::default() };
+        assert_eq!(Origin::context(Some(&origin), None, None), (text("p1"), text("s1")));
+        assert_eq!(
+            Origin::context(Some(&origin), text("p2"), None),
+            (text("p2"), None),
+            "not the state of another trace"
+        );
+        assert_eq!(Origin::context(Some(&origin), text("p2"), text("s2")), (text("p2"), text("s2")));
+        assert_eq!(Origin::context(None, None, None), (None, None));
     }
 }

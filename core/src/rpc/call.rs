@@ -15,7 +15,7 @@ use super::memo;
 use super::options::{CallOptions, Identity, Memo};
 use crate::envelope::{Action, Envelope, Map, Outbound, ToolReply, ToolRequest, Value, codec};
 use crate::error::{Error, ErrorKind, Result, Stored};
-use crate::publish::{Outgoing, PublishOptions, Publisher, Target};
+use crate::publish::{Origin, Outgoing, PublishOptions, Publisher, Target};
 use crate::topology::{self, Name};
 use crate::trace::State;
 use crate::transport::{Group, Ordering};
@@ -146,6 +146,8 @@ impl<'a> Call<'a> {
         if timeout.is_zero() {
             return Err(answer::expired().with_context("call", name));
         }
+        let given = (options.traceparent.clone(), options.tracestate.clone());
+        let (traceparent, tracestate) = Origin::context(origin.map(AsRef::as_ref), given.0, given.1);
         let trace_id = options.trace_id.clone().or_else(|| origin.map(|origin| origin.trace_id.clone()));
         Ok(Self {
             bus,
@@ -157,8 +159,8 @@ impl<'a> Call<'a> {
             deadline: now.saturating_add(timeout),
             deadline_ms: wall_ms.saturating_add(u64::try_from(timeout.as_millis()).unwrap_or(u64::MAX)),
             trace_id: trace_id.unwrap_or_default(),
-            traceparent: options.traceparent.clone().or_else(|| origin?.traceparent.clone()),
-            tracestate: options.tracestate.clone().or_else(|| origin?.tracestate.clone()),
+            traceparent,
+            tracestate,
         })
     }
 
