@@ -8,6 +8,7 @@ its class has one. For type checkers the mirrors stand in ``sync.pyi``, which is
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 from collections.abc import Callable, Coroutine, Iterator, Mapping
@@ -15,6 +16,7 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 from stargazer_core.delivery import Settled
+from stargazer_core.errors import ClosedError, ForkedError, InvalidError
 from stargazer_core.waiter import Waiter
 
 __all__ = ["Mirror"]
@@ -152,7 +154,9 @@ def _iterating(member: Callable[..., Any]) -> Any:
             while (item := self._waiter.wait(_next(items))) is not _END:
                 yield self._given(item)
         finally:
-            self._waiter.wait(items.aclose())
+            # Left over by a bus that is closed, or dropped where nobody may wait: its loop ends it, or has ended it.
+            with contextlib.suppress(ClosedError, ForkedError, InvalidError):
+                self._waiter.wait(items.aclose())
 
     return method
 

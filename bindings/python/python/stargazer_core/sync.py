@@ -219,12 +219,14 @@ class SyncBus(
         return self._waiter.wait(on_the_loop())
 
     def close(self) -> None:
-        """Closes it for everybody who uses it. May be called twice."""
+        """Closes it for everybody who uses it: who waits in another thread gets ``ClosedError``. May be called twice.
+
+        Where it is refused, ``InvalidError`` in a running event loop, the bus stays open.
+        """
         try:
-            self._waiter.wait(self._of.close())
+            self._waiter.last(self._of.close())
         except ClosedError:
-            return
-        finally:
+            # Another thread closes it, or has.
             self._waiter.end()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
