@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import enum
 import json
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Optional, TypedDict, Union
@@ -16,7 +17,7 @@ import stargazer_core as sg
 from stargazer_core import tool
 from stargazer_core.foreign import Hoist
 from stargazer_core.typed import value_of
-from typing_extensions import Unpack
+from typing_extensions import NotRequired, ReadOnly, Required, Unpack
 
 
 class Tree(pydantic.BaseModel):
@@ -219,6 +220,33 @@ async def test_more_arguments_have_their_type(bus: sg.Bus) -> None:
             with pytest.raises(sg.RemoteError) as told:
                 await bus.call(name, arguments)
             assert told.value.remote_code == "invalid_arguments"
+
+
+class Marked(TypedDict):
+    """A typed dict with every mark."""
+
+    size: ReadOnly[Size]
+    sizes: ReadOnly[NotRequired[list[Size]]]
+    n: Annotated[Required[int], "how many"]
+
+
+class Size(enum.Enum):
+    SMALL = "small"
+
+
+async def test_marks_of_a_typed_dict_are_read(bus: sg.Bus) -> None:
+    @tool
+    async def sized(given: Marked) -> list[Any]:
+        return [given["size"] is Size.SMALL, given.get("sizes") == [Size.SMALL]]
+
+    [schema] = sized.definition["parameters"]["$defs"].values()
+    assert schema["properties"]["size"] == {"$ref": "#/$defs/Size"} or schema["properties"]["size"] == {
+        "enum": ["small"]
+    }
+    assert schema["required"] == ["size", "n"]
+    async with bus.serve_tools(sized):
+        assert await bus.call("sized", {"given": {"size": "small", "sizes": ["small"], "n": 1}}) == [True, True]
+        assert await bus.call("sized", {"given": {"size": "small", "n": 1}}) == [True, False]
 
 
 @dataclass

@@ -12,13 +12,14 @@ import collections.abc as abc
 import dataclasses
 import datetime
 import enum
-import types
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from stargazer_core import _native
 from stargazer_core.errors import InvalidError, MalformedError
 from stargazer_core.foreign import msgspec
+from stargazer_core.hints import LISTS, MAPPINGS, SETS, UNIONS, marked
+from stargazer_core.hints import needed as needed_keys
 from stargazer_core.values import Ext
 
 __all__ = ["Read", "envelope", "plain", "reader"]
@@ -30,10 +31,6 @@ Read = Callable[[_native.Delivery], T]
 
 #: Makes a value of what stands at a place.
 _Make = Callable[[Any, str], Any]
-
-_LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
-_SETS = (set, frozenset, abc.Set, abc.MutableSet)
-_MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
 
 
 def plain(native: _native.Delivery) -> Any:
@@ -104,19 +101,19 @@ def _maker(hint: Any, at: str, known: dict[Any, _Make]) -> _Make:
     if hint is None or hint is type(None):
         return _of(type(None), "None")
     origin = get_origin(hint)
-    if origin is Annotated or _marked(hint):
+    if origin is Annotated or marked(hint):
         return _maker(get_args(hint)[0], at, known)
     if origin is Literal:
         return _literal(get_args(hint))
-    if origin in (Union, types.UnionType):
+    if origin in UNIONS:
         return _union([_maker(member, at, known) for member in get_args(hint)], hint)
     if hasattr(hint, "__supertype__"):
         return _maker(hint.__supertype__, at, known)
-    if origin in _MAPPINGS or hint in _MAPPINGS:
+    if origin in MAPPINGS or hint in MAPPINGS:
         return _mapping(get_args(hint), at, known)
     if (origin or hint) is tuple:
         return _tuple(get_args(hint), at, known)
-    if origin in (*_LISTS, *_SETS) or hint in (*_LISTS, *_SETS):
+    if origin in (*LISTS, *SETS) or hint in (*LISTS, *SETS):
         return _items(origin or hint, get_args(hint), at, known)
     if isinstance(hint, type):
         return _class(hint, at, known)
@@ -152,12 +149,6 @@ def _unreadable(hint: Any, at: str) -> InvalidError:
     where = f"`{at}` is of the type {shown}" if at else f"body is {shown}"
     text = f"{where}, which no body is read as; take a dataclass, a typed dict, a model, a struct or a plain type"
     return InvalidError(text, {"argument": "body", **({"field": at} if at else {})})
-
-
-def _marked(hint: Any) -> str:
-    """``Required``, ``NotRequired``, ``ReadOnly`` or ``""``; also those of ``typing_extensions``."""
-    name = getattr(get_origin(hint), "_name", None)
-    return name if name in ("Required", "NotRequired", "ReadOnly") else ""
 
 
 def _of(kind: type, expected: str) -> _Make:
@@ -239,7 +230,7 @@ def _listed(value: Any, at: str, expected: str) -> list[Any]:
 def _items(kind: Any, arguments: tuple[Any, ...], at: str, known: dict[Any, _Make]) -> _Make:
     item = _maker(arguments[0] if arguments else Any, f"{at}[]", known)
     build: Callable[[Any], Any] = list
-    if kind in _SETS:
+    if kind in SETS:
         build = frozenset if kind in (frozenset, abc.Set) else set
     return lambda value, at: build(item(inner, f"{at}[{n}]") for n, inner in enumerate(_listed(value, at, "a list")))
 
@@ -280,8 +271,7 @@ def _typed_dict(kind: Any, known: dict[Any, _Make]) -> _Make:
     known[kind] = lambda value, at: make(value, at)
     hints = get_type_hints(kind, include_extras=True)
     makes = {name: _maker(hint, name, known) for name, hint in hints.items()}
-    # Where annotations are texts, the class does not know which of its keys are marked.
-    needed = {name for name in hints if name in kind.__required_keys__ and _marked(hints[name]) != "NotRequired"}
+    needed = set(needed_keys(kind, hints))
 
     def make(value: Any, at: str) -> Any:
         return {**(value if isinstance(value, dict) else {}), **_fields(makes, needed, value, at)}

@@ -12,7 +12,8 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from stargazer_core.errors import Failure, InvalidError
-from stargazer_core.schema import Schemas, beside, is_typed_dict, is_union
+from stargazer_core.hints import is_typed_dict, is_union
+from stargazer_core.schema import Schemas, beside
 from stargazer_core.typed import value_of
 
 __all__ = ["Parameters"]

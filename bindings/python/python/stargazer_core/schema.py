@@ -14,16 +14,16 @@ import dataclasses
 import datetime
 import enum
 import re
-import types
 import uuid
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from stargazer_core import _native
 from stargazer_core.errors import InvalidError
 from stargazer_core.foreign import Hoist, msgspec
+from stargazer_core.hints import LISTS, MAPPINGS, SETS, UNIONS, is_typed_dict, marked, needed
 from stargazer_core.typed import NotPlainError, json_value, plain
 
-__all__ = ["Schemas", "beside", "is_typed_dict", "is_union"]
+__all__ = ["Schemas", "beside"]
 
 _SCALARS: dict[Any, dict[str, Any]] = {
     str: {"type": "string"},
@@ -45,9 +45,6 @@ _SCALARS: dict[Any, dict[str, Any]] = {
     object: {},
 }
 
-_LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
-_SETS = (set, frozenset, abc.Set, abc.MutableSet)
-_MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
 
 #: Bounds as annotations name them, and as the schema does, by the type that they are about.
 _BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
@@ -57,8 +54,6 @@ _LENGTHS = {
     "array": ("minItems", "maxItems"),
     "object": ("minProperties", "maxProperties"),
 }
-
-_UNIONS = (Union, types.UnionType)
 
 
 class Schemas:
@@ -83,9 +78,9 @@ class Schemas:
         if origin is Literal:
             values = [plain(value) for value in get_args(hint)]
             return {"const": values[0]} if len(values) == 1 else {"enum": values}
-        if origin in _UNIONS:
+        if origin in UNIONS:
             return self._union(get_args(hint), at)
-        if _marked(hint):
+        if marked(hint):
             return self.of(get_args(hint)[0], at)
         if origin is not None:
             return self._generic(hint, origin, at)
@@ -143,11 +138,11 @@ class Schemas:
 
     def _generic(self, hint: Any, origin: Any, at: str) -> dict[str, Any]:
         arguments = get_args(hint)
-        if origin in _LISTS:
+        if origin in LISTS:
             return {"type": "array", "items": self.of(arguments[0], f"{at}[]")}
-        if origin in _SETS:
+        if origin in SETS:
             return {"type": "array", "items": self.of(arguments[0], f"{at}[]"), "uniqueItems": True}
-        if origin in _MAPPINGS:
+        if origin in MAPPINGS:
             if arguments[0] is not str:
                 raise InvalidError(f"`{at}` is a mapping whose keys are not str", {"field": at})
             return {"type": "object", "additionalProperties": self.of(arguments[1], f"{at}[]")}
@@ -198,9 +193,7 @@ class Schemas:
         """A ``TypedDict``: its keys, those of a total one required."""
         hints = _hints_of(hint)
         properties = {name: self.of(inner, name) for name, inner in hints.items()}
-        # Where annotations are texts, the class does not know which of its keys are marked.
-        needed = [name for name in hints if name in hint.__required_keys__ and _marked(hints[name]) != "NotRequired"]
-        return _object(properties, needed)
+        return _object(properties, needed(hint, hints))
 
 
 def _described(hint: type) -> dict[str, Any] | None:
@@ -225,22 +218,6 @@ def _hints_of(hint: type) -> dict[str, Any]:
 def _word(hint: type) -> str:
     """The name of a class as a pointer may hold it."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", hint.__name__).strip("_") or "object"
-
-
-def _marked(hint: Any) -> str:
-    """``Required``, ``NotRequired`` or ``""``; also those of ``typing_extensions``."""
-    name = getattr(get_origin(hint), "_name", None)
-    return name if name in ("Required", "NotRequired") else ""
-
-
-def is_union(hint: Any) -> bool:
-    """Whether it is a union of types."""
-    return get_origin(hint) in _UNIONS
-
-
-def is_typed_dict(hint: Any) -> bool:
-    """Whether it is a ``TypedDict``."""
-    return isinstance(hint, type) and issubclass(hint, dict) and hasattr(hint, "__required_keys__")
 
 
 def _object(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:

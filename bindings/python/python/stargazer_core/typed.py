@@ -9,19 +9,14 @@ import dataclasses
 import datetime
 import enum
 import math
-import types
 import uuid
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 from stargazer_core.foreign import msgspec
+from stargazer_core.hints import LISTS, MAPPINGS, SETS, UNIONS, marked
 
 __all__ = ["NotPlainError", "json_value", "plain", "value_of"]
-
-_LISTS = (list, abc.Sequence, abc.MutableSequence, abc.Iterable, abc.Collection)
-_SETS = (set, frozenset, abc.Set, abc.MutableSet)
-_MAPPINGS = (dict, abc.Mapping, abc.MutableMapping)
-_UNIONS = (Union, types.UnionType)
 
 
 class NotPlainError(Exception):
@@ -31,9 +26,9 @@ class NotPlainError(Exception):
 def value_of(hint: Any, value: Any) -> Any:
     """A value of a type from an argument that fits its schema. Raises what a class of somebody else's raises."""
     origin = get_origin(hint)
-    if origin is Annotated or _is_marked(hint):
+    if origin is Annotated or marked(hint):
         return value_of(get_args(hint)[0], value)
-    if origin in _UNIONS:
+    if origin in UNIONS:
         return _member_of(get_args(hint), value)
     if origin is Literal:
         return next((one for one in get_args(hint) if _same(plain(one), value)), value)
@@ -77,9 +72,9 @@ def _may_be(member: Any, value: Any) -> bool:
     if not isinstance(kind, type) or kind is object:
         return True
     if isinstance(value, dict):
-        return issubclass(kind, dict) or kind in _MAPPINGS or _is_record(kind)
+        return issubclass(kind, dict) or kind in MAPPINGS or _is_record(kind)
     if isinstance(value, list):
-        return kind in (*_LISTS, *_SETS, tuple) or hasattr(kind, "model_validate")
+        return kind in (*LISTS, *SETS, tuple) or hasattr(kind, "model_validate")
     if kind is float:
         return isinstance(value, int | float) and not isinstance(value, bool)
     if kind is int:
@@ -96,11 +91,6 @@ def _is_record(kind: type) -> bool:
     return dataclasses.is_dataclass(kind) or any(hasattr(kind, name) for name in own)
 
 
-def _is_marked(hint: Any) -> bool:
-    """``Required`` or ``NotRequired``."""
-    return getattr(get_origin(hint), "_name", None) in ("Required", "NotRequired")
-
-
 def _same(one: Any, other: Any) -> bool:
     """Whether two plain values are the same in JSON: 1 is 1.0, and neither is true."""
     return one == other and isinstance(one, bool) == isinstance(other, bool)
@@ -108,18 +98,18 @@ def _same(one: Any, other: Any) -> bool:
 
 def _generic_of(hint: Any, origin: Any, value: Any) -> Any:
     arguments = get_args(hint)
-    if origin in _MAPPINGS and isinstance(value, dict):
+    if origin in MAPPINGS and isinstance(value, dict):
         return {key: value_of(arguments[1], item) for key, item in value.items()}
     if origin is tuple and isinstance(value, list):
         if len(arguments) == 2 and arguments[1] is Ellipsis:
             return tuple(value_of(arguments[0], item) for item in value)
         return tuple(value_of(inner, item) for inner, item in zip(arguments, value, strict=True))
-    if origin in (*_LISTS, *_SETS) and isinstance(value, list):
+    if origin in (*LISTS, *SETS) and isinstance(value, list):
         items = [value_of(arguments[0], item) for item in value]
-        if origin in _SETS:
+        if origin in SETS:
             return frozenset(items) if origin in (frozenset, abc.Set) else set(items)
         return items
-    return _instance_of(origin, value) if isinstance(origin, type) and origin not in _MAPPINGS else value
+    return _instance_of(origin, value) if isinstance(origin, type) and origin not in MAPPINGS else value
 
 
 def _instance_of(hint: type, value: Any) -> Any:
