@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { connect, InvalidError, type SchemaLike } from '@stargazer/core';
+import { connect, InvalidError, type SchemaLike, TimeoutError } from '@stargazer/core';
 import { z } from 'zod';
 import { both } from './fixture.mjs';
 
@@ -50,6 +50,21 @@ both('who_pulls_gets_what_fits', async ({ bus }) => {
     }
   }
   assert.deepEqual(found, [2, 4]);
+});
+
+both('what does not fit does not begin the time anew', async ({ bus }) => {
+  await using pulled = bus.consume('s', 'g', { body: slow });
+  let late = false;
+  const publishing = (async () => {
+    while (!late) await bus.publish('s', 'x');
+  })();
+  try {
+    await assert.rejects(pulled.next({ timeoutMs: 200 }), TimeoutError);
+    await assert.rejects(pulled.nextBatch(5, { timeoutMs: 200 }), TimeoutError);
+  } finally {
+    late = true;
+    await publishing;
+  }
 });
 
 both('a function reads bodies, too, and an object with parse', async ({ bus }) => {

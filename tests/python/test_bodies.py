@@ -1,5 +1,6 @@
 """Bodies read as values of a type: what fits is given back, what does not goes to the dead letters."""
 
+import asyncio
 import datetime
 import enum
 import logging
@@ -11,7 +12,7 @@ import pydantic
 import pytest
 import stargazer_core as sg
 from stargazer_core import body as bodies
-from typing_extensions import NotRequired
+from typing_extensions import NotRequired, ReadOnly
 
 
 class Size(enum.Enum):
@@ -55,6 +56,7 @@ class Typed(TypedDict):
 
     city: str
     zip: NotRequired[int]
+    since: ReadOnly["NotRequired[int]"]
 
 
 class Model(pydantic.BaseModel):
@@ -188,6 +190,22 @@ async def test_who_pulls_gets_what_fits(bus: sg.Bus) -> None:
         assert [first.data, *(one.data for one in rest), last.data] == [Item("x", n) for n in (1, 3, 5)]
         last.ack()
     assert (await bus.dead_letters().inspect()).reasons == {"malformed": 3}
+
+
+async def test_what_does_not_fit_does_not_begin_the_time_anew(bus: sg.Bus) -> None:
+    async def misfits() -> None:
+        while True:
+            await bus.publish("s", {"price": 1})
+
+    async with bus.consume("s", "g", body=Item) as consumer:
+        publishing = asyncio.create_task(misfits())
+        async with asyncio.timeout(20):
+            with pytest.raises(sg.TimeoutError):
+                await consumer.next(timeout=0.2)
+            with pytest.raises(sg.TimeoutError):
+                await consumer.next_batch(5, timeout=0.2)
+        publishing.cancel()
+        await asyncio.wait([publishing])
 
 
 async def test_an_entry_without_a_body_is_malformed_at_once(bus: sg.Bus, names: dict[str, Any]) -> None:

@@ -53,6 +53,27 @@ async def test_a_call_carries_the_context_of_its_trace(bus: sg.Bus) -> None:
         assert await bus.call("tell") == [None, None]
 
 
+async def test_tasks_of_a_factory_of_somebody_run_calls(bus: sg.Bus) -> None:
+    class Bare(asyncio.Task[Any]):
+        """A task that has no switch for what the log says of it."""
+
+        _log_destroy_pending = property(lambda _: True)
+
+    ran: list[type] = []
+
+    async def tell(request: sg.Request) -> None:
+        ran.append(type(asyncio.current_task()))
+
+    loop = asyncio.get_running_loop()
+    loop.set_task_factory(lambda loop, work, **more: Bare(work, loop=loop, **more))
+    try:
+        async with bus.serve({"tell": tell}):
+            await bus.call("tell", timeout=10)
+    finally:
+        loop.set_task_factory(None)
+    assert ran == [Bare]
+
+
 mark: contextvars.ContextVar[str] = contextvars.ContextVar("mark", default="none")
 
 

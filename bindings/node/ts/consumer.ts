@@ -3,7 +3,7 @@
 import { duration, maybeOptions, needCount } from './arguments.js';
 import type { Delivery } from './delivery.js';
 import type { Reading } from './envelope/read.js';
-import { ClosedError, InvalidError } from './errors.js';
+import { ClosedError, InvalidError, TimeoutError } from './errors.js';
 import { Intake, type Opening } from './intake.js';
 import { hold, unhold } from './link.js';
 import type { Notice } from './notice.js';
@@ -144,10 +144,16 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
     // A closed one has nothing more to give, and says so as often as it is asked.
     if (this.#closing !== undefined && this.#intake === undefined) return [];
     const intake = await (this.#intake ?? this.#open());
+    // What came and did not fit does not begin the time anew.
+    const end = limit === undefined ? undefined : performance.now() + limit;
+    let left = limit;
     while (true) {
-      const taken = await intake.take(n, limit);
+      const taken = await intake.take(n, left);
       const given = await handed(taken);
       if (given.length > 0 || taken.length === 0) return given;
+      if (end === undefined) continue;
+      left = end - performance.now();
+      if (left <= 0) throw new TimeoutError(`no entry came within ${limit} ms`);
     }
   }
 

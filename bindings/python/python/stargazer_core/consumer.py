@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal
@@ -11,7 +12,7 @@ from stargazer_core import _native
 from stargazer_core.arguments import need_count, need_seconds
 from stargazer_core.body import Read
 from stargazer_core.delivery import Delivery
-from stargazer_core.errors import ClosedError, InvalidError
+from stargazer_core.errors import ClosedError, InvalidError, TimeoutError  # noqa: A004 - it is one
 from stargazer_core.handler import Handler, Run
 from stargazer_core.loop import ask
 from stargazer_core.notice import Notice
@@ -37,6 +38,28 @@ BATCH = 64
 async def _may_run(native: _native.Delivery) -> bool:
     """Whoever takes a delivery begins it; only one that may have killed its process has to wait for that."""
     return await ask(native.begin) if native.suspect else native.begin_now()
+
+
+class _Limit:
+    """A time limit over several waits: what came and did not fit does not begin it anew."""
+
+    __slots__ = ("_end", "_timeout")
+
+    def __init__(self, timeout: float | None) -> None:
+        self._timeout = timeout
+        self._end: float | None = None
+
+    def left(self) -> float | None:
+        """What is left of it; the first time, all of it."""
+        if self._timeout is None:
+            return None
+        now = time.monotonic()
+        if self._end is None:
+            self._end = now + self._timeout
+            return self._timeout
+        if now >= self._end:
+            raise TimeoutError(f"no entry came within {self._timeout:g} s")
+        return self._end - now
 
 
 class Consumer(Generic[T]):
@@ -82,12 +105,12 @@ class Consumer(Generic[T]):
             TimeoutError: nothing came within ``timeout`` seconds.
         """
         need_count("n", n, least=1)
-        need_seconds("timeout", timeout)
+        limit = _Limit(need_seconds("timeout", timeout))
         while True:
             taken = [await self._handed(native) for native in self._native.take(n)]
             if fit := [delivery for delivery in taken if delivery is not None]:
                 return fit
-            if await self._wait(max(n, BATCH), timeout, until_idle=False) == "ended":
+            if await self._wait(max(n, BATCH), limit.left(), until_idle=False) == "ended":
                 return []
 
     def __aiter__(self) -> Self:
@@ -102,13 +125,14 @@ class Consumer(Generic[T]):
         return delivery
 
     async def _next(self, timeout: float | None) -> Delivery[T] | None:
+        limit = _Limit(timeout)
         while True:
             native = self._native.pop()
             if native is not None:
                 if (delivery := await self._handed(native)) is not None:
                     return delivery
                 continue
-            if await self._wait(BATCH, timeout, until_idle=False) == "ended":
+            if await self._wait(BATCH, limit.left(), until_idle=False) == "ended":
                 return None
 
     async def _handed(self, native: _native.Delivery) -> Delivery[T] | None:

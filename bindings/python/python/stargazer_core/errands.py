@@ -9,6 +9,7 @@ loop, its errands end, and the core is told.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
@@ -92,10 +93,12 @@ class Errands:
         errands = cast("ref[Errands]", ref(self))
         run, context = enlisted
         task = context.run(asyncio.get_running_loop().create_task, _run(errands, number, errand, run))
-        # One that is begun while its loop is ending is ended by nobody: the core is told when the loop has gone.
-        task._log_destroy_pending = False  # type: ignore[attr-defined]
         self._tasks[number] = (errand, task)
         task.add_done_callback(lambda _: _ended(errands, number))
+        # One that is begun while its loop is ending is ended by nobody: the core is told when the loop has gone, and
+        # the log need not be. Tasks of somebody's own factory may have no such switch.
+        with contextlib.suppress(AttributeError):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
 
     def end(self, number: int, reason: str) -> None:
         """Cancels an errand."""
