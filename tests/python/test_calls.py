@@ -53,7 +53,7 @@ async def test_a_call_carries_the_context_of_its_trace(bus: sg.Bus) -> None:
         assert await bus.call("tell") == [None, None]
 
 
-async def test_tasks_of_a_factory_of_somebody_run_calls(bus: sg.Bus) -> None:
+async def test_calls_in_tasks_of_any_factory_can_be_ended(bus: sg.Bus) -> None:
     class Bare(asyncio.Task[Any]):
         """A task that has no switch for what the log says of it."""
 
@@ -61,14 +61,24 @@ async def test_tasks_of_a_factory_of_somebody_run_calls(bus: sg.Bus) -> None:
 
     ran: list[type] = []
 
+    ended = asyncio.Event()
+
     async def tell(request: sg.Request) -> None:
         ran.append(type(asyncio.current_task()))
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
 
     loop = asyncio.get_running_loop()
     loop.set_task_factory(lambda loop, work, **more: Bare(work, loop=loop, **more))
     try:
         async with bus.serve({"tell": tell}):
-            await bus.call("tell", timeout=10)
+            with pytest.raises(sg.TimeoutError):
+                await bus.call("tell", timeout=0.3)
+            # It is known, so that it can be ended.
+            async with asyncio.timeout(5):
+                await ended.wait()
     finally:
         loop.set_task_factory(None)
     assert ran == [Bare]
