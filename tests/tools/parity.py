@@ -119,15 +119,13 @@ def surfaces() -> tuple[Surface, Surface]:
 
 
 def main() -> None:
+    from tools.report import end
+
     python, node = surfaces()
     known = tomllib.loads((ROOT / "tests/parity.toml").read_text())["only"]
     ours, theirs = set(rows(shared(python, node))), set(rows(shared(node, python)))
-    found = problems(differences(ours, theirs), known)
-    for problem in found:
-        print(problem, file=sys.stderr)
-    if found:
-        sys.exit(1)
-    print(f"{len(ours & theirs)} names that Python and Node share, {len(known)} differences with a reason")
+    shares = f"{len(ours & theirs)} names that Python and Node share, {len(known)} differences with a reason"
+    end(problems(differences(ours, theirs), known), shares)
 
 
 if __name__ == "__main__":

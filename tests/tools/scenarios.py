@@ -15,6 +15,7 @@ from typing import Any
 import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
 LANGUAGES = ("rust", "python", "node")
 
 
@@ -81,13 +82,10 @@ def _listed() -> dict[str, set[str]]:
 
 
 def main() -> None:
+    from tools.report import end
+
     scenarios = tomllib.loads((ROOT / "tests/scenarios.toml").read_text()).get("scenario", [])
-    found = problems(scenarios, _listed())
-    for problem in found:
-        print(problem, file=sys.stderr)
-    if found:
-        sys.exit(1)
-    print(f"{len(scenarios)} behaviours, each covered by every language that owes it")
+    end(problems(scenarios, _listed()), f"{len(scenarios)} behaviours, each covered by every language that owes it")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,15 @@ use super::board::Rounds;
 use super::{Board, Bound, Goal};
 use crate::spread::Spread;
 
-struct List {
+struct List<'a> {
+    board: &'a Board<'a>,
     goals: Vec<Goal>,
 }
 
-impl List {
+/// What a goal must reach, and what it aims at.
+type Marks = (f64, f64);
+
+impl List<'_> {
     fn push(&mut self, id: &'static str, what: String, bound: (Bound, f64, f64), unit: &'static str, rounds: Rounds) {
         let (bound, must, aim) = bound;
         let measured = rounds.and_then(Spread::of);
@@ -25,101 +29,115 @@ impl List {
         self.push(id, what.into(), (Bound::AtMost, must, aim), " ×", rounds);
     }
 
+    /// Messages/s of ours, so many times those of a rival.
+    fn speed(&mut self, id: &'static str, what: impl Into<String>, (must, aim): Marks, ours: &str, rival: &str) {
+        self.times(id, what, must, aim, self.board.speed(ours, rival));
+    }
+
+    /// Latency of ours, so much of that of a rival.
+    fn latency(&mut self, id: &'static str, what: impl Into<String>, (must, aim): Marks, ours: &str, rival: &str) {
+        self.part(id, what, must, aim, self.board.latency(ours, rival));
+    }
+
     fn most(&mut self, id: &'static str, what: &str, must: f64, aim: f64, unit: &'static str, rounds: Rounds) {
         self.push(id, what.to_owned(), (Bound::AtMost, must, aim), unit, rounds);
     }
 }
 
 pub(super) fn goals(board: &Board<'_>) -> Vec<Goal> {
-    let mut list = List { goals: Vec::new() };
-    rust(&mut list, board);
-    python(&mut list, board);
-    node(&mut list, board);
+    let mut list = List { board, goals: Vec::new() };
+    rust(&mut list);
+    python(&mut list);
+    node(&mut list);
     server(&mut list, board);
     memory(&mut list, board);
     growth(&mut list, board);
     list.goals
 }
 
-fn rust(list: &mut List, board: &Board<'_>) {
+fn rust(list: &mut List<'_>) {
     for depth in [64, 256] {
         let ours = format!("rust publish {depth} ours");
-        let speed = |who: &str| board.speed(&ours, &format!("rust publish {depth} {who}"));
-        let what = |who: &str| format!("Rust publish, {depth} in flight, against {who}");
-        list.times("R1", what("raw pipelines of the same depth"), 0.85, 0.95, speed("raw"));
-        list.times("R2", what("the redis crate on its default runtime"), 1.5, 1.9, speed("default"));
-        list.times("R2", what("fred"), 1.8, 2.5, board.speed(&ours, &format!("fred publish {depth}")));
+        for (id, rival, case, marks) in [
+            ("R1", "raw pipelines of the same depth", format!("rust publish {depth} raw"), (0.85, 0.95)),
+            ("R2", "the redis crate on its default runtime", format!("rust publish {depth} default"), (1.5, 1.9)),
+            ("R2", "fred", format!("fred publish {depth}"), (1.8, 2.5)),
+        ] {
+            list.speed(id, format!("Rust publish, {depth} in flight, against {rival}"), marks, &ours, &case);
+        }
     }
-    let exclusive = board.speed("rust exclusive uniform", "rust batches uniform");
-    list.times("R3", "Rust consume, exclusive, decoded, against raw batches, not decoded", 0.55, 0.75, exclusive);
+    let what = "Rust consume, exclusive, decoded, against raw batches, not decoded";
+    list.speed("R3", what, (0.55, 0.75), "rust exclusive uniform", "rust batches uniform");
     for consumers in [1, 3] {
-        for (spread, must, aim) in [("uniform", 1.8, 3.0), ("skewed", 5.0, 10.0)] {
+        for (spread, marks) in [("uniform", (1.8, 3.0)), ("skewed", (5.0, 10.0))] {
             let [ours, lock] = ["lanes", "lock"].map(|who| format!("rust {who} {consumers} {spread}"));
             let plural = if consumers == 1 { "" } else { "s" };
             let what =
                 format!("Rust consume, lanes, {consumers} consumer{plural}, {spread}, against a lock per channel");
-            list.times("R4", what, must, aim, board.speed(&ours, &lock));
+            list.speed("R4", what, marks, &ours, &lock);
         }
     }
-    let latency = board.latency("rust request 1 ours", "rust request 1 raw");
-    list.part("R5", "Rust request and reply, p50 at 1, against raw blocking", 1.4, 1.15, latency);
-    let speed = board.speed("rust request 64 ours", "redis-py request 64");
-    list.times("R5", "Rust request and reply, calls/s at 64, against redis-py", 6.0, 8.0, speed);
+    let what = "Rust request and reply, p50 at 1, against raw blocking";
+    list.latency("R5", what, (1.4, 1.15), "rust request 1 ours", "rust request 1 raw");
+    let what = "Rust request and reply, calls/s at 64, against redis-py";
+    list.speed("R5", what, (6.0, 8.0), "rust request 64 ours", "redis-py request 64");
 }
 
-fn python(list: &mut List, board: &Board<'_>) {
+fn python(list: &mut List<'_>) {
     for depth in [64, 256] {
         let ours = format!("stargazer-python publish {depth}");
-        let what = |who: &str| format!("Python publish, {depth} in flight, against {who}");
-        let speed = |rival: &str| board.speed(&ours, rival);
-        list.times("P1", what("redis-py, tasks"), 8.0, 13.0, speed(&format!("redis-py publish {depth}")));
-        list.times("P2", what("redis-py, pipelines of 256"), 2.0, 3.5, speed("redis-py pipeline 256"));
-        list.times("P2", what("GLIDE"), 5.0, 8.0, speed(&format!("glide-python publish {depth}")));
-    }
-    let latency = board.latency("stargazer-python publish 1", "redis-py publish 1");
-    list.part("P3", "Python publish, p50 at 1, against redis-py", 1.0, 0.8, latency);
-    for (ordering, bounds) in [("lanes", [(10.0, 15.0), (15.0, 22.0)]), ("exclusive", [(20.0, 35.0), (30.0, 50.0)])] {
-        for (spread, (must, aim)) in ["uniform", "skewed"].into_iter().zip(bounds) {
-            let what = format!("Python consume, {ordering}, {spread}, against redis-py with a lock per channel");
-            let (ours, lock) = (format!("stargazer-python {ordering} {spread}"), format!("redis-py lock {spread}"));
-            list.times("P4", what, must, aim, board.speed(&ours, &lock));
+        for (id, rival, case, marks) in [
+            ("P1", "redis-py, tasks", format!("redis-py publish {depth}"), (8.0, 13.0)),
+            ("P2", "redis-py, pipelines of 256", "redis-py pipeline 256".to_owned(), (2.0, 3.5)),
+            ("P2", "GLIDE", format!("glide-python publish {depth}"), (5.0, 8.0)),
+        ] {
+            list.speed(id, format!("Python publish, {depth} in flight, against {rival}"), marks, &ours, &case);
         }
     }
-    for (who, rival, must, aim) in [
-        ("FastStream", "faststream consume 1", 30.0, 50.0),
-        ("taskiq", "taskiq consume 1", 40.0, 60.0),
-        ("a redis-py batch loop", "redis-py batches uniform", 1.3, 1.9),
+    let what = "Python publish, p50 at 1, against redis-py";
+    list.latency("P3", what, (1.0, 0.8), "stargazer-python publish 1", "redis-py publish 1");
+    for (ordering, bounds) in [("lanes", [(10.0, 15.0), (15.0, 22.0)]), ("exclusive", [(20.0, 35.0), (30.0, 50.0)])] {
+        for (spread, marks) in ["uniform", "skewed"].into_iter().zip(bounds) {
+            let what = format!("Python consume, {ordering}, {spread}, against redis-py with a lock per channel");
+            let (ours, lock) = (format!("stargazer-python {ordering} {spread}"), format!("redis-py lock {spread}"));
+            list.speed("P4", what, marks, &ours, &lock);
+        }
+    }
+    for (who, rival, marks) in [
+        ("FastStream", "faststream consume 1", (30.0, 50.0)),
+        ("taskiq", "taskiq consume 1", (40.0, 60.0)),
+        ("a redis-py batch loop", "redis-py batches uniform", (1.3, 1.9)),
     ] {
         let what = format!("Python consume, none, async for, against {who}");
-        list.times("P5", what, must, aim, board.speed("stargazer-python none uniform", rival));
+        list.speed("P5", what, marks, "stargazer-python none uniform", rival);
     }
-    let latency = board.latency("stargazer-python request 1", "redis-py request 1");
-    list.part("P6", "Python request and reply, p50 at 1, against redis-py", 0.75, 0.55, latency);
-    let speed = board.speed("stargazer-python request 64", "redis-py request 64");
-    list.times("P6", "Python request and reply, calls/s at 64, against redis-py", 3.0, 5.0, speed);
+    let what = "Python request and reply, p50 at 1, against redis-py";
+    list.latency("P6", what, (0.75, 0.55), "stargazer-python request 1", "redis-py request 1");
+    let what = "Python request and reply, calls/s at 64, against redis-py";
+    list.speed("P6", what, (3.0, 5.0), "stargazer-python request 64", "redis-py request 64");
 }
 
-fn node(list: &mut List, board: &Board<'_>) {
+fn node(list: &mut List<'_>) {
     for depth in [64, 256] {
         let ours = format!("stargazer-node publish {depth}");
         let rivals = ["ioredis", "node-redis", "glide-node"].map(|who| format!("{who} publish {depth}"));
-        let best = board.speed_of_best(&ours, &rivals.each_ref().map(String::as_str));
+        let best = list.board.speed_of_best(&ours, &rivals.each_ref().map(String::as_str));
         let what = |who: &str| format!("Node publish, {depth} in flight, against {who}");
         list.times("N1", what("the best of ioredis, node-redis, GLIDE"), 2.5, 3.5, best);
-        list.times("N2", what("BullMQ add"), 4.0, 6.0, board.speed(&ours, &format!("bullmq publish {depth}")));
+        list.speed("N2", what("BullMQ add"), (4.0, 6.0), &ours, &format!("bullmq publish {depth}"));
     }
-    for (spread, must, aim) in [("uniform", 2.5, 4.0), ("skewed", 8.0, 12.0)] {
+    for (spread, marks) in [("uniform", (2.5, 4.0)), ("skewed", (8.0, 12.0))] {
         let what = format!("Node consume, lanes, {spread}, against ioredis with a lock per channel");
         let (ours, lock) = (format!("stargazer-node lanes {spread}"), format!("ioredis lock {spread}"));
-        list.times("N3", what, must, aim, board.speed(&ours, &lock));
+        list.speed("N3", what, marks, &ours, &lock);
     }
-    let worker = board.speed("stargazer-node lanes uniform", "bullmq consume 1");
-    list.times("N3", "Node consume, lanes, uniform, against a BullMQ worker of 50", 3.5, 5.0, worker);
-    let batches = board.speed("stargazer-node none uniform", "ioredis batches uniform");
-    list.times("N4", "Node consume, none, for await, against an ioredis batch loop", 1.6, 2.0, batches);
+    let what = "Node consume, lanes, uniform, against a BullMQ worker of 50";
+    list.speed("N3", what, (3.5, 5.0), "stargazer-node lanes uniform", "bullmq consume 1");
+    let what = "Node consume, none, for await, against an ioredis batch loop";
+    list.speed("N4", what, (1.6, 2.0), "stargazer-node none uniform", "ioredis batches uniform");
 }
 
-fn server(list: &mut List, board: &Board<'_>) {
+fn server(list: &mut List<'_>, board: &Board<'_>) {
     let original = ["redis-py publish 64", "redis-py lock uniform"];
     for (ordering, case, must, aim) in [
         ("none", "stargazer-python none uniform", 8.0, 11.0),
@@ -142,7 +160,7 @@ fn server(list: &mut List, board: &Board<'_>) {
     list.most("S2", what, 0.0, 0.0, " %", board.disorder(&ordered));
 }
 
-fn memory(list: &mut List, board: &Board<'_>) {
+fn memory(list: &mut List<'_>, board: &Board<'_>) {
     let megabytes = |id: &str, of: &'static str| board.weight(id, |weights| Some(weights.get(of)? / 1e6));
     list.most("M1", "`stargazer dev`, idle", 80.0, 40.0, " MB", megabytes("memory dev", "resident"));
     let python = |of| megabytes("memory python", of);
@@ -154,7 +172,7 @@ fn memory(list: &mut List, board: &Board<'_>) {
     list.most("M2", "server bytes of a message after it is finished", 0.0, 0.0, " B", left);
 }
 
-fn growth(list: &mut List, board: &Board<'_>) {
+fn growth(list: &mut List<'_>, board: &Board<'_>) {
     for id in ["backlog", "channels", "consumers"] {
         let [large, small] = ["large", "small"].map(|size| format!("{id} {size}"));
         let name = |id: &str| board.cases.iter().find(|case| case.id == id).map_or("?", |case| case.name.as_str());
