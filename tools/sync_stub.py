@@ -4,13 +4,13 @@ Run it after a change of a mirrored class: ``.venv/bin/python tools/sync_stub.py
 """
 
 import ast
+import functools
 import importlib
 import inspect
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from stargazer_core import sync
 from stargazer_core.mirror import Mirror
@@ -20,14 +20,10 @@ STUB = Path(__file__).resolve().parents[1] / "bindings/python/python/stargazer_c
 HEAD = '''"""The types of ``sync.py``, written by ``tools/sync_stub.py`` from the classes that are mirrored."""
 '''
 
-#: What a method that waits gives instead.
-GIVEN = {
-    "AsyncIterator": "Iterator",
-    "Settled": "None",
-    **{of.__name__: m.__name__ for of, m in Mirror.mirrors.items()},
-}
-#: What it takes instead.
-TAKEN = {"Publisher": "SyncBus | SyncPublisher", "Bus": "SyncBus"}
+#: What a method that waits takes instead.
+TAKEN = {of.__name__: mirror.__name__ for of, mirror in Mirror.mirrors.items()}
+#: What it gives instead.
+GIVEN = {"AsyncIterator": "Iterator", "Settled": "None", **TAKEN}
 
 CONTEXT = '''
     def __enter__(self) -> Self:
@@ -38,35 +34,14 @@ CONTEXT = '''
         """Closes it, or gives it up."""
 '''
 
-BUS = '''
-    def __init__(
-        self,
-        url: str | None = None,
-        *,
-        role: Role | None = None,
-        platforms: Iterable[str] = ...,
-        **settings: Unpack[BusSettings],
-    ) -> None:
-        """Connects; see :func:`~stargazer_core.connect`."""
-    def wait(self, work: Callable[[Bus], Coroutine[Any, Any, R]]) -> R:
-        """Anything else that the bus can do: ``bus.wait(lambda bus: …)`` with an ``async def`` of the bus."""
-'''
-
-#: Names that the hand-written parts use, and the modules that have them.
+#: Names that the parts use that are written here, and the modules that have them.
 OWN = {
     "Self": "typing_extensions",
     "TypeVar": "typing_extensions",
-    "Unpack": "typing_extensions",
     "TracebackType": "types",
     "Any": "typing",
     "Generic": "typing",
-    "Callable": "collections.abc",
-    "Coroutine": "collections.abc",
-    "Iterable": "collections.abc",
     "Iterator": "collections.abc",
-    "Bus": "stargazer_core.bus",
-    "Role": "stargazer_core.bus",
-    "BusSettings": "stargazer_core.settings",
     "Mirror": "stargazer_core.mirror",
 }
 
@@ -119,30 +94,36 @@ class Stub:
     """The stub as it grows."""
 
     def __init__(self) -> None:
-        self._sources: dict[str, Source] = {}
+        self._source = functools.cache(Source)
         self.imports = dict(OWN)
 
     def of(self, mirror: type[Mirror]) -> str:
         """The text of a class."""
         of, seen, lines = mirror.mirrored, set(mirror.without), [self._head(mirror)]
-        if mirror is sync.SyncBus:
-            lines.append(BUS)
+        # What it has of its own is written in ``sync.py``, in its own words.
+        written = self._source(mirror.__module__)
+        for member in written.members(mirror.__name__):
+            if member.name == "__init__" or not member.name.startswith("_"):
+                lines.append(self._member(member, written, {}, {}))
+                seen.add(member.name)
         for name, kind in mirror.attributes.items():
             doc = f"    {_documented(f'As :class:`{of.__name__}` has it.')}"
             lines.append(f"    @property\n    def {name}(self) -> {kind.__name__}:\n    {doc}")
+        parent = _parent(mirror)
+        inherited = () if parent is Mirror else parent.mirrored.__mro__
         for base in of.__mro__:
-            if not base.__module__.startswith("stargazer_core"):
+            if base in inherited or not base.__module__.startswith("stargazer_core"):
                 continue
-            source = self._sources.setdefault(base.__module__, Source(base.__module__))
+            source = self._source(base.__module__)
             names = {member.name for member in source.members(base.__name__)}
             for member in source.members(base.__name__):
-                if not member.name.startswith("_") and member.name not in seen:
-                    lines.append(self._member(member, source))
-                elif member.name == "__aiter__" and member.name not in seen:
-                    lines.append(self._iteration(member, source))
-                elif member.name == "__anext__" and member.name not in seen:
-                    member.name = "__next__"
-                    lines.append(self._member(member, source))
+                if member.name in seen:
+                    continue
+                if not member.name.startswith("_"):
+                    lines.append(self._member(member, source, TAKEN, GIVEN))
+                elif member.name in ("__aiter__", "__anext__"):
+                    member.name = member.name.replace("__a", "__")
+                    lines.append(self._member(member, source, TAKEN, GIVEN))
             seen |= names
         if hasattr(of, "__aenter__"):
             lines.append(CONTEXT)
@@ -150,19 +131,22 @@ class Stub:
 
     def _head(self, mirror: type[Mirror]) -> str:
         generic = ", Generic[T]" if "Generic" in {base.__name__ for base in mirror.__bases__} else ""
-        return f"class {mirror.__name__}(Mirror{generic}):\n    {_documented(inspect.getdoc(mirror))}\n"
+        head = f"class {mirror.__name__}({_parent(mirror).__name__}{generic})"
+        return f"{head}:\n    {_documented(inspect.getdoc(mirror))}\n"
 
-    def _iteration(self, member: ast.FunctionDef | ast.AsyncFunctionDef, source: Source) -> str:
-        member.name = "__iter__"
-        return self._member(member, source)
-
-    def _member(self, member: ast.FunctionDef | ast.AsyncFunctionDef, source: Source) -> str:
+    def _member(
+        self,
+        member: ast.FunctionDef | ast.AsyncFunctionDef,
+        source: Source,
+        taken: dict[str, str],
+        given: dict[str, str],
+    ) -> str:
         arguments = member.args
         every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
         for argument in every:
             if argument is not None and argument.annotation is not None:
-                argument.annotation = self._known(argument.annotation, TAKEN, source)
-        returns = None if member.returns is None else self._known(member.returns, GIVEN, source)
+                argument.annotation = self._known(argument.annotation, taken, source)
+        returns = None if member.returns is None else self._known(member.returns, given, source)
         arguments.defaults = [_default(value) for value in arguments.defaults]
         arguments.kw_defaults = [None if value is None else _default(value) for value in arguments.kw_defaults]
         decorators = [d for d in member.decorator_list if isinstance(d, ast.Name) and d.id in ("overload", "property")]
@@ -199,6 +183,11 @@ class Stub:
         return renamed
 
 
+def _parent(mirror: type[Mirror]) -> type[Mirror]:
+    """The mirror that it goes on from."""
+    return next(base for base in mirror.__bases__ if issubclass(base, Mirror))
+
+
 def _documented(doc: str | None) -> str:
     """What people read in an editor, a level deeper."""
     if doc is None:
@@ -228,10 +217,10 @@ def written() -> str:
     return text
 
 
-def main(arguments: list[Any]) -> None:
+def main() -> None:
     """Writes it."""
     STUB.write_text(written())
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -14,6 +14,8 @@ import pytest
 import stargazer_core as sg
 from harness.server import Server
 from stargazer_core.mirror import Mirror
+from stargazer_core.sync import SyncPublisher
+from stargazer_core.waiter import Waiter
 
 
 @pytest.fixture
@@ -241,6 +243,51 @@ def test_a_mirror_has_every_member_or_a_reason(mirror: type[Mirror]) -> None:
     assert all(mirror.without.values())
     for name in ("__aiter__", "__aenter__"):
         assert not hasattr(mirror.mirrored, name) or hasattr(mirror, name.replace("__a", "__"))
+
+
+def test_a_waiting_bus_is_a_waiting_publisher(waiting: sg.SyncBus) -> None:
+    """As a bus is a publisher, and what both have is mirrored once."""
+    assert isinstance(waiting, SyncPublisher)
+    inherited = public(sg.Publisher) - {name for name in vars(sg.Bus) if not name.startswith("_")}
+    assert {"publish", "call", "store"} <= inherited
+    assert inherited & set(vars(sg.SyncBus)) == set()
+    assert vars(sg.SyncBus).keys() >= {"consume", "lock", "url"}
+
+
+def test_what_a_class_changes_of_its_base_is_mirrored_anew() -> None:
+    class Base:
+        async def kept(self) -> str:
+            return "kept"
+
+        async def changed(self) -> str:
+            return "before"
+
+        async def left_out(self) -> str:
+            return "not in the base's mirror"
+
+    class Derived(Base):
+        async def changed(self) -> str:
+            return "after"
+
+    before = dict(Mirror.mirrors)
+    try:
+
+        class SyncBase(Mirror, of=Base, without={"left_out": "for a test"}):
+            pass
+
+        class SyncDerived(SyncBase, of=Derived):
+            pass
+    finally:
+        Mirror.mirrors.clear()
+        Mirror.mirrors.update(before)
+    assert public(SyncDerived) >= {"kept", "changed", "left_out"}
+    assert "kept" not in vars(SyncDerived)
+    waiter = Waiter()
+    try:
+        mirror: Any = SyncDerived(waiter, Derived())
+        assert [mirror.kept(), mirror.changed()] == ["kept", "after"]
+    finally:
+        waiter.end()
 
 
 def test_nothing_that_has_to_be_awaited_is_given_back() -> None:

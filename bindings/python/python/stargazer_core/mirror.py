@@ -1,9 +1,9 @@
 """Mirrors: classes whose methods wait for those of another.
 
-A mirror has every public member of the class that it mirrors, but for those it names a reason for. A coroutine is
-waited for, an asynchronous iterator is iterated, ``async with`` is ``with``; what is given back is a mirror again where
-its class has one. For type checkers the mirrors stand in ``sync.pyi``, which is written from the classes themselves
-(``tools/sync_stub.py``).
+A mirror has every public member of the class that it mirrors, but for those it names a reason for; what the mirror of
+a base has mirrored, it inherits. A coroutine is waited for, an asynchronous iterator is iterated, ``async with`` is
+``with``; what is given back is a mirror again where its class has one. For type checkers the mirrors stand in
+``sync.pyi``, which is written from the classes themselves (``tools/sync_stub.py``).
 """
 
 from __future__ import annotations
@@ -62,8 +62,11 @@ class Mirror:
         cls.attributes = {} if attributes is None else attributes
         for name in cls.attributes:
             setattr(cls, name, _attribute(name, None))
+        inherited = _inherited(cls, of)
         Mirror.mirrors[of] = cls
         for name in dir(of):
+            if name in inherited:
+                continue
             if name in _DUNDERS:
                 _DUNDERS[name](cls, of)
             elif not name.startswith("_") and name not in cls.without and name not in vars(cls):
@@ -90,6 +93,18 @@ class Mirror:
         """As what it mirrors."""
         name = type(self._of).__name__
         return repr(self._of).replace(name, f"Sync{name}", 1)
+
+
+def _inherited(cls: type[Mirror], of: type) -> set[str]:
+    """Members that the mirror of a base of ``of`` has, and that ``of`` has left as they are."""
+    base = next((base for base in cls.__mro__[1:] if issubclass(base, Mirror) and "mirrored" in vars(base)), None)
+    if base is None:
+        return set()
+    return {
+        name
+        for name in dir(base.mirrored)
+        if name not in base.without and inspect.getattr_static(base.mirrored, name) is inspect.getattr_static(of, name)
+    }
 
 
 def _made(mirror: type[Mirror], waiter: Waiter, of: Any) -> Mirror:

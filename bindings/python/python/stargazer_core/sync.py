@@ -174,7 +174,7 @@ class SyncTime(Mirror, of=Time):
 
 
 class SyncBus(
-    Mirror,
+    SyncPublisher,
     of=Bus,
     without={
         **dict.fromkeys(("on", "on_inbound", "on_outbound", "run"), _HANDLERS),

@@ -107,7 +107,7 @@ class SyncBatch(Mirror):
     ) -> Self:
         """See :meth:`Store.log_append`."""
 
-class SyncBus(Mirror):
+class SyncBus(SyncPublisher):
     """A connected bus whose methods wait. ``with SyncBus(url) as bus`` closes it at the end.
 
     Takes what :func:`~stargazer_core.connect` takes and connects at once. Methods and errors are those of
@@ -125,7 +125,11 @@ class SyncBus(Mirror):
         """Connects; see :func:`~stargazer_core.connect`."""
     def wait(self, work: Callable[[Bus], Coroutine[Any, Any, R]]) -> R:
         """Anything else that the bus can do: ``bus.wait(lambda bus: …)`` with an ``async def`` of the bus."""
+    def close(self) -> None:
+        """Closes it for everybody who uses it: who waits in another thread gets ``ClosedError``. May be called twice.
 
+        Where it is refused, ``InvalidError`` in a running event loop, the bus stays open.
+        """
     @property
     def url(self) -> str:
         """The address, without its password."""
@@ -225,8 +229,6 @@ class SyncBus(Mirror):
 
         Version, role, eviction, persistence, rights and more. What it does not let us see is ``unknown``, never ``ok``.
         """
-    def close(self) -> None:
-        """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""
     def lock(self, name: str, **settings: Unpack[LockSettings]) -> SyncLock:
         """A lock over the fleet. Nothing is taken yet. A name with a colon is the key itself.
 
@@ -253,75 +255,6 @@ class SyncBus(Mirror):
 
         It is written when this returns; whether the state before allowed the step.
         """
-    def store(self) -> SyncStore:
-        """What the server keeps under keys: texts, hashes, sets, lists, notifications, logs. Not fenced."""
-    def publish_inbound(
-        self,
-        envelope: Mapping[str, Any],
-        *,
-        message_id: str | None = None,
-        traceparent: str | None = None,
-        tracestate: str | None = None,
-        wait_replicas: int | None = None,
-    ) -> Receipt:
-        """A message from a platform, for the workers: from ``inbound(…)``, or any dict of that shape."""
-    def publish_outbound(
-        self,
-        platform: str,
-        envelope: Mapping[str, Any],
-        *,
-        message_id: str | None = None,
-        traceparent: str | None = None,
-        tracestate: str | None = None,
-        wait_replicas: int | None = None,
-    ) -> Receipt:
-        """Something for a platform's gateway to do: from ``message(…)`` and its like, or any dict of that shape."""
-    def publish_tools_request(self, request: Mapping[str, Any]) -> Receipt:
-        """A request to run a tool."""
-    def publish_tools_reply(self, reply_stream: str, reply: Mapping[str, Any]) -> Receipt:
-        """What a tool gave, onto the reply stream that its request named."""
-    def publish(
-        self,
-        stream: str,
-        body: Any,
-        *,
-        key: str | None = None,
-        message_id: str | None = None,
-        trace_id: str | None = None,
-        traceparent: str | None = None,
-        tracestate: str | None = None,
-        wait_replicas: int | None = None,
-    ) -> Receipt:
-        """Anything onto any stream. Entries with the same ``key`` are handled in order, one at a time."""
-    def call(self, name: str, arguments: Mapping[str, Any] | None = None, **options: Unpack[CallOptions]) -> Any:
-        """Calls a name, and gives the result.
-
-        A call ends once: with the result or one of the errors below. Cancelling the task that awaits it, or leaving an
-        ``asyncio.timeout``, has whoever runs it told to end. Made through ``delivery.bus``, a finished call is
-        remembered with the delivery: when the same message comes again, the result is given without running again.
-
-        Raises:
-            RemoteError: the handler failed; ``remote_code`` says how.
-            TimeoutError: nobody answered within ``timeout`` seconds.
-            ExpiredError: the request was read after its deadline and not run.
-            CancelledError: the call was cancelled where it ran.
-            NoWorkerError: nobody serves the name.
-            InvalidError: an argument or option cannot be sent; it is named.
-            StaleError: the delivery through whose bus it was made is no longer ours.
-        """
-    def call_with(
-        self, name: str, arguments: Mapping[str, Any] | None = None, **options: Unpack[CallOptions]
-    ) -> Answer:
-        """:meth:`call` with the whole answer: the result, and what is to be written back."""
-    def call_gateway(
-        self, platform: str, method: str, params: Mapping[str, Any] | None = None, **options: Unpack[CallOptions]
-    ) -> Answer:
-        """Calls a method of a platform's gateway: ``fetch_history``, ``is_channel_valid``, ``execute_tool``, ….
-
-        Ends as :meth:`call` does. Nothing is remembered, and there is no ``service``.
-        """
-    def call_figures(self) -> CallFigures:
-        """What the calls of this bus have come to."""
 
     def __enter__(self) -> Self:
         """Opens it, or takes it; leaving ends that."""
@@ -703,7 +636,7 @@ class SyncRemoteRegistry(Mirror):
         name: str,
         arguments: Mapping[str, Any] | None = None,
         *,
-        bus: SyncBus | SyncPublisher | None = None,
+        bus: SyncPublisher | None = None,
         **options: Unpack[CallOptions],
     ) -> Any:
         """Calls a tool, and gives the result.
@@ -717,7 +650,7 @@ class SyncRemoteRegistry(Mirror):
         name: str,
         arguments: Mapping[str, Any] | None = None,
         *,
-        bus: SyncBus | SyncPublisher | None = None,
+        bus: SyncPublisher | None = None,
         **options: Unpack[CallOptions],
     ) -> Answer:
         """:meth:`call` with the whole answer: the result, and what is to be written back."""
