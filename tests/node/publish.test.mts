@@ -2,7 +2,17 @@
 
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { connect, InvalidError, type Receipt } from '@stargazer/core';
+import {
+  type Bus,
+  connect,
+  InvalidError,
+  inbound,
+  message,
+  type PublishOptions,
+  type Receipt,
+  type ToolReply,
+  type ToolRequest,
+} from '@stargazer/core';
 import { both, names } from './fixture.mjs';
 
 both('unchecked envelopes go out as they are with what can be told of them', async ({ again }) => {
@@ -25,6 +35,60 @@ both('unchecked envelopes go out as they are with what can be told of them', asy
   }
   await assert.rejects(bus.publishInbound({ no: () => {} } as never), InvalidError);
 });
+
+/** One of each kind, with a lane and a trace of its own where it may have one. */
+const publishes: Record<string, (bus: Bus, options: PublishOptions) => Promise<Receipt>> = {
+  publish: (bus, options) => bus.publish('s', { channel_id: 'c', trace_id: 'own' }, options),
+  publishInbound: (bus, options) =>
+    bus.publishInbound(inbound('web', { channel: 'c', user: 'u', text: 'x', trace_id: 'own' }), options),
+  publishOutbound: (bus, options) => bus.publishOutbound('web', message('c', 'x', { trace_id: 'own' }), options),
+  publishToolsRequest: (bus, options) =>
+    bus.publishToolsRequest(
+      {
+        reply_to: 'r',
+        correlation_id: '7',
+        tool_name: 'weather',
+        arguments: {},
+        channel_id: 'c',
+        trace_id: 'own',
+      } as ToolRequest,
+      options,
+    ),
+  publishToolsReply: (bus, options) =>
+    bus.publishToolsReply(
+      bus.topology.toolsReplyStream('r'),
+      { correlation_id: '7', result: '21 °C' } as ToolReply,
+      options,
+    ),
+};
+
+both('every publish takes every option', async ({ bus }) => {
+  const said = { key: 'k', messageId: 'm', traceId: 't', traceparent: '00-a-b-01', tracestate: 'x=1' };
+  for (const [name, publish] of Object.entries(publishes)) {
+    const { id, stream } = await publish(bus, said);
+    const again = await publish(bus, { ...said, waitReplicas: 0 });
+    assert.deepEqual([again.id, again.duplicate], [id, true], name);
+    const entries = await bus.entries(stream);
+    assert.equal(entries.length, 1, name);
+    const told = ['key', 'mid', 'trace_id', 'tp', 'tst'].map((field) => entries[0]?.fields.get(field)?.toString());
+    assert.deepEqual(told, Object.values(said), name);
+    for (const option of [...Object.keys(said), 'waitReplicas']) {
+      const refused = { name: 'InvalidError', message: new RegExp(option) };
+      await assert.rejects(publish(bus, { [option]: 1.5 }), refused, name);
+    }
+  }
+});
+
+both(
+  'every publish waits for replicas',
+  async ({ bus }) => {
+    for (const [name, publish] of Object.entries(publishes)) {
+      const refused = { name: bus.url.startsWith('memory') ? 'InvalidError' : 'TimeoutError', message: /replica/ };
+      await assert.rejects(publish(bus, { waitReplicas: 1 }), refused, name);
+    }
+  },
+  { publishTimeoutMs: 300, replicaTimeoutMs: 50 },
+);
 
 test('the names of a bus are told', async () => {
   const own = names();

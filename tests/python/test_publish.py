@@ -1,6 +1,7 @@
 """Publishing: receipts, order, duplicates, cancelling, big bodies."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -58,11 +59,48 @@ async def test_publishes_of_one_loop_keep_their_order(bus: sg.Bus) -> None:
     assert await bodies(bus, "s") == list(range(500))
 
 
-async def test_every_option_reaches_the_entry(bus: sg.Bus) -> None:
-    await bus.publish("s", {}, key="k", message_id="m", trace_id="t", traceparent="00-a-b-01", tracestate="x=1")
-    [entry] = await bus.entries("s")
+REQUEST = {"reply_to": "r", "correlation_id": "7", "tool_name": "weather", "arguments": {}}
+REPLY = {"correlation_id": "7", "result": "21 °C"}
+
+#: One of each kind, with a lane and a trace of its own where it may have one.
+PUBLISHES: dict[str, Callable[..., Awaitable[sg.Receipt]]] = {
+    "publish": lambda bus, **options: bus.publish("s", {"channel_id": "c", "trace_id": "own"}, **options),
+    "publish_inbound": lambda bus, **options: bus.publish_inbound(
+        sg.inbound("web", channel="c", user="u", text="x", trace_id="own"), **options
+    ),
+    "publish_outbound": lambda bus, **options: bus.publish_outbound(
+        "web", sg.message("c", "x", trace_id="own"), **options
+    ),
+    "publish_tools_request": lambda bus, **options: bus.publish_tools_request(
+        {**REQUEST, "channel_id": "c", "trace_id": "own"}, **options
+    ),
+    "publish_tools_reply": lambda bus, **options: bus.publish_tools_reply(
+        bus.topology.tools_reply_stream("r"), REPLY, **options
+    ),
+}
+
+
+@pytest.mark.parametrize("publish", PUBLISHES.values(), ids=PUBLISHES)
+async def test_every_publish_takes_every_option(bus: sg.Bus, publish: Callable[..., Awaitable[sg.Receipt]]) -> None:
+    said = {"key": "k", "message_id": "m", "trace_id": "t", "traceparent": "00-a-b-01", "tracestate": "x=1"}
+    receipt = await publish(bus, **said)
+    again = await publish(bus, **said, wait_replicas=0)
+    assert (again.id, again.duplicate) == (receipt.id, True)
+    [entry] = await bus.entries(receipt.stream)
     options = {name: entry.fields.get(name) for name in ("key", "mid", "trace_id", "tp", "tst")}
     assert options == {"key": b"k", "mid": b"m", "trace_id": b"t", "tp": b"00-a-b-01", "tst": b"x=1"}
+    for option in (*said, "wait_replicas"):
+        with pytest.raises(sg.InvalidError, match=option):
+            await publish(bus, **{option: 1.5})
+
+
+@pytest.mark.parametrize("publish", PUBLISHES.values(), ids=PUBLISHES)
+async def test_every_publish_waits_for_replicas(
+    url: str, names: dict[str, Any], publish: Callable[..., Awaitable[sg.Receipt]]
+) -> None:
+    async with sg.connect(url, publish_timeout=0.3, replica_timeout=0.05, **names) as bus:
+        with pytest.raises(sg.InvalidError if url.startswith("memory") else sg.TimeoutError, match="replica"):
+            await publish(bus, wait_replicas=1)
 
 
 async def test_a_cancelled_publish_is_sent_all_the_same(bus: sg.Bus) -> None:
@@ -84,10 +122,9 @@ async def test_one_bad_body_does_not_keep_the_others_back(bus: sg.Bus) -> None:
 
 
 async def test_tools_go_to_their_streams(bus: sg.Bus) -> None:
-    request = {"reply_to": "r", "correlation_id": "7", "tool_name": "weather", "arguments": {"city": "Berlin"}}
-    sent = await bus.publish_tools_request(request)
+    sent = await bus.publish_tools_request(REQUEST)
     assert (await bodies(bus, sent.stream))[0]["tool_name"] == "weather"
-    reply = await bus.publish_tools_reply("r:1", {"correlation_id": "7", "result": "21 °C"})
+    reply = await bus.publish_tools_reply("r:1", REPLY)
     assert (await bodies(bus, reply.stream))[0]["result"] == "21 °C"
 
 

@@ -43,19 +43,22 @@ impl Publisher {
     }
 }
 
-/// What is said about the publish of an envelope.
-fn named(
+/// What is said about a publish.
+fn options(
+    key: Option<Text>,
     message_id: Option<Text>,
+    trace_id: Option<Text>,
     traceparent: Option<Text>,
     tracestate: Option<Text>,
     wait_replicas: Option<Count<u32>>,
 ) -> PublishOptions {
     PublishOptions {
         message_id: message_id.map(String::from),
+        key: key.map(String::from),
+        trace_id: trace_id.map(String::from),
         traceparent: traceparent.map(String::from),
         tracestate: tracestate.map(String::from),
         wait_replicas: wait_replicas.map(|n| n.0),
-        ..PublishOptions::default()
     }
 }
 
@@ -95,12 +98,15 @@ impl Publisher {
         bridge: &Bridge,
         future: Py<PyAny>,
         envelope: &Bound<'_, PyAny>,
+        key: Option<Text>,
         message_id: Option<Text>,
+        trace_id: Option<Text>,
         traceparent: Option<Text>,
         tracestate: Option<Text>,
         wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
-        self.send(bridge, future, envelope, Target::Inbound, named(message_id, traceparent, tracestate, wait_replicas))
+        let options = options(key, message_id, trace_id, traceparent, tracestate, wait_replicas);
+        self.send(bridge, future, envelope, Target::Inbound, options)
     }
 
     #[allow(clippy::too_many_arguments)] // one for each option
@@ -110,37 +116,50 @@ impl Publisher {
         future: Py<PyAny>,
         platform: Text,
         envelope: &Bound<'_, PyAny>,
+        key: Option<Text>,
         message_id: Option<Text>,
+        trace_id: Option<Text>,
         traceparent: Option<Text>,
         tracestate: Option<Text>,
         wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
-        let target = Target::Outbound { platform: platform.into() };
-        self.send(bridge, future, envelope, target, named(message_id, traceparent, tracestate, wait_replicas))
+        let options = options(key, message_id, trace_id, traceparent, tracestate, wait_replicas);
+        self.send(bridge, future, envelope, Target::Outbound { platform: platform.into() }, options)
     }
 
+    #[allow(clippy::too_many_arguments)] // one for each option
     fn publish_tools_request(
         &self,
         bridge: &Bridge,
         future: Py<PyAny>,
         request: &Bound<'_, PyAny>,
+        key: Option<Text>,
+        message_id: Option<Text>,
+        trace_id: Option<Text>,
         traceparent: Option<Text>,
         tracestate: Option<Text>,
+        wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
-        self.send(bridge, future, request, Target::ToolsRequest, named(None, traceparent, tracestate, None))
+        let options = options(key, message_id, trace_id, traceparent, tracestate, wait_replicas);
+        self.send(bridge, future, request, Target::ToolsRequest, options)
     }
 
+    #[allow(clippy::too_many_arguments)] // one for each option
     fn publish_tools_reply(
         &self,
         bridge: &Bridge,
         future: Py<PyAny>,
         reply_stream: Text,
         reply: &Bound<'_, PyAny>,
+        key: Option<Text>,
+        message_id: Option<Text>,
+        trace_id: Option<Text>,
         traceparent: Option<Text>,
         tracestate: Option<Text>,
+        wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
-        let target = Target::ToolsReply { stream: reply_stream.into() };
-        self.send(bridge, future, reply, target, named(None, traceparent, tracestate, None))
+        let options = options(key, message_id, trace_id, traceparent, tracestate, wait_replicas);
+        self.send(bridge, future, reply, Target::ToolsReply { stream: reply_stream.into() }, options)
     }
 
     #[allow(clippy::too_many_arguments)] // one for each option
@@ -157,14 +176,7 @@ impl Publisher {
         tracestate: Option<Text>,
         wait_replicas: Option<Count<u32>>,
     ) -> PyResult<bool> {
-        let options = PublishOptions {
-            message_id: message_id.map(String::from),
-            key: key.map(String::from),
-            trace_id: trace_id.map(String::from),
-            traceparent: traceparent.map(String::from),
-            tracestate: tracestate.map(String::from),
-            wait_replicas: wait_replicas.map(|n| n.0),
-        };
+        let options = options(key, message_id, trace_id, traceparent, tracestate, wait_replicas);
         self.send(bridge, future, body, Target::Stream { name: stream.into() }, options)
     }
 

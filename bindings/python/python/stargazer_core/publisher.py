@@ -24,6 +24,9 @@ class Publisher(Caller):
     published one after the other from one event loop are stored in that order. Cancelling an await does not take back
     what was sent.
 
+    Every publish takes the same options. ``key`` is the lane, whose entries are handled in order, one at a time; by
+    default that of the body's channel, if it has one. ``trace_id`` is by default that of the body.
+
     With ``wait_replicas`` (or the bus setting of this name) a receipt means that so many replicas have confirmed the
     entry, and ``TimeoutError`` with ``stored`` ``unknown`` that it is stored and they did not in time.
 
@@ -48,13 +51,15 @@ class Publisher(Caller):
         self,
         envelope: Mapping[str, Any],
         *,
+        key: str | None = None,
         message_id: str | None = None,
+        trace_id: str | None = None,
         traceparent: str | None = None,
         tracestate: str | None = None,
         wait_replicas: int | None = None,
     ) -> Receipt:
         """A message from a platform, for the workers: from ``inbound(…)``, or any dict of that shape."""
-        words = (message_id, *span.here(traceparent, tracestate))
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
         return await publish(self._publisher.publish_inbound, envelope, *words, wait_replicas)
 
     async def publish_outbound(
@@ -62,22 +67,47 @@ class Publisher(Caller):
         platform: str,
         envelope: Mapping[str, Any],
         *,
+        key: str | None = None,
         message_id: str | None = None,
+        trace_id: str | None = None,
         traceparent: str | None = None,
         tracestate: str | None = None,
         wait_replicas: int | None = None,
     ) -> Receipt:
         """Something for a platform's gateway to do: from ``message(…)`` and its like, or any dict of that shape."""
-        words = (message_id, *span.here(traceparent, tracestate))
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
         return await publish(self._publisher.publish_outbound, platform, envelope, *words, wait_replicas)
 
-    async def publish_tools_request(self, request: Mapping[str, Any]) -> Receipt:
+    async def publish_tools_request(
+        self,
+        request: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        message_id: str | None = None,
+        trace_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
+        wait_replicas: int | None = None,
+    ) -> Receipt:
         """A request to run a tool."""
-        return await publish(self._publisher.publish_tools_request, request, *span.here())
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
+        return await publish(self._publisher.publish_tools_request, request, *words, wait_replicas)
 
-    async def publish_tools_reply(self, reply_stream: str, reply: Mapping[str, Any]) -> Receipt:
+    async def publish_tools_reply(
+        self,
+        reply_stream: str,
+        reply: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        message_id: str | None = None,
+        trace_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
+        wait_replicas: int | None = None,
+    ) -> Receipt:
         """What a tool gave, onto the reply stream that its request named."""
-        return await publish(self._publisher.publish_tools_reply, reply_stream, reply, *span.here())
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
+        return await publish(self._publisher.publish_tools_reply, reply_stream, reply, *words, wait_replicas)
 
     async def publish(
         self,
@@ -91,6 +121,6 @@ class Publisher(Caller):
         tracestate: str | None = None,
         wait_replicas: int | None = None,
     ) -> Receipt:
-        """Anything onto any stream. Entries with the same ``key`` are handled in order, one at a time."""
+        """Anything onto any stream."""
         words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
         return await publish(self._publisher.publish, stream, body, *words, wait_replicas)

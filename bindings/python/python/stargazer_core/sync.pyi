@@ -536,7 +536,9 @@ class SyncPublisher(Mirror):
         self,
         envelope: Mapping[str, Any],
         *,
+        key: str | None = None,
         message_id: str | None = None,
+        trace_id: str | None = None,
         traceparent: str | None = None,
         tracestate: str | None = None,
         wait_replicas: int | None = None,
@@ -547,15 +549,38 @@ class SyncPublisher(Mirror):
         platform: str,
         envelope: Mapping[str, Any],
         *,
+        key: str | None = None,
         message_id: str | None = None,
+        trace_id: str | None = None,
         traceparent: str | None = None,
         tracestate: str | None = None,
         wait_replicas: int | None = None,
     ) -> Receipt:
         """Something for a platform's gateway to do: from ``message(…)`` and its like, or any dict of that shape."""
-    def publish_tools_request(self, request: Mapping[str, Any]) -> Receipt:
+    def publish_tools_request(
+        self,
+        request: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        message_id: str | None = None,
+        trace_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
+        wait_replicas: int | None = None,
+    ) -> Receipt:
         """A request to run a tool."""
-    def publish_tools_reply(self, reply_stream: str, reply: Mapping[str, Any]) -> Receipt:
+    def publish_tools_reply(
+        self,
+        reply_stream: str,
+        reply: Mapping[str, Any],
+        *,
+        key: str | None = None,
+        message_id: str | None = None,
+        trace_id: str | None = None,
+        traceparent: str | None = None,
+        tracestate: str | None = None,
+        wait_replicas: int | None = None,
+    ) -> Receipt:
         """What a tool gave, onto the reply stream that its request named."""
     def publish(
         self,
@@ -569,7 +594,7 @@ class SyncPublisher(Mirror):
         tracestate: str | None = None,
         wait_replicas: int | None = None,
     ) -> Receipt:
-        """Anything onto any stream. Entries with the same ``key`` are handled in order, one at a time."""
+        """Anything onto any stream."""
     def call(self, name: str, arguments: Mapping[str, Any] | None = None, **options: Unpack[CallOptions]) -> Any:
         """Calls a name, and gives the result.
 
