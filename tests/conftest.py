@@ -1,10 +1,15 @@
 """Fixtures of all Python tests: servers to test against."""
 
+import signal
 from collections.abc import Iterator
 
 import harness.older  # noqa: F401 - before anything that needs it
 import pytest
 from harness.server import Server
+
+# A shell that runs the suite in the background has it ignore interrupts, and programs that tests start inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

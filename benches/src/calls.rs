@@ -54,7 +54,8 @@ impl Reader {
         let mut done = 0;
         while done < messages {
             let count = CALL.min(messages - done);
-            let request = Fetch { cursor: self.cursor, count, max_bytes: 1 << 20, new: true, wary: true };
+            let request =
+                Fetch { cursor: self.cursor, count, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
             let fetched = self.transport.fetch(&self.group, &self.session, &request).await?;
             let entries = fetched.map_err(refused)?.entries;
             self.cursor = entries.last().ok_or("entries are missing")?.id;

@@ -280,8 +280,9 @@ fn carry_out(engine: &Engine, group: &Group, call: &Call) -> Event {
             Event::Registered(ask!(engine.register(group, &identity, &call.suffix)))
         }
         Action::Recreate => Event::Recreated(ask!(engine.recreate(group))),
-        Action::Fetch { key, session, cursor, count, max_bytes, new, wary } => {
-            let request = Fetch { cursor: *cursor, count: *count, max_bytes: *max_bytes, new: *new, wary: *wary };
+        Action::Fetch { key, session, cursor, count, max_bytes, unweighed, new, wary } => {
+            let (cursor, count, max_bytes) = (*cursor, *count, *max_bytes);
+            let request = Fetch { cursor, count, max_bytes, unweighed: *unweighed, new: *new, wary: *wary };
             let answer = ask!(engine.fetch(group, session, &request));
             let arrived = |entry: stargazer_core::transport::Handed| Arrived {
                 id: entry.id,

@@ -90,7 +90,7 @@ async fn collect(
     let of = group("g");
     let (mut all, mut cursor): (Vec<Handed>, EntryId) = (Vec::new(), EntryId::ZERO);
     loop {
-        let request = Fetch { cursor, count: 192, max_bytes: 1 << 20, new: true, wary: true };
+        let request = Fetch { cursor, count: 192, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
         let entries = meter.timed(name, excused, fetch(transport, &of, session, request)).await??;
         let Some(last) = entries.last() else { return Ok(all) };
         cursor = last.id;

@@ -106,7 +106,7 @@ pub(super) async fn measure(meter: &mut Meter<'_>, options: &Options) -> Result<
 }
 
 fn page(cursor: EntryId, count: usize) -> Fetch {
-    Fetch { cursor, count, max_bytes: 1 << 20, new: true, wary: true }
+    Fetch { cursor, count, max_bytes: 1 << 20, unweighed: false, new: true, wary: true }
 }
 
 async fn sweep_all(

@@ -64,8 +64,12 @@ pub(super) async fn fetch(
 pub(super) async fn fetch_all(transport: &RedisTransport, group: &Group, session: &Session) -> Result<usize> {
     let (mut cursor, mut total) = (EntryId::ZERO, 0);
     loop {
-        let entries =
-            fetch(transport, group, session, Fetch { cursor, count: 1000, max_bytes: 1 << 30, new: true, wary: true });
+        let entries = fetch(
+            transport,
+            group,
+            session,
+            Fetch { cursor, count: 1000, max_bytes: 1 << 30, unweighed: false, new: true, wary: true },
+        );
         let entries = entries.await?;
         let Some(last) = entries.last() else { return Ok(total) };
         cursor = last.id;

@@ -141,8 +141,8 @@ impl Driver {
                 Box::pin(async move { Some(Event::Registered(transport.register(&group, &identity, &random()).await)) })
             }
             Action::Recreate => Box::pin(async move { Some(Event::Recreated(transport.recreate(&group).await)) }),
-            Action::Fetch { key, session, cursor, count, max_bytes, new, wary } => Box::pin(async move {
-                let request = Fetch { cursor, count, max_bytes, new, wary };
+            Action::Fetch { key, session, cursor, count, max_bytes, unweighed, new, wary } => Box::pin(async move {
+                let request = Fetch { cursor, count, max_bytes, unweighed, new, wary };
                 let fetched = shared.beside_traces(transport.fetch(&group, &session, &request)).await;
                 let answer = match fetched {
                     Ok(Ok(fetched)) => {

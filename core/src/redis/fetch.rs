@@ -5,6 +5,7 @@ use ::redis::{Cmd, Value};
 use super::append::millis;
 use super::link::Link;
 use super::parse::{self, Answer};
+use super::plain;
 use super::script::{SCRIPTS, Script};
 use crate::envelope;
 use crate::error::Result;
@@ -38,6 +39,16 @@ pub(super) async fn fetch(
     request: &Fetch,
 ) -> Result<Result<Fetched, Refusal>> {
     check::fetch(request)?;
+    if plain::suits(group, request) {
+        let rows = plain::fetch(link, group, session, request).await?;
+        if !rows.is_empty() {
+            let entries = rows.into_iter().map(|(id, fields)| {
+                let lane = lane_of(group, fields.as_ref());
+                Handed { id, fields, lane, history: false, record: None }
+            });
+            return Ok(Ok(Fetched { entries: entries.collect(), hint: None }));
+        }
+    }
     let (keys, groups) = (&group.keys, groups_key(&group.stream));
     let mut cmd = call(
         &SCRIPTS.fetch,

@@ -18,6 +18,7 @@ mod letters;
 mod link;
 mod lock;
 mod parse;
+mod plain;
 #[cfg(feature = "proving")]
 #[doc(hidden)]
 pub mod replies;

@@ -153,6 +153,22 @@ pub(super) fn row(value: Value) -> Result<(EntryId, Option<Fields>)> {
     }
 }
 
+/// Name and entries of each stream that was read: a map comes as names and entries in turn, an array as pairs.
+pub(super) fn streams(read: Value) -> Result<Vec<(Value, Value)>> {
+    let mut streams = Vec::new();
+    let mut items = array(read)?.into_iter();
+    while let Some(first) = items.next() {
+        streams.push(match first {
+            Value::Array(pair) => {
+                let mut pair = pair.into_iter();
+                (pair.next().unwrap_or_default(), pair.next().unwrap_or_default())
+            }
+            name => (name, items.next().unwrap_or_default()),
+        });
+    }
+    Ok(streams)
+}
+
 /// Entries of a range.
 pub(super) fn entries(value: Value) -> Result<Vec<Entry>> {
     let rows = array(value)?.into_iter().map(row);

@@ -71,6 +71,9 @@ const TRIED: &[&[&str]] = &[
     &["ZSCORE", KEY, "m"],
     &["PUBLISH", KEY, ""],
     &["WAIT", "0", "1"],
+    &["WATCH", KEY],
+    &["MULTI"],
+    &["EXEC"],
 ];
 
 /// Stands for the key that is tried.

@@ -28,6 +28,7 @@ pub(super) struct Scripts {
     pub(super) append: Script,
     pub(super) register: Script,
     pub(super) fetch: Script,
+    pub(super) plain: Script,
     pub(super) settle: Script,
     pub(super) begin: Script,
     pub(super) renew: Script,
@@ -48,6 +49,7 @@ pub(super) struct Scripts {
     pub(super) apply: Script,
 }
 
+const NAMES: &str = include_str!("scripts/names.lua");
 const LIB: &str = include_str!("scripts/lib.lua");
 const IDS: &str = include_str!("scripts/ids.lua");
 const TORN: &str = include_str!("scripts/torn.lua");
@@ -56,36 +58,38 @@ const LANE: &str = include_str!("scripts/lane.lua");
 
 /// The scripts, hashed once per process.
 pub(super) static SCRIPTS: LazyLock<Scripts> = LazyLock::new(|| Scripts {
-    append: Script::new("append", &[LIB, include_str!("scripts/append.lua")]),
-    register: Script::new("register", &[LIB, IDS, include_str!("scripts/register.lua")]),
-    fetch: Script::new("fetch", &[LIB, IDS, TORN, BELL, LANE, include_str!("scripts/fetch.lua")]),
-    settle: Script::new("settle", &[LIB, IDS, TORN, include_str!("scripts/settle.lua")]),
-    begin: Script::new("begin", &[LIB, include_str!("scripts/begin.lua")]),
-    renew: Script::new("renew", &[LIB, include_str!("scripts/renew.lua")]),
-    adopt: Script::new("adopt", &[LIB, include_str!("scripts/adopt.lua")]),
-    retire: Script::new("retire", &[LIB, TORN, BELL, include_str!("scripts/retire.lua")]),
-    stop: Script::new("stop", &[LIB, BELL, include_str!("scripts/stop.lua")]),
-    recreate: Script::new("recreate", &[LIB, IDS, include_str!("scripts/recreate.lua")]),
-    sweep: Script::new("sweep", &[LIB, IDS, TORN, include_str!("scripts/sweep.lua")]),
-    gather: Script::new("gather", &[LIB, IDS, TORN, LANE, include_str!("scripts/gather.lua")]),
-    survey: Script::new("survey", &[LIB, IDS, include_str!("scripts/survey.lua")]),
-    refresh: Script::new("refresh", &[LIB, include_str!("scripts/refresh.lua")]),
-    lock: Script::new("lock", &[LIB, include_str!("scripts/lock.lua")]),
-    renew_lock: Script::new("renew_lock", &[LIB, include_str!("scripts/renew_lock.lua")]),
-    unlock: Script::new("unlock", &[LIB, include_str!("scripts/unlock.lua")]),
-    trace: Script::new("trace", &[LIB, include_str!("scripts/trace.lua")]),
-    replay: Script::new("replay", &[LIB, include_str!("scripts/replay.lua")]),
-    discard: Script::new("discard", &[LIB, include_str!("scripts/discard.lua")]),
-    apply: Script::new("apply", &[LIB, include_str!("scripts/apply.lua")]),
+    append: Script::new("append", &[NAMES, LIB, include_str!("scripts/append.lua")]),
+    register: Script::new("register", &[NAMES, LIB, IDS, include_str!("scripts/register.lua")]),
+    fetch: Script::new("fetch", &[NAMES, LIB, IDS, TORN, BELL, LANE, include_str!("scripts/fetch.lua")]),
+    plain: Script::new("plain", &[NAMES, include_str!("scripts/plain.lua")]),
+    settle: Script::new("settle", &[NAMES, LIB, IDS, TORN, include_str!("scripts/settle.lua")]),
+    begin: Script::new("begin", &[NAMES, LIB, include_str!("scripts/begin.lua")]),
+    renew: Script::new("renew", &[NAMES, LIB, include_str!("scripts/renew.lua")]),
+    adopt: Script::new("adopt", &[NAMES, LIB, include_str!("scripts/adopt.lua")]),
+    retire: Script::new("retire", &[NAMES, LIB, TORN, BELL, include_str!("scripts/retire.lua")]),
+    stop: Script::new("stop", &[NAMES, LIB, BELL, include_str!("scripts/stop.lua")]),
+    recreate: Script::new("recreate", &[NAMES, LIB, IDS, include_str!("scripts/recreate.lua")]),
+    sweep: Script::new("sweep", &[NAMES, LIB, IDS, TORN, include_str!("scripts/sweep.lua")]),
+    gather: Script::new("gather", &[NAMES, LIB, IDS, TORN, LANE, include_str!("scripts/gather.lua")]),
+    survey: Script::new("survey", &[NAMES, LIB, IDS, include_str!("scripts/survey.lua")]),
+    refresh: Script::new("refresh", &[NAMES, LIB, include_str!("scripts/refresh.lua")]),
+    lock: Script::new("lock", &[NAMES, LIB, include_str!("scripts/lock.lua")]),
+    renew_lock: Script::new("renew_lock", &[NAMES, LIB, include_str!("scripts/renew_lock.lua")]),
+    unlock: Script::new("unlock", &[NAMES, LIB, include_str!("scripts/unlock.lua")]),
+    trace: Script::new("trace", &[NAMES, LIB, include_str!("scripts/trace.lua")]),
+    replay: Script::new("replay", &[NAMES, LIB, include_str!("scripts/replay.lua")]),
+    discard: Script::new("discard", &[NAMES, LIB, include_str!("scripts/discard.lua")]),
+    apply: Script::new("apply", &[NAMES, LIB, include_str!("scripts/apply.lua")]),
 });
 
 impl Scripts {
     /// Every script.
-    pub(super) fn all(&self) -> [&Script; 21] {
+    pub(super) fn all(&self) -> [&Script; 22] {
         [
             &self.append,
             &self.register,
             &self.fetch,
+            &self.plain,
             &self.settle,
             &self.begin,
             &self.renew,

@@ -237,16 +237,7 @@ impl Shared {
 
     /// Gives entries to the tails that they are for.
     fn deal_out(&self, reply: Value) -> Result<()> {
-        let mut streams = parse::array(reply)?.into_iter().peekable();
-        while let Some(first) = streams.next() {
-            // A map comes as names and values in turn, an array as pairs.
-            let (name, entries) = match first {
-                Value::Array(pair) => {
-                    let mut pair = pair.into_iter();
-                    (pair.next().unwrap_or_default(), pair.next().unwrap_or_default())
-                }
-                name => (name, streams.next().unwrap_or_default()),
-            };
+        for (name, entries) in parse::streams(reply)? {
             let (name, entries) = (parse::text(name)?, parse::entries(entries)?);
             let mut wanted = self.wanted();
             let numbers: Vec<u64> = wanted.tails.iter().filter(|(_, t)| *t.stream == *name).map(|(n, _)| *n).collect();

@@ -20,6 +20,9 @@ pub struct Fetch {
     pub count: usize,
     /// Stop once this many bytes of fields were collected (the first entry always passes).
     pub max_bytes: usize,
+    /// The last answer was full, and `count` times its largest entry is within `max_bytes`: what comes need not be
+    /// weighed.
+    pub unweighed: bool,
     /// Whether new entries are wanted, too; an adopted identity reads nothing new.
     pub new: bool,
     /// What comes from the pending list is taken for perhaps started. What was brought back is handed to no other fetch.

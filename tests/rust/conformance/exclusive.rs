@@ -133,7 +133,8 @@ pub(super) async fn a_batch_is_settled_as_a_whole(lab: Lab) {
         assert_eq!((settled.results, settled.lanes), (vec![SettleResult::Done; 4], Vec::new()));
         assert_eq!(lab.kept(&a.group), (0, 1));
     }
-    let request = Fetch { cursor: EntryId::ZERO, count: 9, max_bytes: 1 << 20, new: true, wary: true };
+    let request =
+        Fetch { cursor: EntryId::ZERO, count: 9, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
     let left = a.fetch_as(request).await.unwrap().entries;
     let left: Vec<_> = left.iter().map(|entry| (entry.id, entry.record.map(|r| r.starts))).collect();
     assert_eq!(left, [(ids[2], Some(1)), (ids[4], None), (ids[5], None)]);

@@ -21,6 +21,8 @@ pub(super) const ACKED: Retention = Retention::Acked { cap: 1_000_000 };
 pub(super) struct Lab {
     /// The transport under test.
     pub(super) transport: Arc<dyn Transport>,
+    /// What its players fetch need not be weighed: a server may hand it out around its script.
+    pub(super) unweighed: bool,
     world: World,
 }
 
@@ -34,7 +36,8 @@ pub(super) fn on_engine<F: Future<Output = ()>>(case: impl FnOnce(Lab) -> F) {
     run(async {
         let clock = ManualClock::new();
         let engine = Engine::new(clock.clone());
-        case(Lab { transport: engine.clone(), world: World::Engine { engine, clock: Some(clock) } }).await;
+        let world = World::Engine { engine: engine.clone(), clock: Some(clock) };
+        case(Lab { transport: engine, unweighed: false, world }).await;
     });
 }
 
@@ -43,18 +46,23 @@ pub(super) fn on_server<F: Future<Output = ()>>(case: impl FnOnce(Lab) -> F) {
     run(async { case(start().await).await });
 }
 
+/// The same, with fetches that need not be weighed.
+pub(super) fn on_server_unweighed<F: Future<Output = ()>>(case: impl FnOnce(Lab) -> F) {
+    run(async { case(Lab { unweighed: true, ..start().await }).await });
+}
+
 /// Runs a case on an engine with a clock that moves, and on a server, for as long as it takes.
 pub(super) fn on_both(case: impl AsyncFnOnce(Lab, Lab)) {
     runtime().block_on(async {
         let engine = Engine::new(SystemClock::shared());
-        let lab = Lab { transport: engine.clone(), world: World::Engine { engine, clock: None } };
+        let lab = Lab { transport: engine.clone(), unweighed: false, world: World::Engine { engine, clock: None } };
         case(lab, start().await).await;
     });
 }
 
 async fn start() -> Lab {
     let server = Server::start().unwrap();
-    Lab { transport: connect(&server).await, world: World::Server(server) }
+    Lab { transport: connect(&server).await, unweighed: false, world: World::Server(server) }
 }
 
 async fn connect(server: &Server) -> Arc<dyn Transport> {

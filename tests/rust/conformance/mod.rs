@@ -1,4 +1,5 @@
-//! What every transport must do: many small cases, each run on the in-process engine and on a real server.
+//! What every transport must do: many small cases, each run on the in-process engine and on a real server,
+//! there with fetches of both kinds.
 //!
 //! A case is an async function over a [`lab::Lab`]; the list below makes a test of it for each transport. The engine
 //! runs on a clock that stands still until a case moves it, the server on its own.
@@ -35,6 +36,12 @@ macro_rules! cases {
             $(mod $subject { $(
                 #[test]
                 fn $case() { super::super::lab::on_server(super::super::$subject::$case); }
+            )+ })+
+        }
+        mod server_unweighed {
+            $(mod $subject { $(
+                #[test]
+                fn $case() { super::super::lab::on_server_unweighed(super::super::$subject::$case); }
             )+ })+
         }
     };

@@ -131,7 +131,7 @@ pub(super) async fn history_comes_first_and_in_order(lab: Lab) {
     let page = a.fetch(9).await;
     let expected = [(ids[3], true), (ids[4], false), (ids[5], false)];
     assert_eq!(page.iter().map(|e| (e.id, e.history)).collect::<Vec<_>>(), expected);
-    let all = Fetch { cursor: EntryId::ZERO, count: 100, max_bytes: 1 << 20, new: true, wary: true };
+    let all = Fetch { cursor: EntryId::ZERO, count: 100, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
     let all = a.fetch_as(all).await.unwrap().entries;
     assert_eq!(all.iter().map(|e| e.id).collect::<Vec<_>>(), ids, "from 0 it is everything that is held");
 }
@@ -144,7 +144,8 @@ pub(super) async fn count_and_bytes_bound_an_answer(lab: Lab) {
         ids.push(lab.publish("l", &body).await);
     }
     let fetch = async |cursor, count, max_bytes| {
-        let answer = a.fetch_as(Fetch { cursor, count, max_bytes, new: true, wary: true }).await.unwrap();
+        let answer =
+            a.fetch_as(Fetch { cursor, count, max_bytes, unweighed: false, new: true, wary: true }).await.unwrap();
         assert_eq!(answer.hint, None);
         answer.entries.iter().map(|e| e.id).collect::<Vec<_>>()
     };

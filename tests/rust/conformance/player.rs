@@ -20,18 +20,22 @@ pub(super) struct Player {
     pub(super) session: Session,
     /// The largest id received.
     pub(super) cursor: EntryId,
+    /// What it fetches need not be weighed.
+    unweighed: bool,
 }
 
 impl Player {
     /// Registers under a name.
     pub(super) async fn join(lab: &Lab, group: &Group, name: &str) -> Self {
         let session = lab.transport.register(group, &name.into(), name).await.unwrap().unwrap();
-        Self { transport: lab.transport.clone(), group: group.clone(), session, cursor: EntryId::ZERO }
+        let (transport, group) = (lab.transport.clone(), group.clone());
+        Self { transport, group, session, cursor: EntryId::ZERO, unweighed: lab.unweighed }
     }
 
     /// The same session in another pair of hands, with nothing received.
     pub(super) fn twin(&self, session: Session) -> Self {
-        Self { transport: self.transport.clone(), group: self.group.clone(), session, cursor: EntryId::ZERO }
+        let (transport, group) = (self.transport.clone(), self.group.clone());
+        Self { transport, group, session, cursor: EntryId::ZERO, unweighed: self.unweighed }
     }
 
     /// Its identity.
@@ -53,7 +57,8 @@ impl Player {
 
     /// A fetch whose answer is lost on the way: the cursor stays.
     pub(super) async fn try_fetch(&self, count: usize) -> Result<Fetched, Refusal> {
-        self.fetch_as(Fetch { cursor: self.cursor, count, max_bytes: 1 << 20, new: true, wary: true }).await
+        let (cursor, unweighed) = (self.cursor, self.unweighed);
+        self.fetch_as(Fetch { cursor, count, max_bytes: 1 << 20, unweighed, new: true, wary: true }).await
     }
 
     /// What a fetch that hands out nothing says; the cursor stays.

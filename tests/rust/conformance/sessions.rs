@@ -135,7 +135,7 @@ pub(super) async fn an_adopted_identity_reads_nothing_new(lab: Lab) {
     a.fetch(9).await;
     let heir = a.adopted_by("heir").await;
     lab.publish("y", "").await;
-    let request = |cursor| Fetch { cursor, count: 9, max_bytes: 1 << 20, new: false, wary: true };
+    let request = |cursor| Fetch { cursor, count: 9, max_bytes: 1 << 20, unweighed: false, new: false, wary: true };
     let answer = heir.fetch_as(request(EntryId::ZERO)).await.unwrap();
     assert_eq!(answer.entries.iter().map(|e| e.id).collect::<Vec<_>>(), [old]);
     let answer = heir.fetch_as(request(old)).await.unwrap();

@@ -33,7 +33,8 @@ fn dead(fields: &[(&'static str, Bytes)]) -> Verdict {
 
 /// What the pending list of a session holds, read as an adopter would.
 async fn history(player: &Player) -> Vec<Handed> {
-    let request = Fetch { cursor: EntryId::ZERO, count: 100, max_bytes: 1 << 20, new: false, wary: true };
+    let request =
+        Fetch { cursor: EntryId::ZERO, count: 100, max_bytes: 1 << 20, unweighed: false, new: false, wary: true };
     player.fetch_as(request).await.unwrap().entries
 }
 
@@ -203,7 +204,8 @@ pub(super) async fn the_largest_batch_is_carried_out(lab: Lab) {
     lab.transport.append((0..MAX_BATCH).map(entry).collect()).await.into_iter().for_each(|stored| {
         stored.unwrap();
     });
-    let request = Fetch { cursor: EntryId::ZERO, count: MAX_BATCH, max_bytes: 1 << 20, new: true, wary: true };
+    let request =
+        Fetch { cursor: EntryId::ZERO, count: MAX_BATCH, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
     let handed = a.fetch_as(request).await.unwrap().entries;
     assert_eq!(handed.len(), MAX_BATCH);
     let record = Record { starts: 1, ..Record::default() };
@@ -240,7 +242,7 @@ pub(super) async fn too_many_outcomes_are_invalid(lab: Lab) {
     let error = lab.transport.settle(&a.group, &a.session, &batch).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     for count in [0, MAX_BATCH + 1] {
-        let request = Fetch { cursor: EntryId::ZERO, count, max_bytes: 1, new: true, wary: true };
+        let request = Fetch { cursor: EntryId::ZERO, count, max_bytes: 1, unweighed: false, new: true, wary: true };
         let error = lab.transport.fetch(&a.group, &a.session, &request).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
     }

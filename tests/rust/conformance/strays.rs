@@ -187,7 +187,7 @@ pub(super) async fn what_a_deleted_consumer_held_comes_back_before_anything_else
     assert_eq!(b.ids(9).await, later[1..]);
     assert_eq!(a.hint(9).await, Some(Hint::Back(ids[1])));
     a.cursor = ids[0];
-    let unwary = Fetch { cursor: a.cursor, count: 9, max_bytes: 1 << 20, new: true, wary: false };
+    let unwary = Fetch { cursor: a.cursor, count: 9, max_bytes: 1 << 20, unweighed: false, new: true, wary: false };
     let fetched = a.fetch_as(unwary).await.unwrap();
     assert_eq!((fetched.entries.len(), fetched.hint), (0, Some(Hint::Back(ids[1]))), "whoever takes it must know");
     let back = a.fetch(9).await;

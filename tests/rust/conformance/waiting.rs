@@ -76,7 +76,8 @@ pub(super) async fn the_ninth_rests_and_a_full_fetch_rings_it(lab: Lab) {
         for lane in ["x", "y", "z"] {
             lab.publish(lane, "").await;
         }
-        let two = Fetch { cursor: resting.cursor, count: 2, max_bytes: 1 << 20, new: true, wary: true };
+        let two =
+            Fetch { cursor: resting.cursor, count: 2, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
         assert_eq!(all[0].0.fetch_as(two).await.unwrap().entries.len(), 2);
     };
     let wait = lab.transport.wait(&group, resting.name(), &hint, LONG);

@@ -60,7 +60,7 @@ async fn consume(
     let mut outcomes: Vec<Settle> = Vec::new();
     while log.borrow().count < ENTRIES {
         let count = usize::try_from(1 + dice.borrow_mut().below(30)).unwrap();
-        let request = Fetch { cursor, count, max_bytes: 1 << 20, new: true, wary: true };
+        let request = Fetch { cursor, count, max_bytes: 1 << 20, unweighed: count % 2 == 0, new: true, wary: true };
         let fetched = stubborn(dice, || transport.fetch(group, session, &request)).await.unwrap();
         for handed in fetched.entries {
             assert!(handed.id > cursor, "handed out twice: {:?}", handed.id);

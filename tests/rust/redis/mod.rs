@@ -18,6 +18,7 @@ mod tls;
 mod traces;
 mod trimming;
 mod trouble;
+mod unweighed;
 mod waiting;
 
 use std::future::Future;
@@ -83,7 +84,7 @@ fn group(name: &str, retention: Retention) -> Group {
 }
 
 async fn fetch(transport: &RedisTransport, group: &Group, session: &Session, count: usize) -> Vec<Handed> {
-    let request = Fetch { cursor: EntryId::ZERO, count, max_bytes: 1 << 20, new: true, wary: true };
+    let request = Fetch { cursor: EntryId::ZERO, count, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
     transport.fetch(group, session, &request).await.unwrap().unwrap().entries
 }
 

@@ -127,7 +127,8 @@ fn a_key_of_a_wrong_kind_is_named_and_nothing_is_handed_out() {
         let group = group("g", ACKED);
         let session = join(&transport, &group, "a").await;
         let id = publish(&transport, entry("x", "")).await.unwrap();
-        let request = super::Fetch { cursor: id.before(), count: 9, max_bytes: 1 << 20, new: true, wary: true };
+        let request =
+            super::Fetch { cursor: id.before(), count: 9, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
         let settle = Settle { id, lane: Some("x".into()), verdict: Verdict::Ack, body: None };
         for (key, wrong) in [(&group.keys.lanes, "HASH"), (&group.keys.tries, "HASH"), (&group.keys.idle, "ZSET")] {
             server.command(&["SET", key, wrong]).unwrap();
@@ -165,8 +166,14 @@ fn missing_rights_are_told_as_such() {
             let error = publish(&limited, entry).await.unwrap_err();
             assert_eq!((error.kind(), context(&error, "stored")), (ErrorKind::Auth, Some("no")), "{error}");
         }
-        let request =
-            super::Fetch { cursor: super::EntryId::ZERO, count: 9, max_bytes: 1 << 20, new: true, wary: true };
+        let request = super::Fetch {
+            cursor: super::EntryId::ZERO,
+            count: 9,
+            max_bytes: 1 << 20,
+            unweighed: false,
+            new: true,
+            wary: true,
+        };
         let error = limited.fetch(&group, &session, &request).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
     });

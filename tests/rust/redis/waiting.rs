@@ -63,7 +63,8 @@ fn a_refused_identity_leaves_no_connection_behind() {
             let hint = Hint::Watch(EntryId::ZERO);
             transport.wait(&group, &session.identity, &hint, Duration::from_millis(20)).await.unwrap();
             server.command(&["HDEL", &group.keys.consumers, &session.identity]).unwrap();
-            let request = Fetch { cursor: EntryId::ZERO, count: 1, max_bytes: 1024, new: false, wary: true };
+            let request =
+                Fetch { cursor: EntryId::ZERO, count: 1, max_bytes: 1024, unweighed: false, new: false, wary: true };
             assert_eq!(transport.fetch(&group, &session, &request).await.unwrap(), Err(Refusal::Forgotten));
         }
         // Commands and the bells.
@@ -77,7 +78,8 @@ fn a_stop_wakes_those_who_watch() {
         let (server, transport) = start(Options::default()).await;
         let group = group("g", ACKED);
         let (a, b) = (join(&transport, &group, "a").await, join(&transport, &group, "b").await);
-        let request = Fetch { cursor: EntryId::ZERO, count: 9, max_bytes: 1 << 20, new: true, wary: true };
+        let request =
+            Fetch { cursor: EntryId::ZERO, count: 9, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
         let hint = transport.fetch(&group, &a, &request).await.unwrap().unwrap().hint.unwrap();
         assert_eq!(hint, Hint::Watch(EntryId::ZERO));
         let channel = format!("{}:a", group.keys.bell);

@@ -45,6 +45,7 @@ impl Machine {
         // Asking for single entries as slots get free would cost a round trip each.
         let worth = room > 0 && (self.runnable.is_empty() || room >= self.policy.prefetch.div_ceil(2).max(1));
         let new_ones = self.new_ones(room, now);
+        let max_bytes = self.policy.prefetch_bytes.saturating_sub(self.bytes).clamp(1, 1024 * 1024);
         let mut asks = Vec::new();
         for (key, held) in &mut self.sessions {
             if held.fetching || held.fetch_at > now.mono || held.expired {
@@ -63,16 +64,16 @@ impl Machine {
             held.fetching = true;
             held.fetch_again = false;
             held.asked_new = new;
-            asks.push((*key, held.session.clone(), held.cursor, count, (new, held.horizon.is_none())));
-        }
-        let max_bytes = self.policy.prefetch_bytes.saturating_sub(self.bytes).clamp(1, 1024 * 1024);
-        for (key, session, cursor, count, (new, wary)) in asks {
+            held.asked = count;
+            let unweighed = held.largest.is_some_and(|largest| largest.saturating_mul(count) <= max_bytes);
+            let (session, cursor, wary) = (held.session.clone(), held.cursor, held.horizon.is_none());
+            asks.push(Action::Fetch { key: *key, session, cursor, count, max_bytes, unweighed, new, wary });
             if new {
                 self.fetch_sent_after = self.ended_count;
                 self.quiet = false;
             }
-            self.out.push(Action::Fetch { key, session, cursor, count, max_bytes, new, wary });
         }
+        self.out.append(&mut asks);
         self.pump_wait(now);
     }
 
@@ -133,11 +134,13 @@ impl Machine {
         }
         let got = entries.len();
         let history = entries.iter().filter(|entry| entry.history).count();
+        let largest = entries.iter().map(|entry| size_of_content(&entry.content)).max();
         for entry in entries {
             self.arrived(key, entry, now);
         }
         let Some(held) = self.sessions.get_mut(&key) else { return };
         held.settled_meanwhile.clear();
+        held.largest = largest.filter(|_| got == held.asked && history == 0);
         // The pending list may go on where a full page ended.
         if got > 0 && history == got {
             held.fetch_again = true;

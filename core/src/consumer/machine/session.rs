@@ -29,6 +29,10 @@ pub(super) struct Held {
     pub fetching: bool,
     /// The fetch under way, or the last one, asked for new entries, too.
     pub asked_new: bool,
+    /// How many entries the fetch under way, or the last one, asked for.
+    pub asked: usize,
+    /// The largest entry of the last fetch, where that was full and all new.
+    pub largest: Option<usize>,
     /// There is, or may be, something in the pending list beyond the cursor.
     pub fetch_again: bool,
     /// Not before this time (back-off).
@@ -79,6 +83,8 @@ impl Held {
             orderly: false,
             fetching: false,
             asked_new: false,
+            asked: 0,
+            largest: None,
             fetch_again: true,
             fetch_at: Duration::ZERO,
             lanes: HashMap::new(),

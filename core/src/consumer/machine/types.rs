@@ -256,6 +256,7 @@ pub enum Action {
         cursor: EntryId,
         count: usize,
         max_bytes: usize,
+        unweighed: bool,
         new: bool,
         wary: bool,
     },

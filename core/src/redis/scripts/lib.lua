@@ -2,11 +2,6 @@
 --   ok · stale · forgotten · lost (no stream or group) · type (key, found, wanted) · fail (message of the server)
 -- Everything that may refuse is looked at before the first write; after it only `pcall` is used.
 
--- Fields of `consumers` beside the identities: the mode, and who alone reads what is new.
-local MODE, HOLDER = '#mode', '#holder'
--- A field of `beats`: up to this id somebody else may have finished entries without deleting them.
-local CLEAN = '#clean'
-
 local SIZE = { stream = 'XLEN', hash = 'HLEN', zset = 'ZCARD', string = 'STRLEN', set = 'SCARD', list = 'LLEN' }
 
 -- Pairs of key and kind; the answer for the first key that holds something else. Asking for the size costs half of

