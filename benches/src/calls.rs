@@ -55,7 +55,7 @@ impl Reader {
         while done < messages {
             let count = CALL.min(messages - done);
             let request =
-                Fetch { cursor: self.cursor, count, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
+                Fetch { cursor: self.cursor, count, max_bytes: 1 << 20, unweighed: done > 0, new: true, wary: true };
             let fetched = self.transport.fetch(&self.group, &self.session, &request).await?;
             let entries = fetched.map_err(refused)?.entries;
             self.cursor = entries.last().ok_or("entries are missing")?.id;
