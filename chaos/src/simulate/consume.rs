@@ -304,7 +304,7 @@ impl World<'_> {
         let Some(handler) = self.process(life).handlers.get_mut(&ticket) else { return };
         match effect {
             Effect::Stored => {}
-            Effect::NoRoom => handler.how = Ended::NoRoom { after: None, memory: true },
+            Effect::NoRoom => handler.how = Ended::NoRoom { after: None, memory: true, error: "no room".into() },
             // A handler that cannot publish fails.
             Effect::Stale | Effect::Failed => {
                 handler.how = Ended::Retry { after: None, error: Some("cannot publish".into()) };

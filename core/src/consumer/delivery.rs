@@ -13,9 +13,9 @@ use super::outcome::Outcome;
 use super::shared::{Cancel, Shared};
 use crate::envelope::{Envelope, ToolRequest, Value, codec, count_lives, first_life};
 use crate::error::{Error, Result};
-use crate::publish::{Origin, Publisher};
+use crate::publish::{Origin, Publisher, Refused};
 use crate::topology::{Name, encode, field as name};
-use crate::transport::{EntryId, Fence, field};
+use crate::transport::{EntryId, Fence, field, is_shortage};
 
 /// An entry handed to a handler.
 ///
@@ -34,21 +34,18 @@ pub(super) struct Inner {
     cancel: Arc<Cancel>,
     settled: AtomicBool,
     origin: OnceLock<Arc<Origin>>,
-    /// Something published in its name found no room.
-    refused: Arc<AtomicBool>,
-    /// How often the bus had been refused a write for want of memory when it was handed out.
-    shortages: u64,
+    /// Whether what was published last in its name found no room.
+    refused: Arc<Refused>,
+    /// When it was handed out, by the clock of the bus.
+    since: Duration,
 }
 
 impl<T> Delivery<T> {
     pub(super) fn new(shared: Arc<Shared>, started: Started) -> Self {
         let cancel = shared.cancel_of(started.ticket);
         let (settled, origin, refused) = (AtomicBool::new(false), OnceLock::new(), Arc::default());
-        let shortages = shared.bus.shortages().count();
-        Self {
-            inner: Arc::new(Inner { shared, started, cancel, settled, origin, refused, shortages }),
-            body: PhantomData,
-        }
+        let since = shared.bus.clock().now();
+        Self { inner: Arc::new(Inner { shared, started, cancel, settled, origin, refused, since }), body: PhantomData }
     }
 
     /// The entry's id.
@@ -275,18 +272,35 @@ impl Inner {
         if self.settled.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let how = match (how, self.refused()) {
-            (Ended::Retry { after, .. }, Some(memory)) => Ended::NoRoom { after, memory },
-            (Ended::Release, Some(memory)) => Ended::NoRoom { after: None, memory },
-            (how, _) => how,
+        let how = match how {
+            Ended::Retry { after, error } => match self.refused() {
+                Some(cause) => self.no_room(after, error, &cause),
+                None => Ended::Retry { after, error },
+            },
+            Ended::Release => match self.refused() {
+                Some(cause) => self.no_room(None, None, &cause),
+                None => Ended::Release,
+            },
+            how => how,
         };
         self.shared.hand_back(self.started.ticket, how)
     }
 
-    /// Whether a write of its handler found no room, or may have; and if so, whether it was memory that was full.
-    fn refused(&self) -> Option<bool> {
-        let memory = self.shared.writes && self.shared.bus.shortages().count() != self.shortages;
-        (memory || self.refused.load(Ordering::Acquire)).then_some(memory)
+    /// Why its handler found no room, or may have found none: its own last publish was refused, or, since nobody knows what it does with
+    /// a bus of its own, a write of the bus was refused for want of memory shortly before.
+    fn refused(&self) -> Option<Error> {
+        let bus = &self.shared.bus;
+        let met = || bus.shortages().met(self.since, bus.config().publish_timeout);
+        self.refused.why().or_else(|| if self.shared.writes { met() } else { None })
+    }
+
+    fn no_room(&self, after: Option<Duration>, error: Option<String>, cause: &Error) -> Ended {
+        let memory = self.shared.writes && is_shortage(cause);
+        let error = error.unwrap_or_else(|| cause.to_string());
+        let (stream, group) = (&*self.shared.group.stream, &*self.shared.group.name);
+        let id = self.started.id;
+        tracing::info!(stream, group, %id, error, memory, "a handler found no room; its message comes again, uncounted");
+        Ended::NoRoom { after, memory, error }
     }
 
     pub(super) fn give_up(&self) -> Result<()> {

@@ -23,7 +23,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use companion::Companion;
 pub use entry::{Outgoing, PublishOptions, Target};
-pub(crate) use origin::Origin;
+pub(crate) use origin::{Origin, Refused};
 pub use receipt::Receipt;
 
 use crate::clock::Clock;
@@ -69,6 +69,7 @@ impl Publisher {
         let inner = Inner {
             bursts: Bursts::new(transport.clone()),
             transport,
+            shortages: Shortages::new(clock.clone()),
             clock,
             config,
             limits,
@@ -77,7 +78,6 @@ impl Publisher {
             closing: watch::Sender::new(false),
             tasks: std::sync::Mutex::default(),
             companions: Companions::default(),
-            shortages: Shortages::default(),
         };
         Ok(Self { inner: Arc::new(inner), fence: None, origin: None })
     }
@@ -197,9 +197,11 @@ impl Publisher {
         }
         let lost = || Err(Error::internal("a publish gave no result"));
         let results: Vec<_> = results.into_iter().map(|result| result.unwrap_or_else(lost)).collect();
-        let is_full = |result: &Result<Receipt>| result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Full);
-        if let Some(origin) = self.origin.as_ref().filter(|_| results.iter().any(is_full)) {
-            origin.refused.store(true, Ordering::Release);
+        if let Some(origin) = &self.origin {
+            let full = |result: &Result<Receipt>| {
+                result.as_ref().err().filter(|error| error.kind() == ErrorKind::Full).cloned()
+            };
+            origin.refused.last(results.iter().find_map(full));
         }
         results
     }
@@ -288,7 +290,7 @@ impl Publisher {
         &self.inner.transport
     }
 
-    /// How often a write was refused for want of memory.
+    /// Its writes that were refused for want of memory.
     pub(crate) fn shortages(&self) -> &Shortages {
         &self.inner.shortages
     }

@@ -1,12 +1,12 @@
 //! What a publisher that belongs to a delivery knows of it, for those who publish through it.
 
 use std::collections::HashMap;
-use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use bytes::Bytes;
 
 use crate::envelope::{Envelope, Inbound, Limits, ToolRequest};
+use crate::error::Error;
 
 /// The delivery in whose name something is published.
 #[derive(Debug, Default)]
@@ -23,11 +23,26 @@ pub(crate) struct Origin {
     pub(crate) tracestate: Option<String>,
     /// Milliseconds since 1970 after which nobody waits for what the delivery does.
     pub(crate) deadline_ms: Option<u64>,
-    /// Set when something published in its name found no room.
-    pub(crate) refused: Arc<AtomicBool>,
+    /// Whether what was published last in its name found no room.
+    pub(crate) refused: Arc<Refused>,
     body: Bytes,
     caller: OnceLock<Option<ToolRequest>>,
     counts: Mutex<HashMap<String, u64>>,
+}
+
+/// Why the last publish of somebody found no room, if it found none. One that got through, or failed for another reason, ends it.
+#[derive(Debug, Default)]
+pub(crate) struct Refused(Mutex<Option<Error>>);
+
+impl Refused {
+    /// How the last publish ended.
+    pub(crate) fn last(&self, error: Option<Error>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    pub(crate) fn why(&self) -> Option<Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
 }
 
 impl Origin {

@@ -1,8 +1,9 @@
 //! Writes that the server refused because it has no memory left.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use crate::clock::Clock;
 use crate::error::{Error, ErrorKind};
 
 /// What an error of kind `Full` lacks, in its context: `memory`, where it is the server's; nothing, where it is a cap.
@@ -19,20 +20,30 @@ pub(crate) fn is_shortage(error: &Error) -> bool {
     error.kind() == ErrorKind::Full && error.context().iter().any(|(key, value)| *key == LACKS && value == MEMORY)
 }
 
-/// How many writes of one bus were refused so: whoever sees the count move while it works has, or may have, met one.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Shortages(Arc<AtomicU64>);
+/// The writes of one bus that were refused so. What its programs write by themselves says for nobody; who saw one refused while he
+/// worked, and not long ago, may have met it.
+#[derive(Debug, Clone)]
+pub(crate) struct Shortages {
+    clock: Arc<dyn Clock>,
+    last: Arc<Mutex<Option<(Duration, Error)>>>,
+}
 
 impl Shortages {
-    /// Counts the error, if it is one.
+    pub(crate) fn new(clock: Arc<dyn Clock>) -> Self {
+        Self { clock, last: Arc::default() }
+    }
+
+    /// Takes note of the error, if it is one.
     pub(crate) fn note(&self, error: &Error) {
         if is_shortage(error) {
-            self.0.fetch_add(1, Ordering::AcqRel);
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((self.clock.now(), error.clone()));
         }
     }
 
-    /// So many so far.
-    pub(crate) fn count(&self) -> u64 {
-        self.0.load(Ordering::Acquire)
+    /// The last one, if it came at or after this time and no longer ago than that.
+    pub(crate) fn met(&self, since: Duration, within: Duration) -> Option<Error> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, error) = last.as_ref()?;
+        (*at >= since && self.clock.now().saturating_sub(*at) <= within).then(|| error.clone())
     }
 }

@@ -149,7 +149,7 @@ impl Play {
                     0..=2 => Ended::Ack,
                     3 => Ended::Retry { after: None, error: Some("no".into()) },
                     4 if ticket.is_multiple_of(2) => Ended::Release,
-                    4 => Ended::NoRoom { after: None, memory: ticket % 4 == 1 },
+                    4 => Ended::NoRoom { after: None, memory: ticket % 4 == 1, error: "no room".into() },
                     _ => Ended::Reject { reason: "no".into() },
                 };
                 self.hand_back(ticket, how);

@@ -46,8 +46,8 @@ impl Machine {
             Ended::Release if running.timed_out => Ended::Retry { after: None, error: Some(dead::LATE_TEXT.into()) },
             how => how,
         };
-        match how {
-            Ended::NoRoom { memory: true, .. } => self.found_no_room(now),
+        match &how {
+            Ended::NoRoom { memory: true, error, .. } => self.found_no_room(error, now),
             Ended::Ack | Ended::Reject { .. } | Ended::Retry { .. } => self.got_through(now),
             _ => {}
         }
@@ -70,7 +70,7 @@ impl Machine {
             Ended::Reject { reason } => self.bury(key, &slot, Some((dead::REJECTED, reason)), now),
             Ended::Refuse { code, text } => self.bury(key, &slot, Some((code, text)), now),
             Ended::Retry { error, .. } if item.record.failures() >= self.policy.max_attempts => {
-                let text = error.unwrap_or_else(|| dead::SPENT_TEXT.into());
+                let text = error.or_else(|| item.error.take()).unwrap_or_else(|| dead::SPENT_TEXT.into());
                 self.bury(key, &slot, Some((dead::SPENT, text)), now);
             }
             Ended::Retry { after, error } => {
@@ -93,7 +93,10 @@ impl Machine {
                 self.runnable.push_front((key, slot));
             }
             Ended::Release => self.give_back(key, slot, None, now),
-            Ended::NoRoom { after, .. } => self.give_back(key, slot, after, now),
+            Ended::NoRoom { after, error, .. } => {
+                item.error = Some(error);
+                self.give_back(key, slot, after, now);
+            }
         }
     }
 

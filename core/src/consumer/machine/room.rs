@@ -51,7 +51,7 @@ impl Room {
 
 impl Machine {
     /// A handler failed because the server has no memory left.
-    pub(super) fn found_no_room(&mut self, now: Now) {
+    pub(super) fn found_no_room(&mut self, why: &str, now: Now) {
         let policy = &self.policy;
         let (base, max) = (policy.retry_base, policy.retry_max);
         let pause = |failed| backoff::delay(base, max, JITTER, failed, policy.seed ^ u64::from(failed));
@@ -66,8 +66,9 @@ impl Machine {
                 let (probe_at, try_at) = (now.mono, now.mono + pause(1));
                 self.room.full =
                     Some(Full { probe_at, probing: false, probes: 0, try_at, failed: 1, aside: Vec::new() });
-                let error = no_memory("the server's memory is full: nothing new is taken until there is room");
-                let _ = self.failed(Call::Room, error, now);
+                let text =
+                    "the server's memory is full: nothing new is taken until there is room; a handler failed with: ";
+                let _ = self.failed(Call::Room, no_memory(format!("{text}{why}")), now);
             }
         }
     }

@@ -135,6 +135,8 @@ pub enum Ended {
         after: Option<Duration>,
         /// It was the server's memory that was full, not a stream.
         memory: bool,
+        /// What is known of the cause: in the handler's words, else in those of the refusal.
+        error: String,
     },
     /// It never began: nobody took it, or it was not allowed to.
     Unstarted,

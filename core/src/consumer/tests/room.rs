@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::bus::Bus;
 use crate::clock::SystemClock;
 use crate::config::BusConfig;
-use crate::consumer::{Consumer, Delivery, HandlerResult, Notice};
+use crate::consumer::{Consumer, Delivery, HandlerResult, Notice, Outcome};
 use crate::engine::Engine;
 use crate::envelope::{Inbound, Outbound};
 use crate::policy::Retention;
@@ -167,4 +167,92 @@ async fn an_answer_into_a_stream_at_its_cap_is_no_failure_of_the_message() {
     let letters = bus.entries(&bus.topology().dead_letter_stream.clone(), EntryId::ZERO, 9).await.unwrap_or_default();
     assert_eq!(letters.len(), 0);
     inbox.close().await.unwrap();
+}
+
+/// What a handler meets, and whether its failure counts.
+async fn attempts_of<F>(
+    config: BusConfig,
+    handler: impl Fn(Delivery<Inbound>, Arc<Engine>, Arc<Bus>) -> F,
+) -> (u32, Vec<String>)
+where
+    F: Future<Output = Delivery<Inbound>>,
+{
+    let (engine, bus) = bus(config).await;
+    say(&bus, 1, "hello").await;
+    let inbox = bus.consume_inbound().open().await.unwrap();
+    let mut notices = inbox.notices();
+    let d = inbox.next().await.unwrap().unwrap();
+    let d = handler(d, engine.clone(), bus.clone()).await;
+    engine.fill_memory(false).unwrap();
+    d.inner.settle(Outcome::Retry { after: None, error: Some("my own fault".into()) }).unwrap();
+    let again = inbox.next().await.unwrap().unwrap();
+    let attempt = again.attempt();
+    again.ack().await.unwrap();
+    let told = std::iter::from_fn(|| notices.try_recv().ok());
+    let texts = told.filter_map(|notice| match notice {
+        Notice::Trouble { error } => Some(error.message().to_owned()),
+        _ => None,
+    });
+    (attempt, texts.collect())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_excuses_the_failure_that_it_may_have_caused_and_no_later_one() {
+    let answer = Outbound::message("c", "answer");
+    // Its own last publish was refused, however long ago; the failure's text is told.
+    let refused = |d: Delivery<Inbound>, engine: Arc<Engine>, _| {
+        let answer = answer.clone();
+        async move {
+            engine.fill_memory(true).unwrap();
+            assert_eq!(d.bus().publish_outbound("web", &answer).await.unwrap_err().code(), "full");
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            d
+        }
+    };
+    let (attempt, texts) = attempts_of(BusConfig::default(), refused).await;
+    assert_eq!(attempt, 1);
+    assert!(texts.len() == 1 && texts[0].ends_with("a handler failed with: my own fault"), "{texts:?}");
+    // It got through since: what fails now fails for another reason.
+    let got_through = |d: Delivery<Inbound>, engine: Arc<Engine>, _| {
+        let answer = answer.clone();
+        async move {
+            engine.fill_memory(true).unwrap();
+            d.bus().publish_outbound("web", &answer).await.unwrap_err();
+            engine.fill_memory(false).unwrap();
+            d.bus().publish_outbound("web", &answer).await.unwrap();
+            tokio::time::sleep(Duration::from_secs(20)).await;
+            d
+        }
+    };
+    assert_eq!(attempts_of(BusConfig::default(), got_through).await, (2, Vec::new()));
+    // By a bus of its own: shortly before the failure, as long as a publish may take.
+    for (later, attempt) in [(Duration::from_secs(4), 1), (Duration::from_secs(6), 2)] {
+        let own = |d: Delivery<Inbound>, engine: Arc<Engine>, bus: Arc<Bus>| {
+            let answer = answer.clone();
+            async move {
+                engine.fill_memory(true).unwrap();
+                bus.publish_outbound("web", &answer).await.unwrap_err();
+                tokio::time::sleep(later).await;
+                d
+            }
+        };
+        assert_eq!(attempts_of(BusConfig::default(), own).await.0, attempt, "{later:?}");
+    }
+    // A stream at its cap excuses as well, until a publish gets through.
+    let mut config = BusConfig::default();
+    (config.retention, config.strict_cap) = (Retention::Acked { cap: 1 }, true);
+    for (through, attempt) in [(false, 1), (true, 2)] {
+        let capped = |d: Delivery<Inbound>, _, bus: Arc<Bus>| {
+            let answer = answer.clone();
+            async move {
+                bus.publish_outbound("web", &answer).await.unwrap();
+                assert_eq!(d.bus().publish_outbound("web", &answer).await.unwrap_err().code(), "full");
+                if through {
+                    d.bus().publish_outbound("other", &answer).await.unwrap();
+                }
+                d
+            }
+        };
+        assert_eq!(attempts_of(config.clone(), capped).await, (attempt, Vec::new()));
+    }
 }
