@@ -27,7 +27,9 @@ pub mod trace;
 pub mod transport;
 
 pub use bus::{Bus, ConnectBuilder, Time};
-pub use consumer::{Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Notices, Outcome};
+pub use consumer::{
+    Consumer, ConsumerBuilder, Delivery, HandlerError, HandlerResult, Notice, Notices, Outcome, TimeLimit,
+};
 pub use dead_letter::DeadLetters;
 pub use error::{Error, ErrorKind, Result, Stored};
 pub use policy::{Durability, LockId, Ordering, Retention, ToolsMode};

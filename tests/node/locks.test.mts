@@ -18,7 +18,7 @@ import {
   TimeoutError,
 } from '@stargazer/core';
 import { Server } from '../harness/server.mjs';
-import { bench, both, theServer, until } from './fixture.mjs';
+import { bench, both, gate, theServer, until } from './fixture.mjs';
 import { command } from './raw.mjs';
 import { load } from './values.mjs';
 
@@ -227,6 +227,31 @@ both('a_singleton_runs_on_one_process', async ({ bus, again }) => {
   await other.close();
   await waiting;
   assert.deepEqual([second.state.phase, running], ['stopped', 0]);
+});
+
+both('a job that is told twice keeps the lead until it has ended', async ({ bus, again }) => {
+  const [own, other] = [name(), await again()];
+  const singleton = bus.singleton(own, JOB);
+  const [mayEnd, told] = [gate(), gate()];
+  const run = singleton.run(async (_, signal) => {
+    signal.addEventListener('abort', () => told.open(), { once: true });
+    await mayEnd.promise;
+  });
+  await phase(singleton, 'running');
+  singleton.stop();
+  await told.promise;
+  singleton.stop();
+  assert.equal(await other.lease(own).tryAcquire(), undefined, 'it leads');
+  mayEnd.open();
+  await run;
+  assert.equal(singleton.state.phase, 'stopped');
+  // Stopping it once more stops no later run.
+  singleton.stop();
+  let runs = 0;
+  await singleton.run(() => {
+    runs += 1;
+  });
+  assert.deepEqual([runs, singleton.state.phase], [1, 'finished']);
 });
 
 both('a singleton runs again after its end and once at a time', async ({ bus }) => {

@@ -354,6 +354,60 @@ async def test_a_singleton_runs_again_after_its_end_and_once_at_a_time(bus: sg.B
     assert (len(fences), early.state.phase) == (2, "stopped")
 
 
+async def test_a_job_that_is_told_twice_keeps_the_lead_until_it_has_ended(bus: sg.Bus, name: str) -> None:
+    singleton, told, may_end = bus.singleton(name, **JOB), 0, asyncio.Event()
+
+    async def job(fence: int) -> None:
+        nonlocal told
+        while not may_end.is_set():
+            try:
+                await may_end.wait()
+            except asyncio.CancelledError:
+                told += 1
+
+    run = asyncio.create_task(singleton.run(job))
+    await phase(singleton, "running")
+    for times in (1, 2, 3):
+        run.cancel()
+        async with asyncio.timeout(10):
+            while told < times:  # noqa: ASYNC110 - told by nothing
+                await asyncio.sleep(0)
+    assert not run.done()
+    assert await bus.lease(name).try_acquire() is None, "it leads"
+    may_end.set()
+    with pytest.raises(asyncio.CancelledError):
+        await run
+    assert singleton.state.phase == "stopped"
+    assert await bus.lease(name).try_acquire(), "it resigned"
+
+
+async def test_a_run_that_is_cancelled_while_it_resigns_may_be_run_again(own_server: Server, name: str) -> None:
+    runs = 0
+
+    async def job(fence: int) -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 1:
+            await asyncio.sleep(60)
+
+    async with sg.connect(own_server.url) as bus:
+        singleton = bus.singleton(name, **JOB)
+        run = asyncio.create_task(singleton.run(job))
+        await phase(singleton, "running")
+        own_server.pause()
+        run.cancel()
+        await phase(singleton, "stopped")
+        assert not run.done(), "it resigns, and the server is silent"
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asyncio.wait_for(run, 1)
+        assert singleton.state.phase == "stopped"
+        again = asyncio.create_task(singleton.run(job))
+        own_server.resume()
+        await asyncio.wait_for(again, 10)
+        assert (runs, singleton.state.phase) == (2, "finished")
+
+
 async def test_a_job_is_no_plain_function(bus: sg.Bus, name: str) -> None:
     runs: list[int] = []
     singleton = bus.singleton(name, **JOB)

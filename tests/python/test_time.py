@@ -47,6 +47,45 @@ async def test_time_that_is_everybodys_is_not_moved(url: str) -> None:
             _ = bus.time
 
 
+async def test_a_time_limit_is_of_the_bus_and_is_told_whole() -> None:
+    async with sg.connect("memory://", virtual_time=True) as bus, bus.consume("s", "g", body=int) as consumer:
+        for waiting in (lambda: consumer.next(timeout=60), lambda: consumer.next_batch(5, timeout=60)):
+            task, before = asyncio.create_task(waiting()), (await bus.dead_letters().inspect()).count
+            for refused in (1, 2):
+                await bus.publish("s", "no number")
+                async with asyncio.timeout(10):
+                    while (await bus.dead_letters().inspect()).count < before + refused:  # noqa: ASYNC110 - nothing tells
+                        await asyncio.sleep(0)
+                if refused == 1:
+                    await bus.time.advance(40)
+            await bus.time.advance(19)
+            assert not task.done()
+            await bus.time.advance(2)
+            with pytest.raises(sg.TimeoutError, match="within 60 s"):
+                await asyncio.wait_for(task, 10)
+
+
+async def test_the_time_that_a_call_has_left_is_of_the_bus() -> None:
+    async with sg.connect("memory://", virtual_time=True) as bus:
+        begun, told, left = asyncio.Event(), asyncio.Event(), list[float | None]()
+
+        async def slow(request: sg.Request) -> None:
+            left.append(request.time_left())
+            begun.set()
+            await told.wait()
+            left.append(request.time_left())
+
+        async with bus.serve({"slow": slow}):
+            call = asyncio.create_task(bus.call("slow", timeout=60))
+            await asyncio.wait_for(begun.wait(), 10)
+            await bus.time.advance(20)
+            told.set()
+            await asyncio.wait_for(call, 10)
+        assert left[0] is not None
+        assert left[1] == pytest.approx(left[0] - 20, abs=0.01)
+        assert left[0] == pytest.approx(60, abs=1)
+
+
 def test_pytest_finds_the_fixture(pytester: pytest.Pytester) -> None:
     pytester.makeini("[pytest]\nasyncio_mode = auto\n")
     pytester.makepyfile(

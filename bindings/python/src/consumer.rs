@@ -51,11 +51,22 @@ struct Inner {
     waiting: Mutex<Vec<oneshot::Sender<()>>>,
 }
 
+/// A time limit over several requests to wait, by the clock of the bus.
+#[pyclass(frozen, module = "stargazer_core._native")]
+pub(crate) struct Limit(Arc<sg::TimeLimit>);
+
+#[pymethods]
+impl Limit {
+    #[new]
+    fn new(timeout: f64) -> PyResult<Self> {
+        Ok(Self(Arc::new(sg::TimeLimit::new(seconds("timeout", timeout)?))))
+    }
+}
+
 /// What a request to wait was made for.
-#[derive(Clone, Copy)]
 struct Want {
     max: usize,
-    timeout: Option<Duration>,
+    limit: Option<Arc<sg::TimeLimit>>,
     handlers: bool,
     until_idle: bool,
 }
@@ -135,12 +146,11 @@ impl Consumer {
         bridge: &Bridge,
         future: Py<PyAny>,
         n: usize,
-        timeout: Option<f64>,
+        limit: Option<&Limit>,
         handlers: bool,
         until_idle: bool,
     ) -> PyResult<()> {
-        let timeout = timeout.map(|timeout| seconds("timeout", timeout)).transpose()?;
-        let want = Want { max: n, timeout, handlers, until_idle };
+        let want = Want { max: n, limit: limit.map(|limit| limit.0.clone()), handlers, until_idle };
         let inner = self.inner()?.clone();
         let (stop, stopped) = oneshot::channel::<()>();
         {
@@ -300,7 +310,7 @@ impl Inner {
     async fn wait(&self, want: Want) -> sg::Result<Came> {
         let Some(source) = self.source().await? else { return Ok(Came::Ended) };
         source.serve_handlers(want.handlers);
-        let batch = match want.timeout {
+        let batch = match &want.limit {
             Some(limit) => source.within(limit),
             None => source.batch(want.max),
         };

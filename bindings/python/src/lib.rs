@@ -46,7 +46,7 @@ mod _native {
     #[pymodule_export]
     use super::codec::{decode_body, encode_body};
     #[pymodule_export]
-    use super::consumer::{Consumer, Notices, notice_kinds};
+    use super::consumer::{Consumer, Limit, Notices, notice_kinds};
     #[pymodule_export]
     use super::delivery::Delivery;
     #[pymodule_export]

@@ -278,6 +278,12 @@ impl Singleton {
         self.0.get()?.begin().map_err(raise)
     }
 
+    /// Ends the run for somebody who waits no longer.
+    fn abandon(&self) -> PyResult<()> {
+        self.0.get()?.abandon();
+        Ok(())
+    }
+
     /// The future gives the job's next turn here, or `None`.
     fn next(&self, bridge: &Bridge, future: Py<PyAny>) -> PyResult<()> {
         let (singleton, host) = (self.0.get()?.clone(), self.0.host());

@@ -64,6 +64,11 @@ fn options(
 
 #[pymethods]
 impl Publisher {
+    /// Seconds by the clock of the bus, from no special moment on.
+    fn now(&self) -> PyResult<f64> {
+        Ok(self.0.get()?.clock().now().as_secs_f64())
+    }
+
     /// A part of the core that uses this publisher.
     fn part(&self, name: Text, arguments: &Bound<'_, PyDict>) -> PyResult<Part> {
         Part::open(self.0.host(), self.0.get()?, &name.0, arguments)

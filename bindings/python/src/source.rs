@@ -17,7 +17,7 @@ pub(crate) trait Source: Send + Sync {
     /// What is there already.
     fn ready(&self, max: usize) -> sg::Result<Vec<sg::Delivery>>;
     /// Waits for one delivery; `Timeout` when none came.
-    fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>>;
+    fn within<'a>(&'a self, limit: &'a sg::TimeLimit) -> BoxFuture<'a, sg::Result<Vec<sg::Delivery>>>;
     fn idle(&self) -> BoxFuture<'_, sg::Result<()>>;
     fn notices(&self) -> Receiver<sg::Notice>;
     fn listen(&self) -> sg::Notices;
@@ -35,8 +35,8 @@ impl<T: Envelope> Source for sg::Consumer<T> {
         Ok(self.try_next_batch(max)?.into_iter().map(sg::Delivery::untyped).collect())
     }
 
-    fn within(&self, limit: Duration) -> BoxFuture<'_, sg::Result<Vec<sg::Delivery>>> {
-        async move { Ok(self.take_timeout(limit).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
+    fn within<'a>(&'a self, limit: &'a sg::TimeLimit) -> BoxFuture<'a, sg::Result<Vec<sg::Delivery>>> {
+        async move { Ok(self.take_within(limit).await?.into_iter().map(sg::Delivery::untyped).collect()) }.boxed()
     }
 
     fn idle(&self) -> BoxFuture<'_, sg::Result<()>> {

@@ -10,6 +10,7 @@ mod content;
 mod delivery;
 mod driver;
 mod handler;
+mod limit;
 mod locking;
 #[cfg(not(feature = "proving"))]
 pub(crate) mod machine;
@@ -33,12 +34,13 @@ use tokio::sync::broadcast;
 
 pub use builder::ConsumerBuilder;
 pub use delivery::Delivery;
+pub use limit::TimeLimit;
 pub use machine::Notice;
 pub use notices::Notices;
 pub use outcome::{HandlerError, HandlerResult, Outcome};
 
 use crate::envelope::{Envelope, Value};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::transport::Group;
 use shared::Shared;
 
@@ -88,27 +90,20 @@ impl<T: Envelope> Consumer<T> {
 
     /// [`Consumer::next`] with a time limit; `Timeout` when nothing came.
     pub async fn next_timeout(&self, limit: Duration) -> Result<Option<Delivery<T>>> {
-        self.within(limit, self.next()).await
+        self.within(&TimeLimit::new(limit), self.next()).await
     }
 
-    /// [`Consumer::take`] with a time limit; `Timeout` when nothing came.
-    pub async fn take_timeout(&self, limit: Duration) -> Result<Option<Delivery<T>>> {
+    /// [`Consumer::take`] with a time limit, over several calls with the same one; `Timeout` when nothing came.
+    pub async fn take_within(&self, limit: &TimeLimit) -> Result<Option<Delivery<T>>> {
         self.within(limit, self.take()).await
     }
 
     async fn within(
         &self,
-        limit: Duration,
+        limit: &TimeLimit,
         next: impl Future<Output = Result<Option<Delivery<T>>>>,
     ) -> Result<Option<Delivery<T>>> {
-        tokio::select! {
-            biased;
-            next = next => next,
-            () = self.shared.clock.sleep(limit) => Err(Error::new(
-                ErrorKind::Timeout,
-                format!("no entry came within {} s", limit.as_secs_f64()),
-            ).with_context("stream", &self.shared.group.stream)),
-        }
+        limit.over(&*self.shared.clock, &self.shared.group.stream, next).await
     }
 
     /// Waits for at least one delivery and gives what is there, at most `max`; empty once the consumer is closed.

@@ -121,14 +121,12 @@ pub struct SingletonState {
     pub error: Option<String>,
 }
 
-/// Whether somebody runs it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Life {
-    /// Nobody has yet.
-    Fresh,
-    Run,
-    /// Nobody does any more.
-    Over,
+/// Whether somebody runs it. Runs are told apart, so that nothing that is left of one touches the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Life {
+    /// The number of the run that goes on, or of the last one; 0 before the first.
+    run: u64,
+    goes_on: bool,
 }
 
 /// How a turn of the job ended.
@@ -167,7 +165,8 @@ struct Inner {
     next: Mutex<Option<Next>>,
     life: Mutex<Life>,
     state: watch::Sender<SingletonState>,
-    stopped: watch::Sender<bool>,
+    /// The last run that was stopped.
+    stopped: watch::Sender<u64>,
 }
 
 impl Singleton {
@@ -187,9 +186,9 @@ impl Singleton {
             lease,
             restarts: Mutex::new(restarts),
             next: Mutex::default(),
-            life: Mutex::new(Life::Fresh),
+            life: Mutex::default(),
             state: watch::Sender::new(state),
-            stopped: watch::Sender::new(false),
+            stopped: watch::Sender::new(0),
         };
         Ok(Self { inner: Arc::new(inner) })
     }
@@ -202,9 +201,17 @@ impl Singleton {
     /// Ends its run: a job that runs is told ([`Turn::lost`]), then it resigns. May be called twice. Before its first run it
     /// ends that one at its start; after a run it does nothing, and the next run begins anew.
     pub fn stop(&self) {
-        if *locked(&self.inner.life) != Life::Over {
-            self.inner.stopped.send_replace(true);
+        let life = *locked(&self.inner.life);
+        if life.goes_on || life.run == 0 {
+            self.inner.stopped.send_replace(life.run.max(1));
         }
+    }
+
+    /// Ends its run without waiting for anything, for those who ask for turns themselves and wait no longer: it is stopped, resigns
+    /// in the background, and may be run again. How a turn of that run ends counts no more. Without a run it does nothing.
+    pub fn abandon(&self) {
+        let life = *locked(&self.inner.life);
+        self.inner.abandon(life.run);
     }
 
     /// Begins a run, for those who ask for turns themselves ([`Singleton::next`]). One that has ended begins anew:
@@ -212,21 +219,15 @@ impl Singleton {
     pub fn begin(&self) -> Result<()> {
         let inner = &self.inner;
         let mut life = locked(&inner.life);
-        match *life {
-            Life::Run => {
-                let text = "this singleton runs already; wait for its end, or stop it, before it is run again";
-                return Err(Error::new(ErrorKind::Conflict, text).with_context("singleton", &inner.name));
-            }
-            Life::Fresh => {}
-            Life::Over => {
-                locked(&inner.restarts).reset();
-                *locked(&inner.next) = None;
-                inner.stopped.send_replace(false);
-                let phase = SingletonPhase::Waiting;
-                inner.state.send_replace(SingletonState { phase, fence: None, restarts: 0, error: None });
-            }
+        if life.goes_on {
+            let text = "this singleton runs already; wait for its end, or stop it, before it is run again";
+            return Err(Error::new(ErrorKind::Conflict, text).with_context("singleton", &inner.name));
         }
-        *life = Life::Run;
+        locked(&inner.restarts).reset();
+        *locked(&inner.next) = None;
+        let phase = SingletonPhase::Waiting;
+        inner.state.send_replace(SingletonState { phase, fence: None, restarts: 0, error: None });
+        *life = Life { run: life.run + 1, goes_on: true };
         Ok(())
     }
 
@@ -238,7 +239,7 @@ impl Singleton {
         F: Future<Output = Result<()>>,
     {
         self.begin()?;
-        let mut ends = Ends(Some(&self.inner));
+        let mut ends = Ends(Some(self));
         let mut last = None;
         while let Some(turn) = self.next().await? {
             let result = tokio::select! {
@@ -267,46 +268,79 @@ impl Singleton {
     /// if it led.
     pub async fn next(&self) -> Result<Option<Turn>> {
         let inner = &self.inner;
-        match &mut *locked(&inner.life) {
-            Life::Over => return Ok(None),
-            life => *life = Life::Run,
-        }
-        let mut stopped = inner.stopped.subscribe();
+        let run = {
+            let mut life = locked(&inner.life);
+            if life.run == 0 {
+                *life = Life { run: 1, goes_on: true };
+            }
+            if !life.goes_on {
+                return Ok(None);
+            }
+            life.run
+        };
         let next = tokio::select! {
             biased;
-            () = on(&mut stopped) => None,
+            () = inner.stopped(run) => None,
             next = inner.next() => next?,
         };
-        let stops = *inner.stopped.borrow();
-        let Some(fence) = next.filter(|_| !stops) else {
+        let stops = *inner.stopped.borrow() >= run;
+        {
+            let life = locked(&inner.life);
+            if *life != (Life { run, goes_on: true }) {
+                // Abandoned meanwhile; what was just won is nobody's, if nobody runs it again.
+                if !life.goes_on {
+                    inner.lease.let_go();
+                }
+                return Ok(None);
+            }
+            if let Some(fence) = next.filter(|_| !stops) {
+                *locked(&inner.next) = None;
+                inner.show(SingletonPhase::Running, Some(fence));
+                return Ok(Some(Turn { inner: inner.clone(), run, fence, over: watch::Sender::new(false) }));
+            }
             if stops {
                 inner.show(SingletonPhase::Stopped, None);
             }
-            inner.lease.leave().await;
-            inner.over();
-            return Ok(None);
-        };
-        *locked(&inner.next) = None;
-        inner.show(SingletonPhase::Running, Some(fence));
-        Ok(Some(Turn { inner: inner.clone(), fence, over: watch::Sender::new(false) }))
+        }
+        inner.lease.leave().await;
+        let mut life = locked(&inner.life);
+        if life.run == run {
+            life.goes_on = false;
+        }
+        Ok(None)
     }
 }
 
 /// Ends a run that is dropped or fails.
-struct Ends<'a>(Option<&'a Inner>);
+struct Ends<'a>(Option<&'a Singleton>);
 
 impl Drop for Ends<'_> {
     fn drop(&mut self) {
-        if let Some(inner) = self.0 {
-            inner.lease.let_go();
-            inner.over();
+        if let Some(singleton) = self.0 {
+            singleton.abandon();
         }
     }
 }
 
 impl Inner {
-    fn over(&self) {
-        *locked(&self.life) = Life::Over;
+    fn abandon(&self, run: u64) {
+        let mut life = locked(&self.life);
+        if *life != (Life { run, goes_on: true }) {
+            return;
+        }
+        life.goes_on = false;
+        self.stopped.send_replace(run);
+        self.lease.let_go();
+        self.show(SingletonPhase::Stopped, None);
+    }
+
+    /// Waits until this run is stopped.
+    fn stopped(&self, run: u64) -> impl Future<Output = ()> + Send + use<> {
+        let mut stopped = self.stopped.subscribe();
+        async move {
+            // Whoever waits keeps the sender.
+            let _ = stopped.wait_for(|last| *last >= run).await;
+        }
     }
 
     /// The number to run under; `None` when nothing follows.
@@ -356,7 +390,11 @@ impl Inner {
         });
     }
 
-    fn ended(&self, ending: Ending) {
+    fn ended(&self, run: u64, ending: Ending) {
+        let life = locked(&self.life);
+        if *life != (Life { run, goes_on: true }) {
+            return;
+        }
         let now = self.publisher.clock().now();
         let next = match (&ending, self.lease.is_leader()) {
             (Ending::Done, _) => locked(&self.restarts).ended(true, now),
@@ -381,6 +419,7 @@ impl Inner {
 #[derive(Debug)]
 pub struct Turn {
     inner: Arc<Inner>,
+    run: u64,
     fence: i64,
     over: watch::Sender<bool>,
 }
@@ -393,13 +432,12 @@ impl Turn {
 
     /// Waits until the job must end: why (`Stale`: leadership is lost, `Cancelled`: stopped).
     pub fn lost(&self) -> impl Future<Output = Error> + Send + use<> {
-        let inner = self.inner.clone();
-        let (mut stopped, mut over) = (inner.stopped.subscribe(), self.over.subscribe());
+        let (inner, stopped, mut over) = (self.inner.clone(), self.inner.stopped(self.run), self.over.subscribe());
         async move {
             tokio::select! {
                 biased;
                 () = on(&mut over) => Error::new(ErrorKind::Cancelled, "the turn has ended"),
-                () = on(&mut stopped) => Error::new(ErrorKind::Cancelled, "the job was stopped"),
+                () = stopped => Error::new(ErrorKind::Cancelled, "the job was stopped"),
                 lost = inner.lease.lost() => lost.unwrap_or_else(|| Error::new(ErrorKind::Stale, "it leads no more")),
             }
         }
@@ -422,7 +460,7 @@ impl Turn {
 
     fn end(&self, ending: Ending) {
         if !self.over.send_replace(true) {
-            self.inner.ended(ending);
+            self.inner.ended(self.run, ending);
         }
     }
 }

@@ -405,6 +405,42 @@ async fn a_singleton_runs_once_at_a_time_and_again_after_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_left_of_an_abandoned_run_touches_no_other() {
+    let lab = lab();
+    let singleton = job(&lab.ours, &quick());
+    singleton.abandon();
+    assert_eq!(singleton.state().phase, SingletonPhase::Waiting, "nobody runs it");
+    let turn = singleton.next().await.unwrap().unwrap();
+    singleton.abandon();
+    assert_eq!((singleton.state().phase, turn.lost().await.code()), (SingletonPhase::Stopped, "cancelled"));
+    assert!(singleton.next().await.unwrap().is_none());
+    singleton.begin().unwrap();
+    let again = singleton.next().await.unwrap().unwrap();
+    assert!(again.fence() > turn.fence(), "it had resigned");
+    turn.failed("too late");
+    let state = singleton.state();
+    assert_eq!((state.phase, state.error, state.fence), (SingletonPhase::Running, None, Some(again.fence())));
+    again.done();
+    assert!(singleton.next().await.unwrap().is_none());
+    assert_eq!(singleton.state().phase, SingletonPhase::Finished);
+    // Who waits for a turn while it is abandoned gets none, and leaves nothing behind.
+    let other = job(&lab.theirs, &quick());
+    let led = other.next().await.unwrap().unwrap();
+    singleton.begin().unwrap();
+    let waits = tokio::spawn({
+        let singleton = singleton.clone();
+        async move { singleton.next().await }
+    });
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    singleton.abandon();
+    assert!(waits.await.unwrap().unwrap().is_none());
+    led.done();
+    assert!(other.next().await.unwrap().is_none());
+    let next = Lease::new(&lab.theirs, "upkeep", &LeaseOptions::default()).unwrap();
+    next.acquire_within(Some(TTL)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
 async fn one_turn_at_a_time_is_told() {
     let lab = lab();
     let singleton = job(&lab.ours, &quick());

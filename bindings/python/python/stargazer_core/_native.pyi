@@ -14,6 +14,7 @@ __all__ = [
     "EventBus",
     "EventReader",
     "Lease",
+    "Limit",
     "Lock",
     "Notices",
     "Part",
@@ -157,6 +158,8 @@ class Part:
 class Publisher:
     """Publishes; under a fence when it came from a delivery."""
 
+    def now(self) -> float:
+        """Seconds by the clock of the bus, from no special moment on."""
     def part(self, name: str, arguments: dict[str, Any]) -> Part:
         """A part of the core that uses this publisher."""
     def host_adapter(self, bridge: Bridge, function: int, name: str) -> Part:
@@ -372,13 +375,19 @@ class Consumer:
 
     def serve(self, concurrency: int | None) -> None: ...
     def more(
-        self, bridge: Bridge, future: Future[_Came], n: int, timeout: float | None, handlers: bool, until_idle: bool
+        self, bridge: Bridge, future: Future[_Came], n: int, limit: Limit | None, handlers: bool, until_idle: bool
     ) -> None: ...
     def take(self, n: int) -> list[Delivery]: ...
     def pop(self) -> Delivery | None: ...
     def wake(self) -> None: ...
     def listen(self, bridge: Bridge, future: Future[Notices]) -> None: ...
     def close(self, bridge: Bridge, future: Future[None], within: float | None) -> None: ...
+
+@final
+class Limit:
+    """A time limit over several requests to wait, by the clock of the bus."""
+
+    def __new__(cls, timeout: float) -> Limit: ...
 
 @final
 class EventBus:
@@ -506,6 +515,7 @@ class Singleton:
         """Phase, number, restarts and the last error."""
     def stop(self) -> None: ...
     def begin(self) -> None: ...
+    def abandon(self) -> None: ...
     def next(self, bridge: Bridge, future: Future[Turn | None]) -> None: ...
 
 @final

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Literal
@@ -12,7 +11,7 @@ from stargazer_core import _native
 from stargazer_core.arguments import need_count, need_seconds
 from stargazer_core.body import Read
 from stargazer_core.delivery import Delivery
-from stargazer_core.errors import ClosedError, InvalidError, TimeoutError  # noqa: A004 - it is one
+from stargazer_core.errors import ClosedError, InvalidError
 from stargazer_core.handler import Handler, Run
 from stargazer_core.loop import ask
 from stargazer_core.notice import Notice
@@ -40,26 +39,10 @@ async def _may_run(native: _native.Delivery) -> bool:
     return await ask(native.begin) if native.suspect else native.begin_now()
 
 
-class _Limit:
+def _limit(timeout: float | None) -> _native.Limit | None:
     """A time limit over several waits: what came and did not fit does not begin it anew."""
-
-    __slots__ = ("_end", "_timeout")
-
-    def __init__(self, timeout: float | None) -> None:
-        self._timeout = timeout
-        self._end: float | None = None
-
-    def left(self) -> float | None:
-        """What is left of it; the first time, all of it."""
-        if self._timeout is None:
-            return None
-        now = time.monotonic()
-        if self._end is None:
-            self._end = now + self._timeout
-            return self._timeout
-        if now >= self._end:
-            raise TimeoutError(f"no entry came within {self._timeout:g} s")
-        return self._end - now
+    seconds = need_seconds("timeout", timeout)
+    return None if seconds is None else _native.Limit(seconds)
 
 
 class Consumer(Generic[T]):
@@ -88,7 +71,7 @@ class Consumer(Generic[T]):
             TimeoutError: nothing came in time.
             ClosedError: the consumer is closed.
         """
-        delivery = await self._next(need_seconds("timeout", timeout))
+        delivery = await self._next(_limit(timeout))
         if delivery is None:
             raise ClosedError("this consumer is closed; open a new one")
         return delivery
@@ -105,12 +88,12 @@ class Consumer(Generic[T]):
             TimeoutError: nothing came within ``timeout`` seconds.
         """
         need_count("n", n, least=1)
-        limit = _Limit(need_seconds("timeout", timeout))
+        limit = _limit(timeout)
         while True:
             taken = [await self._handed(native) for native in self._native.take(n)]
             if fit := [delivery for delivery in taken if delivery is not None]:
                 return fit
-            if await self._wait(max(n, BATCH), limit.left(), until_idle=False) == "ended":
+            if await self._wait(max(n, BATCH), limit, until_idle=False) == "ended":
                 return []
 
     def __aiter__(self) -> Self:
@@ -124,15 +107,14 @@ class Consumer(Generic[T]):
             raise StopAsyncIteration
         return delivery
 
-    async def _next(self, timeout: float | None) -> Delivery[T] | None:
-        limit = _Limit(timeout)
+    async def _next(self, limit: _native.Limit | None) -> Delivery[T] | None:
         while True:
             native = self._native.pop()
             if native is not None:
                 if (delivery := await self._handed(native)) is not None:
                     return delivery
                 continue
-            if await self._wait(BATCH, limit.left(), until_idle=False) == "ended":
+            if await self._wait(BATCH, limit, until_idle=False) == "ended":
                 return None
 
     async def _handed(self, native: _native.Delivery) -> Delivery[T] | None:
@@ -176,9 +158,9 @@ class Consumer(Generic[T]):
             self._handled += self._run.handled
             self._run = None
 
-    async def _wait(self, n: int, timeout: float | None, *, until_idle: bool) -> Came:
+    async def _wait(self, n: int, limit: _native.Limit | None, *, until_idle: bool) -> Came:
         try:
-            return await ask(self._native.more, n, timeout, self._run is not None, until_idle)
+            return await ask(self._native.more, n, limit, self._run is not None, until_idle)
         except asyncio.CancelledError:
             # Nothing is to be fetched for somebody who has gone.
             self._native.wake()

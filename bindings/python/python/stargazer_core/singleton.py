@@ -84,7 +84,8 @@ class Singleton:
     async def run(self, job: Job) -> None:
         """Runs the job whenever it leads, until the job is done or :meth:`stop` was called.
 
-        A job that is told to end keeps the lead until it has ended, but no longer than the lease lasts. Raises the
+        A job that is told to end keeps the lead until it has ended, but no longer than the lease lasts. Cancelling this
+        tells it, and cancelling once more tells it once more. Raises the
         job's last exception when it failed for good, or too often. After its end it may be run again, as if for the
         first time.
 
@@ -103,7 +104,12 @@ class Singleton:
         except BaseException:
             # Whoever ran it does not any more.
             self.stop()
-            await ask(self._native.next)
+            try:
+                await ask(self._native.next)
+            except asyncio.CancelledError:
+                # Once more, while it resigns: that goes on without anybody who waits for it.
+                self._native.abandon()
+                raise
             raise
         if failure is not None and self.state.phase == "failed":
             raise failure
@@ -115,17 +121,22 @@ class Singleton:
         """One turn; the exception that it ended with."""
         task = asyncio.ensure_future(_called(job, turn.fence))
         ends: list[asyncio.Future[Any]] = [task, ask(turn.lost)]
+        told, cancelled = False, None
         try:
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             told = not task.done()
-            if told:
-                task.cancel()
-                await asyncio.wait({task})
-        except asyncio.CancelledError:
+        except asyncio.CancelledError as error:
+            told, cancelled = True, error
+        while told and not task.done():
             task.cancel()
-            await asyncio.wait({task})
+            try:
+                await asyncio.wait({task})
+            except asyncio.CancelledError as error:
+                # Once more: so is the job, which keeps the lead until it has ended.
+                cancelled = error
+        if cancelled is not None:
             turn.cancelled()
-            raise
+            raise cancelled
         if task.cancelled():
             if told:
                 turn.cancelled()
