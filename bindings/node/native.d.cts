@@ -29,6 +29,8 @@ export declare class Bus {
   now(): Converted
   /** Lets so many milliseconds of virtual time pass; none at all says whether there is such a time. */
   advance(token: number, ms: number): void
+  /** Answers once so many milliseconds have passed, by the clock of the bus. */
+  sleep(token: number, ms: number): void
   /** Makes what a role needs. */
   ensureStreams(token: number, role: string, platforms: Array<string>): void
   /** A stream at a glance. */

@@ -105,10 +105,15 @@ class Point {
   y = 2;
 }
 
+/** Says that it is nothing. */
+class Silent {
+  toJSON(): void {}
+}
+
 test('kin of the plain types are written as those', () => {
   const stands: [unknown, unknown][] = [
-    [undefined, null],
-    [{ a: undefined }, { a: null }],
+    [{ a: undefined, b: null }, { b: null }],
+    [new Map([['a', undefined]]), {}],
     [new Map([['b', 1]]), { b: 1 }],
     [new Point(), { x: 1, y: 2 }],
     [Object.assign(Object.create(null), { a: 1 }), { a: 1 }],
@@ -119,6 +124,18 @@ test('kin of the plain types are written as those', () => {
     [Buffer.from('xaby').subarray(1, 3), Buffer.from('ab')],
   ];
   for (const [value, plainly] of stands) assert.deepEqual(decode(encode(value)), plainly);
+});
+
+test('a key without a value is left out, whatever the size of its map', () => {
+  for (const size of [1, 2, 15, 16, 17, 0xffff, 0x10000, 0x10001]) {
+    for (const left of [1, 2]) {
+      const keys = Array.from({ length: size }, (_, n) => `k${n}`);
+      const whole = Object.fromEntries(keys.map((key, n) => [key, n < left ? undefined : n]));
+      const said = Object.fromEntries(Object.entries(whole).filter(([, value]) => value !== undefined));
+      const [written, plainly] = [encode([whole, 'behind']), encode([said, 'behind'])];
+      assert.ok(written.equals(plainly), `${left} of ${size}`);
+    }
+  }
 });
 
 test('a key named __proto__ is a key', () => {
@@ -132,6 +149,10 @@ test('what has no form is refused with its path', () => {
   const nothing = () => {};
   const refused: [unknown, string, string][] = [
     [{ a: nothing }, 'a', 'a function'],
+    [undefined, '', 'undefined'],
+    [[1, undefined], '[1]', 'undefined'],
+    [{ a: { left: undefined, b: new Array(2) } }, 'a.b[0]', 'undefined'],
+    [{ a: new Silent() }, 'a', 'undefined'],
     [{ a: [{ b: Symbol('s') }] }, 'a[0].b', 'a symbol'],
     [{ n: 2n ** 64n }, 'n', 'an integer beyond 64 bits'],
     [[1, [2, -(2n ** 63n) - 1n]], '[1][1]', 'an integer beyond 64 bits'],

@@ -1,6 +1,7 @@
 /** The helpers that make envelopes, and what a consumer makes of envelopes that older writers left incomplete. */
 
 import assert from 'node:assert/strict';
+import { test } from 'node:test';
 import {
   buttons,
   bytesOf,
@@ -69,7 +70,7 @@ both('what an older writer left out has its default', async ({ bus, inbound: str
   const { channel_key, platform, is_addressed, attachments, extra, reply_to, strangler_route } = d?.data ?? {};
   assert.deepEqual(
     [channel_key, platform, is_addressed, attachments, extra, reply_to, strangler_route],
-    ['web:c1', 'web', true, [], {}, null, 'microservice'],
+    ['web:c1', 'web', true, [], {}, undefined, 'microservice'],
   );
 });
 
@@ -80,4 +81,49 @@ both('whole seconds travel as floats where strict readers want floats', async ({
   const raw = entry?.raw.toString('hex') ?? '';
   assert.ok(raw.includes(`${Buffer.from('timestamp').toString('hex')}cb4014000000000000`));
   assert.ok(raw.includes(`${Buffer.from('enqueued_at').toString('hex')}cb0000000000000000`));
+});
+
+both('what may be nothing is told apart from what is absent', async ({ bus }) => {
+  const { display_name: _, reply_to: __, ...bare } = inbound('web', { channel: 'c1', user: 'u', text: 'hi' });
+  const envelopes = [bare, { ...bare, display_name: null, reply_to: null }, { ...bare, reply_to: undefined }];
+  await using inbox = bus.consumeInbound();
+  for (const envelope of envelopes) {
+    await bus.publishInbound(envelope as InboundInput);
+    const { value: d } = await inbox.next();
+    const { display_name, reply_to } = d?.data ?? {};
+    const nothing = 'display_name' in envelope ? null : undefined;
+    assert.deepEqual([display_name, reply_to], [nothing, nothing]);
+    assert.deepEqual(
+      ['display_name' in (d?.data ?? {}), 'reply_to' in (d?.data ?? {})],
+      [nothing === null, nothing === null],
+    );
+    await d?.ack();
+    // As it came it may go on.
+    if (d !== undefined) {
+      const { stream } = await bus.publish('again', d.data);
+      assert.deepEqual((await bus.entries(stream)).at(-1)?.data, d.data);
+    }
+  }
+  // Also where publishing fills the platform in.
+  await using outbox = bus.consumeOutbound('web');
+  for (const reply_to of [undefined, null, 'm1']) {
+    await bus.publishOutbound('web', message('c1', 'hi', { reply_to } as object));
+    const { value: d } = await outbox.next();
+    assert.ok(d?.data.type === 'message' && d.data.platform === 'web');
+    assert.equal(d.data.reply_to, reply_to);
+    assert.equal('message_key' in d.data, false);
+    await d.ack();
+  }
+});
+
+test('what is undefined was not given', () => {
+  const given = { text: undefined, username: undefined, reply_to: undefined, is_dm: undefined };
+  const made = inbound('web', { channel: 'c', user: 'u', ...(given as object) });
+  assert.deepEqual([made.content, made.username, made.reply_to, made.is_dm], ['', 'u', null, false]);
+  const said = message('c', 'hi', { trace_id: undefined } as object);
+  assert.equal(said.trace_id, '');
+  assert.equal(
+    file('c', 'a.bin', Buffer.of(1), { mimetype: undefined } as object).mimetype,
+    'application/octet-stream',
+  );
 });

@@ -136,6 +136,31 @@ test('options may be null, and nothing but an object', async () => {
   await bus.consumeInbound(null as never).close();
   await failure(bus.publish('s', 1, 5 as never), InvalidError);
   assert.equal((await bus.publish('s', 1, null as never)).duplicate, false);
+  // Of what stands in them, `undefined` was not given, and null is nothing that they could be.
+  const nothing = { messageId: undefined, key: undefined, waitReplicas: undefined, traceparent: undefined };
+  assert.equal((await bus.publish('s', 1, nothing as never)).duplicate, false);
+  for (const option of ['messageId', 'key', 'traceId', 'traceparent', 'tracestate', 'waitReplicas']) {
+    const error = await failure(bus.publish('s', 1, { [option]: null }), InvalidError);
+    assert.equal(error.context.field, option);
+  }
+  const refused: [string, () => unknown][] = [
+    ['url', () => connect(null as never)],
+    ['role', () => connect('memory://', { role: null as never })],
+    ['cap', () => connect('memory://', { cap: null as never })],
+    ['timeoutMs', () => bus.call('x', {}, { timeoutMs: null as never })],
+    ['timeoutMs', () => bus.consume('s', 'g').next({ timeoutMs: null as never })],
+    ['concurrency', () => bus.consume('s', 'g', { concurrency: null as never })],
+    ['ttlMs', () => bus.lock('l', { ttlMs: null as never })],
+    ['stream', () => bus.deadLetters(null as never)],
+    ['reason', () => Outcome.retry({ reason: null as never })],
+    ['afterMs', () => Outcome.retry({ afterMs: null as never })],
+    ['count', () => bus.entries('s', { count: null as never })],
+    ['ttlMs', () => bus.store().set('k', 'v', { ttlMs: null as never })],
+  ];
+  for (const [field, use] of refused) {
+    const error = await failure((async () => use())(), InvalidError);
+    assert.equal(error.context.field ?? error.context.setting, field);
+  }
   await bus.close();
   await failure(connect('memory://', 'worker' as never), InvalidError);
 });

@@ -68,7 +68,7 @@ export async function use(bus: Bus, error: StargazerError): Promise<void> {
   await bus.consumeInbound<{ nonce: string }>().run(async (msg, d) => {
     same<typeof msg, Inbound<{ nonce: string }>>(true);
     same<typeof msg.extra.nonce, string>(true);
-    same<typeof msg.reply_to, string | null>(true);
+    same<typeof msg.reply_to, string | null | undefined>(true);
     await d.bus.publishOutbound('web', message(msg.channel_id, msg.content));
     return msg.is_dm ? Outcome.ack() : undefined;
   });

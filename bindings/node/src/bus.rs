@@ -195,6 +195,15 @@ impl Bus {
         });
     }
 
+    /// Answers once so many milliseconds have passed, by the clock of the bus.
+    #[napi]
+    pub fn sleep(&self, token: u32, ms: f64) {
+        self.ask(token, move |bus| async move {
+            bus.clock().sleep(millis(ms)).await;
+            Ok(Answer::Nothing)
+        });
+    }
+
     /// Makes what a role needs.
     #[napi]
     pub fn ensure_streams(&self, token: u32, role: String, platforms: Vec<String>) {

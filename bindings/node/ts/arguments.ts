@@ -79,12 +79,12 @@ export function needCount(value: number, name: string): number {
 
 /** Text that may be given. @internal */
 export function maybeText(value: unknown, name: string): string | undefined {
-  return value === undefined || value === null ? undefined : needText(value, name);
+  return value === undefined ? undefined : needText(value, name);
 }
 
 /** A whole number that may be given. @internal */
 export function maybeCount(value: unknown, name: string): number | undefined {
-  return value === undefined || value === null ? undefined : needCount(value as number, name);
+  return value === undefined ? undefined : needCount(value as number, name);
 }
 
 /** What was given under known names, without what is `undefined`. @internal */
@@ -118,6 +118,11 @@ export function checked<T extends object>(given: T | undefined | null, checks: R
 function wrong(name: string, wanted: string, found: unknown): InvalidError {
   const shown = typeof found === 'number' ? String(found) : found === null ? 'null' : typeof found;
   return new InvalidError(`\`${name}\` must be ${wanted}, not ${shown}`, { context: { field: name } });
+}
+
+/** Without what is `undefined`: it was not given. @internal */
+export function givenOnly<T extends object>(fields: T): T {
+  return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as T;
 }
 
 /** Whether it has members by name. @internal */

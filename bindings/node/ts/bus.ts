@@ -3,7 +3,7 @@
 import type { Bus as Native } from '../native.cjs';
 import { maybeOptions, maybeText, needCount, needText, needTexts } from './arguments.js';
 import { type Body, readingOf } from './body.js';
-import { Time } from './clock.js';
+import { type Clock, REAL, Time, virtualClock } from './clock.js';
 import { Consumer } from './consumer.js';
 import { DeadLetters } from './dead-letter.js';
 import type { Reading } from './envelope/read.js';
@@ -61,7 +61,7 @@ export async function connect(url?: string, options: ConnectOptions = {}): Promi
   });
   const native = port.takeBus(number);
   if (native === null) throw new ClosedError('this bus was closed while it connected');
-  return new Bus(native);
+  return new Bus(native, checkedSettings.virtualTime === true ? virtualClock(native) : REAL);
 }
 
 /** What {@link connect} takes beside the address. */
@@ -81,6 +81,7 @@ export interface ConsumeOptions<Payload = unknown> extends ConsumerSettings {
 /** A connection to a bus. Made by {@link connect}; close it, or leave its scope when it stands behind `await using`. */
 export class Bus extends Publisher {
   readonly #native: Native;
+  readonly #clock: Clock;
   /** Consumers that may be open. */
   readonly #consumers = new Set<{ close(): Promise<void> }>();
   /** What serves; held, so that what nobody keeps serves on. */
@@ -90,9 +91,15 @@ export class Bus extends Publisher {
   #time: Time | undefined;
 
   /** @internal */
-  constructor(native: Native) {
+  constructor(native: Native, clock: Clock) {
     super(native.publisher());
     this.#native = native;
+    this.#clock = clock;
+  }
+
+  /** @internal */
+  override get clock(): Clock {
+    return this.#clock;
   }
 
   /** The address, without its password. */
@@ -252,7 +259,7 @@ export class Bus extends Publisher {
     handlers: Readonly<Record<string, CallHandler>> = {},
     settings: ServeSettings & { others?: CallHandler } = {},
   ): Serving {
-    return this.#served(new Serving(this.#native, handlers ?? {}, maybeOptions(settings)));
+    return this.#served(new Serving(this.#native, this.#clock, handlers ?? {}, maybeOptions(settings)));
   }
 
   /**
@@ -266,7 +273,7 @@ export class Bus extends Publisher {
     const last = given.at(-1);
     const settings = last instanceof Tool || last === undefined ? undefined : (last as ToolServiceSettings);
     const tools = (settings === undefined ? given : given.slice(0, -1)) as readonly AnyTool[];
-    return this.#served(new ToolService(this.#native, tools, settings ?? {}));
+    return this.#served(new ToolService(this.#native, this.#clock, tools, settings ?? {}));
   }
 
   /** The tools that can be called from here, wherever they run. */
@@ -293,7 +300,8 @@ export class Bus extends Publisher {
   }
 
   #consumer<T>(opening: Opening, read: Reading<T>, settings: ConsumerSettings): Consumer<T> {
-    const consumer = new Consumer<T>(opening, read, settings, (closed) => this.#consumers.delete(closed));
+    const closed = (one: Consumer<T>) => this.#consumers.delete(one);
+    const consumer = new Consumer<T>(opening, read, settings, this.#clock, closed);
     this.#consumers.add(consumer);
     return consumer;
   }

@@ -1,10 +1,11 @@
 /** Consumers: readers of a group, by pull or with a handler. All policy is core's. */
 
 import { duration, maybeOptions, needCount } from './arguments.js';
+import type { Clock } from './clock.js';
 import type { Delivery } from './delivery.js';
 import type { Reading } from './envelope/read.js';
-import { ClosedError, InvalidError, TimeoutError } from './errors.js';
-import { Intake, type Opening } from './intake.js';
+import { ClosedError, InvalidError } from './errors.js';
+import { Intake, Limit, type Opening } from './intake.js';
 import { hold, unhold } from './link.js';
 import type { Notice } from './notice.js';
 import { checkRun, type Handler, type RunOptions, run } from './run.js';
@@ -27,6 +28,7 @@ import { closing } from './time.js';
 export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>> {
   readonly #opening: Opening;
   readonly #read: Reading<T>;
+  readonly #clock: Clock;
   readonly #closed: (consumer: Consumer<T>) => void;
   #settings: ConsumerSettings;
   #intake: Promise<Intake<T>> | undefined;
@@ -34,8 +36,15 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(opening: Opening, read: Reading<T>, settings: ConsumerSettings, closed: (consumer: Consumer<T>) => void) {
+  constructor(
+    opening: Opening,
+    read: Reading<T>,
+    settings: ConsumerSettings,
+    clock: Clock,
+    closed: (consumer: Consumer<T>) => void,
+  ) {
     consumerSettings(settings);
+    this.#clock = clock;
     this.#opening = opening;
     this.#read = read;
     this.#closed = closed;
@@ -140,20 +149,17 @@ export class Consumer<T = unknown> implements AsyncIterableIterator<Delivery<T>>
 
   async #pull(n: number, timeoutMs: number | undefined): Promise<Delivery<T>[]> {
     this.#notRunning();
-    const limit = duration(timeoutMs, 'timeoutMs');
+    const limitMs = duration(timeoutMs, 'timeoutMs');
     // A closed one has nothing more to give, and says so as often as it is asked.
     if (this.#closing !== undefined && this.#intake === undefined) return [];
     const intake = await (this.#intake ?? this.#open());
     // What came and did not fit does not begin the time anew.
-    const end = limit === undefined ? undefined : performance.now() + limit;
-    let left = limit;
+    const limit = limitMs === undefined ? undefined : new Limit(limitMs, this.#clock);
     while (true) {
-      const taken = await intake.take(n, left);
+      const taken = await intake.take(n, limit);
       const given = await handed(taken);
       if (given.length > 0 || taken.length === 0) return given;
-      if (end === undefined) continue;
-      left = end - performance.now();
-      if (left <= 0) throw new TimeoutError(`no entry came within ${limit} ms`);
+      if (limit !== undefined && limit.leftMs <= 0) throw limit.late();
     }
   }
 

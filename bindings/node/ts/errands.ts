@@ -7,6 +7,7 @@
  */
 
 import type { End, Errand as Order } from '../native.cjs';
+import type { Clock } from './clock.js';
 import { decode } from './codec/decode.js';
 import { Encoder } from './codec/encode.js';
 import { captured, type InContext } from './context.js';
@@ -27,6 +28,8 @@ export interface Errand {
   readonly arguments: Readonly<Record<string, unknown>>;
   /** Aborted when it is to end. */
   readonly signal: AbortSignal;
+  /** The time of its bus. */
+  readonly clock: Clock;
 }
 
 /** What runs errands. What it resolves to must be something that a body may hold. */
@@ -40,7 +43,7 @@ export class Parts {
   ) {}
 }
 
-const runners = new Map<number, { readonly run: ErrandRunner; readonly inContext: InContext }>();
+const runners = new Map<number, { readonly run: ErrandRunner; readonly clock: Clock; readonly inContext: InContext }>();
 const running = new Map<number, AbortController>();
 let last = 0;
 
@@ -59,9 +62,9 @@ const REASONS: Readonly<Record<EndReason, string>> = {
 };
 
 /** Lets a function run errands, in the context of now; the number is what the core is to know it by. */
-export function enlistRunner(runner: ErrandRunner): number {
+export function enlistRunner(runner: ErrandRunner, clock: Clock): number {
   last = (last + 1) >>> 0;
-  runners.set(last, { run: runner, inContext: captured() });
+  runners.set(last, { run: runner, clock, inContext: captured() });
   return last;
 }
 
@@ -81,7 +84,7 @@ async function run(order: Order): Promise<void> {
   running.set(id, ending);
   try {
     const given = decode(order.arguments) as Record<string, unknown>;
-    const errand = { id, what, arguments: given, signal: ending.signal };
+    const errand = { id, what, arguments: given, signal: ending.signal, clock: runner.clock };
     const answer = await runner.inContext(() => withinSpan(spanOf(given), () => runner.run(errand)));
     finish(id, what, answer);
   } catch (error) {
@@ -103,7 +106,8 @@ function finish(id: number, what: string, answer: unknown): void {
   const encoder = new Encoder();
   const parts = answer instanceof Parts;
   try {
-    encoder.write(parts ? [answer.result, answer.writeback] : answer);
+    // Who returns nothing answers null.
+    encoder.write(parts ? [answer.result ?? null, answer.writeback] : (answer ?? null));
   } catch (error) {
     fail(id, { ...told(refused(what, error, parts)), code: 'bad_answer' });
     return;

@@ -7,6 +7,7 @@
  */
 
 import type { ConsumerSettings, Deliveries, Consumer as Native, Reply, Settle } from '../native.cjs';
+import type { Clock } from './clock.js';
 import { decode } from './codec/decode.js';
 import { Delivery, type Holder, type Settlement } from './delivery.js';
 import type { Reading } from './envelope/read.js';
@@ -14,7 +15,6 @@ import { ClosedError, errorOf, TimeoutError } from './errors.js';
 import { ask, hold, offCancelled, onCancelled, onNotices, port, unhold } from './link.js';
 import { type Notice, Notices } from './notice.js';
 import { Publisher } from './publisher.js';
-import { clamped } from './time.js';
 
 /** Asks for a consumer, under a number. */
 export type Opening = (token: number, settings: ConsumerSettings) => void;
@@ -23,6 +23,35 @@ export type Opening = (token: number, settings: ConsumerSettings) => void;
 const ENOUGH = 32;
 /** The most deliveries of one batch. */
 const BATCH = 1024;
+
+/** A time limit over several waits. */
+export class Limit {
+  readonly #wholeMs: number;
+  readonly #clock: Clock;
+  readonly #end: number;
+
+  /** It begins now. */
+  constructor(wholeMs: number, clock: Clock) {
+    this.#wholeMs = wholeMs;
+    this.#clock = clock;
+    this.#end = clock.now() + wholeMs;
+  }
+
+  /** What is left of it. */
+  get leftMs(): number {
+    return this.#end - this.#clock.now();
+  }
+
+  /** Calls at its end; what it gives takes that back. */
+  wait(late: () => void): () => void {
+    return this.#clock.after(Math.max(0, this.leftMs), late);
+  }
+
+  /** What it ends with: it names the whole, whatever was left. */
+  late(): TimeoutError {
+    return new TimeoutError(`no entry came within ${this.#wholeMs} ms`);
+  }
+}
 
 /** Somebody who waits for deliveries. */
 interface Taker<T> {
@@ -107,17 +136,16 @@ export class Intake<T> implements Holder {
    * Takes at least one delivery and at most `max`; none once it has ended or `enough` was aborted. `TimeoutError` when
    * nothing came in time. Trouble of earlier outcomes comes up here.
    */
-  take(max: number, timeoutMs?: number, enough?: AbortSignal): Promise<Delivery<T>[]> {
+  take(max: number, limit?: Limit, enough?: AbortSignal): Promise<Delivery<T>[]> {
     if (this.#trouble.length > 0) return Promise.reject(this.#trouble.shift());
     if (this.#next < this.#ready.length) return Promise.resolve(this.#give(max));
     if (this.#ended || enough?.aborted) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       const quit = () => this.#quit(taker);
-      const late = () => this.#quit(taker, new TimeoutError(`no entry came within ${timeoutMs} ms`));
-      const timer = timeoutMs === undefined ? undefined : setTimeout(late, clamped(timeoutMs));
+      const inTime = limit?.wait(() => this.#quit(taker, limit.late()));
       enough?.addEventListener('abort', quit, { once: true });
       const settled = () => {
-        clearTimeout(timer);
+        inTime?.();
         enough?.removeEventListener('abort', quit);
         unhold();
       };

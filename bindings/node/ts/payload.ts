@@ -6,7 +6,7 @@ import { LEAST, MOST } from './codec/refuse.js';
 const DEEPEST = 60;
 
 /**
- * Scalars as they are; arrays, sets and maps item by item; what has `toJSON` as that says; bytes as bytes; errors and
+ * Scalars as they are; keys whose value is `undefined` are left out, elsewhere it is null; arrays, sets and maps item by item; what has `toJSON` as that says; bytes as bytes; errors and
  * functions as text; other objects as their own public properties. What is inside itself is `<cycle>`.
  */
 export function plainPayload(payload: unknown): unknown {
@@ -74,7 +74,7 @@ function got(value: object, key: string): unknown {
 
 function record(pairs: readonly (readonly [unknown, unknown])[], inside: readonly object[]): Record<string, unknown> {
   const made: Record<string, unknown> = Object.create(null);
-  for (const [key, value] of pairs) made[text(key)] = cleaned(value, inside);
+  for (const [key, value] of pairs) if (value !== undefined) made[text(key)] = cleaned(value, inside);
   return made;
 }
 

@@ -6,6 +6,7 @@
 import type { Publisher as Native, Part as NativePart } from '../native.cjs';
 import { maybeCount, maybeOptions, maybeText, needText } from './arguments.js';
 import { type Answer, type CallFigures, type CallOptions, called, packed } from './calls.js';
+import { type Clock, REAL } from './clock.js';
 import { Encoder } from './codec/encode.js';
 import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
 import { InvalidError, unstored } from './errors.js';
@@ -84,6 +85,11 @@ export class Publisher {
   /** What the server keeps under keys: texts, hashes, sets, lists, notifications, logs. Not fenced. */
   store(): Store {
     return new Store(new Part(this.part('store', {}), { camel: true }));
+  }
+
+  /** The time that limits are of. @internal */
+  get clock(): Clock {
+    return REAL;
   }
 
   /** @internal */
@@ -244,17 +250,17 @@ function headOf(target: number, name: string, options: PublishOptions | undefine
   return [
     target,
     to,
-    maybeText(options.messageId, 'messageId'),
-    maybeText(options.key, 'key'),
-    maybeText(options.traceId, 'traceId'),
-    maybeText(options.traceparent, 'traceparent') ?? span.traceparent,
-    maybeText(options.tracestate, 'tracestate') ?? span.tracestate,
-    maybeCount(options.waitReplicas, 'waitReplicas'),
+    maybeText(options.messageId, 'messageId') ?? null,
+    maybeText(options.key, 'key') ?? null,
+    maybeText(options.traceId, 'traceId') ?? null,
+    maybeText(options.traceparent, 'traceparent') ?? span.traceparent ?? null,
+    maybeText(options.tracestate, 'tracestate') ?? span.tracestate ?? null,
+    maybeCount(options.waitReplicas, 'waitReplicas') ?? null,
   ];
 }
 
 /** The words of a publish about which nothing was said but where it goes: message id, lane, trace id; then the span. */
 function spanWords(): unknown[] {
   const { traceparent, tracestate } = spanHere();
-  return [undefined, undefined, undefined, traceparent, tracestate];
+  return [null, null, null, traceparent ?? null, tracestate ?? null];
 }

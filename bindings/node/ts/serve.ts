@@ -3,6 +3,7 @@
 import type * as native from '../native.cjs';
 import { checkedOptions, duration, maybeOptions, needFunction, needRecord, needText } from './arguments.js';
 import type { Identity } from './calls.js';
+import type { Clock } from './clock.js';
 import { decode } from './codec/decode.js';
 import { dismissRunner, type Errand, type ErrandRunner, enlistRunner, Parts } from './errands.js';
 import { ClosedError, errorOf } from './errors.js';
@@ -12,6 +13,7 @@ import { Publisher } from './publisher.js';
 /** A call that is to be run. */
 export class Request<Args = Readonly<Record<string, unknown>>> {
   readonly #id: number;
+  readonly #clock: Clock;
   readonly #until: number | undefined;
   #bus: Publisher | undefined;
   /** The name that was called. */
@@ -41,7 +43,8 @@ export class Request<Args = Readonly<Record<string, unknown>>> {
     const { name, arguments: args, trace_id, correlation_id, attempt, time_left, ...others } = errand.arguments;
     const { traceparent, tracestate, ...identity } = others;
     this.#id = errand.id;
-    this.#until = typeof time_left === 'number' ? performance.now() + time_left * 1000 : undefined;
+    this.#clock = errand.clock;
+    this.#until = typeof time_left === 'number' ? errand.clock.now() + time_left * 1000 : undefined;
     this.name = name as string;
     this.arguments = args as Args;
     this.identity = identity;
@@ -55,7 +58,7 @@ export class Request<Args = Readonly<Record<string, unknown>>> {
 
   /** How long somebody still waits for the answer; `undefined` without a deadline. */
   get timeLeftMs(): number | undefined {
-    return this.#until === undefined ? undefined : Math.max(0, this.#until - performance.now());
+    return this.#until === undefined ? undefined : Math.max(0, this.#until - this.#clock.now());
   }
 
   /**
@@ -172,11 +175,17 @@ const HANDLER = { concurrency: 'count', timeoutMs: 'time', cancelGraceMs: 'time'
 
 /** What serves: it opens by itself, and keeps the process alive until it is closed. */
 export abstract class Served<Native extends { close(token: number, drainTimeoutMs?: number): void }> {
+  readonly #clock: Clock;
   readonly #numbers: number[] = [];
   #opening: Promise<Native> | undefined;
   #native: Native | undefined;
   #closing: Promise<void> | undefined;
   #closed: () => void = () => {};
+
+  /** @internal */
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
 
   /** Has it told that it is closed, or was never open. @internal */
   onClosed(listener: () => void): void {
@@ -205,7 +214,7 @@ export abstract class Served<Native extends { close(token: number, drainTimeoutM
 
   /** A function of this thread that the core is to know until this is closed. */
   protected enlist(runner: ErrandRunner): number {
-    const number = enlistRunner(runner);
+    const number = enlistRunner(runner, this.#clock);
     this.#numbers.push(number);
     return number;
   }
@@ -268,10 +277,11 @@ export class Serving extends Served<native.Serving> {
   /** @internal */
   constructor(
     bus: native.Bus,
+    clock: Clock,
     handlers: Readonly<Record<string, CallHandler>>,
     { others, ...rest }: ServeSettings & { others?: CallHandler },
   ) {
-    super();
+    super(clock);
     const settings = checkedOptions<ServeSettings>(rest, SETTINGS);
     const rows = Object.entries(needRecord(handlers, 'handlers')).map(([name, handler]) =>
       this.#row(handler, {}, name),

@@ -172,7 +172,7 @@ export async function openRegistry(
   });
   const numbers: number[] = [];
   const enlist: Enlist = (run) => {
-    const number = enlistRunner(run);
+    const number = enlistRunner(run, publisher.clock);
     numbers.push(number);
     return number;
   };

@@ -3,6 +3,7 @@
 import type * as native from '../native.cjs';
 import { checkedOptions, needTexts } from './arguments.js';
 import { type Identity, packed } from './calls.js';
+import type { Clock } from './clock.js';
 import { decode } from './codec/decode.js';
 import type { Errand } from './errands.js';
 import { InvalidError } from './errors.js';
@@ -57,8 +58,8 @@ export class ToolService extends Served<native.ToolService> {
   readonly names: readonly string[];
 
   /** @internal */
-  constructor(bus: native.Bus, tools: readonly AnyTool[], given: ToolServiceSettings) {
-    super();
+  constructor(bus: native.Bus, clock: Clock, tools: readonly AnyTool[], given: ToolServiceSettings) {
+    super(clock);
     const { authority, ...settings } = checkedOptions<ToolServiceSettings>(given, SERVICE);
     this.names = needTools(tools)
       .map((tool) => tool.name)

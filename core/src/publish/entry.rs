@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::{Origin, Publisher};
 use crate::config::BIG_BODY;
-use crate::envelope::{EntryFields, Envelope, Head, Kind, Outbound};
+use crate::envelope::{EntryFields, Envelope, Head, Kind, Value};
 use crate::error::{Error, Result};
 use crate::topology::{self, Name};
 use crate::transport::{Append, Dedupe, Replicas, Retention, check};
@@ -148,16 +148,18 @@ impl Publisher {
         Ok(append)
     }
 
-    /// An outbound envelope that names no platform, or another one, gets the one of its stream.
+    /// An outbound envelope that names no platform, or another one, gets the one of its stream; what else it says, or does not say,
+    /// stays as it is.
     fn with_platform(&self, data: Bytes, platform: &str) -> Result<Bytes> {
         let named = Kind::Plain.inspect(&data, &self.limits())?.platform == Some(platform);
         if named {
             return Ok(data);
         }
-        Outbound::decode_with(&data, &self.limits())
-            .map_err(crate::envelope::codec::as_invalid)?
-            .with_platform(platform)
-            .write(&self.limits())
+        let envelope = Value::decode_with(&data, &self.limits()).map_err(crate::envelope::codec::as_invalid)?;
+        // What is no map is refused where it is looked at.
+        let Value::Map(mut fields) = envelope else { return Ok(data) };
+        fields.insert("platform", platform);
+        Value::Map(fields).write(&self.limits())
     }
 }
 

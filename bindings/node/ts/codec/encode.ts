@@ -3,8 +3,9 @@
  *
  * What is written equals what msgpack-python writes with `use_bin_type=True` for the same insertion order: whole numbers
  * in their shortest form up to 64 bits (JavaScript does not tell `1.0` from `1`: both are whole), other numbers and
- * `-0` as 64-bit floats, text and bytes apart, `undefined` as nil, a `Date` as msgpack's own time stamp. What cannot be said
- * that way is refused, with the path of the key, and nothing of it is written.
+ * `-0` as 64-bit floats, text and bytes apart, a `Date` as msgpack's own time stamp. A key whose value is `undefined` is left out, as
+ * JSON has it. What cannot be said that way is refused, with the path of the key, and nothing of it is written; so is an
+ * `undefined` anywhere else, which a reader would take for a `null` that somebody meant.
  *
  * Several values are written one after the other into one growing buffer, which crosses to the native side whole.
  * Encoding in JavaScript costs a fifth of walking the object through N-API; doing the checks in the same walk costs
@@ -67,9 +68,6 @@ export class Encoder {
       case 'boolean':
         this.#to.byte(value ? 0xc3 : 0xc2);
         break;
-      case 'undefined':
-        this.#to.byte(0xc0);
-        break;
       case 'bigint':
         this.#to.bigint(value);
         break;
@@ -102,18 +100,26 @@ export class Encoder {
 
   #map(value: Record<string, unknown>, depth: number, floats?: ReadonlySet<string>): void {
     const keys = Object.keys(value);
+    const start = this.#to.length;
     this.#to.head(keys.length, 0x80, 0xde);
+    let left = keys.length;
     for (const key of keys) {
-      this.#to.text(key);
       const item = value[key];
+      if (item === undefined) {
+        left--;
+        continue;
+      }
+      this.#to.text(key);
       if (typeof item === 'number' && floats?.has(key)) this.#to.float(item);
       else this.#value(item, depth + 1);
     }
+    if (left !== keys.length) this.#to.rehead(start, keys.length, left, 0x80, 0xde);
   }
 
   #entries(value: Map<unknown, unknown>, depth: number): void {
-    this.#to.head(value.size, 0x80, 0xde);
-    for (const [key, item] of value) {
+    const items = [...value].filter(([, item]) => item !== undefined);
+    this.#to.head(items.length, 0x80, 0xde);
+    for (const [key, item] of items) {
       if (typeof key !== 'string') throw new Refused(KEY);
       this.#to.text(key);
       this.#value(item, depth + 1);

@@ -26,7 +26,7 @@ export function isPlain(value: unknown): value is Record<string, unknown> {
 }
 
 export const DEEP = `lists and maps stand inside each other more than ${DEEPEST} deep`;
-const EXPECTED = 'nothing, a boolean, a number, text, bytes, a date, a list or a map';
+const EXPECTED = 'null, a boolean, a number, text, bytes, a date, a list or a map';
 export const KEY = 'a key that is not text';
 export const SURROGATE = 'text with a lone surrogate';
 
@@ -58,6 +58,8 @@ function hasNoPlainForm(value: object): boolean {
 /** What a value is that cannot be sent; empty when it can. */
 export function fault(value: unknown): string {
   switch (typeof value) {
+    case 'undefined':
+      return 'undefined';
     case 'string':
       return value.isWellFormed() ? '' : SURROGATE;
     case 'bigint':
@@ -95,6 +97,7 @@ function search(value: unknown, path: (string | number)[], above: object[]): Fou
   if (typeof value !== 'object' || value === null || isBlob(value)) return;
   if (above.includes(value)) return { path: [...path], fault: 'itself' };
   if (above.length > DEEPEST) return;
+  if (saysNothing(value)) return { path: [...path], fault: 'undefined' };
   above.push(value);
   for (const [key, item] of itemsOf(value)) {
     const at = typeof key === 'symbol' ? String(key) : (key as string | number);
@@ -109,6 +112,11 @@ function search(value: unknown, path: (string | number)[], above: object[]): Fou
   return;
 }
 
+/** Whether its `toJSON` gives nothing. */
+function saysNothing(value: object): boolean {
+  return !Array.isArray(value) && !(value instanceof Map) && !isPlain(value) && plainOf(value) === undefined;
+}
+
 /** Objects that are one value on the wire. */
 function isBlob(value: object): boolean {
   return value instanceof Uint8Array || value instanceof Date || value instanceof Ext;
@@ -116,10 +124,15 @@ function isBlob(value: object): boolean {
 
 function itemsOf(value: object): Iterable<readonly [unknown, unknown]> {
   if (Array.isArray(value)) return value.entries();
-  if (value instanceof Map) return [...value].map(([key, item]) => [typeof key === 'string' ? key : null, item]);
+  if (value instanceof Map) return said([...value]).map(([key, item]) => [typeof key === 'string' ? key : null, item]);
   const plain = isPlain(value) ? value : plainOf(value);
-  if (plain === value) return Object.entries(value);
+  if (plain === value) return said(Object.entries(value));
   return typeof plain === 'object' && plain !== null ? itemsOf(plain) : [];
+}
+
+/** Without the keys that are left out. */
+function said<Key>(items: readonly (readonly [Key, unknown])[]): readonly (readonly [Key, unknown])[] {
+  return items.filter(([, item]) => item !== undefined);
 }
 
 /** `attachments[0].data` */

@@ -55,6 +55,16 @@ export class Writer {
     }
   }
 
+  /** Puts another number into the head of a list or map, which was written at this place. */
+  rehead(at: number, was: number, n: number, small: number, large: number): void {
+    const shorter = headLength(was) - headLength(n);
+    if (shorter > 0) this.#bytes.copyWithin(at + headLength(n), at + headLength(was), this.#at);
+    const end = this.#at - shorter;
+    this.#at = at;
+    this.head(n, small, large);
+    this.#at = end;
+  }
+
   /** One byte. */
   byte(byte: number): void {
     this.#room(1);
@@ -282,6 +292,12 @@ export class Writer {
     this.#bytes = bytes;
     this.#view = viewOf(bytes);
   }
+}
+
+/** Bytes of the head of a list or map. */
+function headLength(n: number): number {
+  if (n < 16) return 1;
+  return n < 0x10000 ? 3 : 5;
 }
 
 /** The heads of extensions whose length stands in the head. */

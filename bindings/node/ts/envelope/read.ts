@@ -1,6 +1,7 @@
 /**
  * Bodies of deliveries as the types promise them: core has checked that what is there has its type and that what is
- * needed is there; here, what older writers left out gets core's default and text that came as bytes becomes text.
+ * needed is there; here, what older writers left out gets core's default and text that came as bytes becomes text. What may be
+ * nothing stays as it came: absent, or null.
  */
 
 import * as native from '../../native.cjs';
@@ -50,6 +51,7 @@ function filled(fields: Fields, defaults: Readonly<Fields>): Fields {
   for (const name in defaults) {
     const value = fields[name];
     const standard = defaults[name];
+    if (standard === null) continue;
     if (value === undefined || value === null) fields[name] = copied(standard);
     // Files may come as bytes; everything else that is text by default is text.
     else if (Buffer.isBuffer(value) && typeof standard === 'string' && name !== 'data') fields[name] = value.toString();

@@ -1,7 +1,8 @@
 /**
  * What travels on the bus, field by field as it stands on the wire (hence `snake_case`).
  *
- * What a consumer gives has every field; keys that are not listed here are kept and stand beside them. What is published
+ * What a consumer gives has every field that is not optional; of those that are, `undefined` says that the envelope does not have it, and
+ * `null` that its writer said so. Keys that are not listed here are kept and stand beside them. What is published
  * may be a plain object: it is checked by core, and an `InvalidError` names the field that is wrong.
  */
 
@@ -33,7 +34,7 @@ export interface Inbound<Extra extends object = Fields> {
   /** Name of who wrote it. */
   username: string;
   /** Name as shown on the platform. */
-  display_name: string | null;
+  display_name?: string | null;
   /** The text; empty where only a file was sent. */
   content: string;
   /** Id of the message on the platform. */
@@ -43,15 +44,15 @@ export interface Inbound<Extra extends object = Fields> {
   /** Files. */
   attachments: Attachment[];
   /** Id of the message it answers. */
-  reply_to: string | null;
+  reply_to?: string | null;
   /** Embedded cards of the platform. */
-  embeds: Fields[] | null;
+  embeds?: Fields[] | null;
   /** Name of the channel. */
-  room_name: string | null;
+  room_name?: string | null;
   /** Whether only the writer and the bot are in the channel. */
   is_dm: boolean;
   /** Server (guild) the channel belongs to. */
-  guild_id: string | null;
+  guild_id?: string | null;
   /** Roles of the writer. */
   member_roles: string[];
   /** Trace id, `''` for none. */
@@ -65,7 +66,7 @@ export interface Inbound<Extra extends object = Fields> {
   /** Every name of the writer, such as `discord:12345`. */
   user_aliases: string[];
   /** Id of the writer across platforms. */
-  unified_user_id: string | null;
+  unified_user_id?: string | null;
   /** Summary of the reactions, such as `👍×3, 🔥×1`. */
   reactions: string;
   /** What the adapter added. */

@@ -2,7 +2,7 @@
 
 import { randomUUID } from 'node:crypto';
 import * as native from '../../native.cjs';
-import { maybeOptions, needData, needRecord, needText } from '../arguments.js';
+import { givenOnly, maybeOptions, needData, needRecord, needText } from '../arguments.js';
 import { InvalidError } from '../errors.js';
 import { INBOUND } from './read.js';
 import type {
@@ -47,7 +47,7 @@ export function inbound<Extra extends object = Fields>(
   fields: InboundContent<Extra>,
 ): InboundInput<Extra> {
   needText(platform, 'platform');
-  const { channel, user, text = '', attachments = [], ...given } = needRecord(fields, 'fields');
+  const { channel, user, text = '', attachments = [], ...given } = givenOnly(needRecord(fields, 'fields'));
   needText(channel, 'channel');
   if (!Array.isArray(attachments)) {
     throw new InvalidError('`attachments` must be a list of files', { context: { field: 'attachments' } });
@@ -81,7 +81,7 @@ export function message(
 ): OutboundMessage {
   needText(channel, 'channel');
   needText(text, 'text');
-  return { channel_id: channel, platform: '', type: 'message', text, trace_id: '', ...given };
+  return { channel_id: channel, platform: '', type: 'message', text, trace_id: '', ...extras(given) };
 }
 
 /** A file for a channel, perhaps with a text beside it; its bytes travel as base64 text. */
@@ -91,7 +91,7 @@ export function file(
   data: Uint8Array,
   given: OutboundExtras & { mimetype?: string } = {},
 ): OutboundFile {
-  const { mimetype = 'application/octet-stream', ...rest } = maybeOptions(given, 'given');
+  const { mimetype = 'application/octet-stream', ...rest } = extras(given);
   const common = { channel_id: channel, platform: '', text: '', trace_id: '' };
   return { ...common, type: 'file', filename, mimetype, data: base64(data), ...rest };
 }
@@ -103,7 +103,7 @@ export function buttons(
   view: Button[],
   given: Omit<OutboundExtras, 'text'> = {},
 ): OutboundButtons {
-  return { channel_id: channel, platform: '', type: 'buttons', text, view, trace_id: '', ...given };
+  return { channel_id: channel, platform: '', type: 'buttons', text, view, trace_id: '', ...extras(given) };
 }
 
 /** A reaction to a message. */
@@ -114,12 +114,12 @@ export function reaction(
   given: Omit<OutboundExtras, 'text'> = {},
 ): OutboundReaction {
   const common = { channel_id: channel, platform: '', text: '', trace_id: '' };
-  return { ...common, type: 'reaction', message_id: messageId, emoji, ...given };
+  return { ...common, type: 'reaction', message_id: messageId, emoji, ...extras(given) };
 }
 
 /** The sign that an answer is being written. */
 export function typing(channel: string, given: Omit<OutboundExtras, 'text'> = {}): OutboundTyping {
-  return { channel_id: channel, platform: '', type: 'typing', text: '', trace_id: '', ...given };
+  return { channel_id: channel, platform: '', type: 'typing', text: '', trace_id: '', ...extras(given) };
 }
 
 /** A status of the bot on the whole platform. */
@@ -127,7 +127,7 @@ export function presence(
   status: string,
   given: Omit<OutboundExtras, 'text'> & Pick<OutboundPresence, 'emoji'> = {},
 ): OutboundPresence {
-  return { channel_id: '', platform: '', type: 'presence', text: status, emoji: null, trace_id: '', ...given };
+  return { channel_id: '', platform: '', type: 'presence', text: status, emoji: null, trace_id: '', ...extras(given) };
 }
 
 /** A call of the platform's adapter; its answer goes to `reply_to`. */
@@ -139,7 +139,7 @@ export function rpc<Params extends object = Fields>(
     Partial<Pick<OutboundRpc, 'correlation_id' | 'channel_id'>>,
 ): OutboundRpc<Params> {
   const common = { channel_id: '', platform: '', text: '', trace_id: '' };
-  return { ...common, type: 'rpc', method, params, correlation_id: traceId(), ...given };
+  return { ...common, type: 'rpc', method, params, correlation_id: traceId(), ...extras(given) };
 }
 
 /** The bytes of a file or attachment, however they travelled. */
@@ -147,6 +147,11 @@ export function bytesOf(content: { readonly data: string | Uint8Array }): Buffer
   const data = needData(needRecord(content, 'content').data, 'data');
   if (typeof data === 'string') return Buffer.from(data, 'base64');
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** What was given besides. */
+function extras<T extends object>(given: T): T {
+  return givenOnly(maybeOptions(given, 'given'));
 }
 
 function encoded(attachment: Attachment): Attachment {

@@ -260,7 +260,7 @@ export class Gateway {
   }
 
   #enlist(run: ErrandRunner): number {
-    const number = enlistRunner(run);
+    const number = enlistRunner(run, this.#bus.clock);
     this.#numbers.push(number);
     return number;
   }
