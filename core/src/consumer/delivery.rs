@@ -8,9 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
+use super::cancel::Cancel;
 use super::machine::{Ended, Started};
 use super::outcome::Outcome;
-use super::shared::{Cancel, Shared};
+use super::shared::Shared;
 use crate::envelope::{Envelope, ToolRequest, Value, codec, count_lives, first_life};
 use crate::error::{Error, Result};
 use crate::publish::{Origin, Publisher, Refused};

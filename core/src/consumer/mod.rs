@@ -5,6 +5,7 @@
 //! reported, or with the process, in which case others take over what was in hand once the lease is over.
 
 mod builder;
+mod cancel;
 mod company;
 mod content;
 mod delivery;
@@ -12,6 +13,7 @@ mod driver;
 mod handler;
 mod limit;
 mod locking;
+mod log;
 #[cfg(not(feature = "proving"))]
 pub(crate) mod machine;
 #[cfg(feature = "proving")]

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{Notify, broadcast};
 
+use super::cancel::Cancel;
 use super::company::Member;
 use super::machine::{Action, CancelReason, Ended, Event, Machine, Notice, Now, Started, Ticket};
 use super::traces::Tracing;
@@ -18,55 +19,6 @@ use crate::clock::Clock;
 use crate::error::{Error, ErrorKind, Result};
 use crate::trace;
 use crate::transport::Group;
-
-/// Tells a running handler to end.
-#[derive(Debug, Default)]
-pub(crate) struct Cancel {
-    set: AtomicBool,
-    /// A suspect may run.
-    go: AtomicBool,
-    woken: Arc<Notify>,
-}
-
-impl Cancel {
-    fn cancel(&self) {
-        self.set.store(true, Ordering::Release);
-        self.woken.notify_waiters();
-    }
-
-    fn go(&self) {
-        self.go.store(true, Ordering::Release);
-        self.woken.notify_waiters();
-    }
-
-    /// Whether its handler may run, once that is known.
-    async fn may_run(&self) -> bool {
-        loop {
-            let mut notified = std::pin::pin!(self.woken.clone().notified_owned());
-            notified.as_mut().enable();
-            if self.is_set() || self.go.load(Ordering::Acquire) {
-                return !self.is_set();
-            }
-            notified.await;
-        }
-    }
-
-    pub(crate) fn is_set(&self) -> bool {
-        self.set.load(Ordering::Acquire)
-    }
-
-    pub(crate) async fn cancelled(&self) {
-        loop {
-            let notified = self.woken.clone().notified_owned();
-            let mut notified = std::pin::pin!(notified);
-            notified.as_mut().enable();
-            if self.is_set() {
-                return;
-            }
-            notified.await;
-        }
-    }
-}
 
 #[derive(Debug)]
 struct State {
@@ -256,60 +208,15 @@ impl Shared {
 
     fn tell(&self, state: &mut State, notice: Notice) {
         let (stream, group) = (&*self.group.stream, &*self.group.name);
-        match &notice {
-            // That the server cannot be reached is told by the connection, once for all who use it.
-            Notice::Trouble { error } if error.kind() == ErrorKind::Unavailable => {
-                tracing::debug!(stream, group, %error, "the server cannot be reached; trying again");
+        notice.log(stream, group);
+        if let Notice::StaleOutcome { id } = &notice
+            && self.pull.load(Ordering::Acquire)
+        {
+            if state.errors.len() == ERRORS_KEPT {
+                state.errors.pop_front();
             }
-            Notice::Trouble { error } => {
-                tracing::warn!(stream, group, %error, "a call fails; trying again");
-            }
-            Notice::Recovered => tracing::info!(stream, group, "every call succeeds again"),
-            Notice::GroupRecreated { from, missing } => {
-                let missing = missing.as_str();
-                tracing::warn!(stream, group, %from, missing, "the group was gone and was made again");
-            }
-            Notice::SessionLost { identity, refusal } => {
-                tracing::warn!(stream, group, %identity, ?refusal, "the session was lost; making a new one");
-            }
-            Notice::Adopted { identity } => {
-                tracing::info!(stream, group, %identity, "took over the work of another consumer");
-            }
-            Notice::ForeignConsumer { consumer } => {
-                tracing::warn!(stream, group, %consumer, "a consumer that is not registered reads this group, too");
-            }
-            Notice::Gathered { entries } => {
-                tracing::warn!(stream, group, entries, "took over entries that others had left");
-            }
-            Notice::DeadLettered { id, reason } => tracing::warn!(stream, group, %id, reason, "dead-lettered"),
-            Notice::Vanished { id } => tracing::warn!(stream, group, %id, "a pending entry was deleted by somebody"),
-            Notice::LockLost { lane } => {
-                let lane = String::from_utf8_lossy(lane);
-                tracing::warn!(stream, group, %lane, "the lock of a channel was lost while it ran");
-            }
-            Notice::LeaseExpired => {
-                tracing::warn!(stream, group, "no renewal for a lease: starting nothing until there is one");
-            }
-            Notice::ManyDeadLetters { count } => {
-                tracing::warn!(
-                    stream,
-                    group,
-                    count,
-                    "dead letters pile up; look at them, put them back or discard them"
-                );
-            }
-            Notice::Missed { .. } | Notice::Closed => {}
-            Notice::HandlersCancelled => tracing::debug!(stream, group, "running handlers were told to end"),
-            Notice::StaleOutcome { id } => {
-                tracing::debug!(stream, group, %id, "an outcome was refused: the work had gone to another consumer");
-                if self.pull.load(Ordering::Acquire) {
-                    if state.errors.len() == ERRORS_KEPT {
-                        state.errors.pop_front();
-                    }
-                    state.errors.push_back(stale(stream, id));
-                    self.arrivals.notify_waiters();
-                }
-            }
+            state.errors.push_back(stale(stream, id));
+            self.arrivals.notify_waiters();
         }
         // Nobody listening is fine.
         let _ = self.notices.send(notice);

@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::{LaneQueue, LaneState, Slot};
+use super::notice::Notice;
 use super::trouble::Call;
-use super::types::{Action, CancelReason, LockNumber, Notice, Now, SessionKey};
+use super::types::{Action, CancelReason, LockNumber, Now, SessionKey};
 use super::{Machine, Phase, backoff};
 use crate::config::OnLeaseLost;
 use crate::error::Error;

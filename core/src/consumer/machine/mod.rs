@@ -22,6 +22,8 @@ mod intake;
 mod lane;
 mod lease;
 mod locks;
+mod lookout;
+mod notice;
 mod outcome;
 mod room;
 mod session;
@@ -36,7 +38,7 @@ mod types;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
-pub use types::Notice;
+pub use notice::Notice;
 #[cfg(feature = "proving")]
 pub use types::Renewal;
 pub use types::{
@@ -47,8 +49,8 @@ use crate::error::Error;
 use crate::transport::{Refusal, Session};
 use alone::Alone;
 use lane::Slot;
-use lease::Lookout;
 use locks::Locks;
+use lookout::Lookout;
 use room::Room;
 use session::{Held, Running};
 use setup::Setup;

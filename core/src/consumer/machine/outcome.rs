@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::lane::{LaneState, Slot};
+use super::notice::Notice;
 use super::session::{Stage, Why};
 use super::trouble::Call;
-use super::types::{Action, Answer, CancelReason, Content, Ended, Notice, Now, SessionKey, Ticket};
+use super::types::{Action, Answer, CancelReason, Content, Ended, Now, SessionKey, Ticket};
 use super::{Machine, Phase, backoff, dead};
 use crate::mutant::Mutant;
 use crate::transport::{BATCH, EntryId, Settle, SettleResult, Settled, Verdict};

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use super::notice::Notice;
 use super::session::Held;
 use super::trouble::Call;
-use super::types::{Action, Answer, Notice, Now};
+use super::types::{Action, Answer, Now};
 use super::{Machine, Phase};
 use crate::error::{Error, ErrorKind};
 use crate::transport::{Recreated, Refusal, Session};

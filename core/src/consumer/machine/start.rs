@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::alone::{is_guilty, is_suspect};
 use super::lane::{BODIES_PER_LANE, Doubt, LaneState, Slot};
+use super::notice::Notice;
 use super::session::{Mark, Running, Stage, Why};
 use super::trouble::Call;
-use super::types::{Action, Answer, Content, Notice, Now, SessionKey, Started};
+use super::types::{Action, Answer, Content, Now, SessionKey, Started};
 use super::{Machine, Phase, dead};
 use crate::mutant::Mutant;
 use crate::transport::{BATCH, Record, Settle, Verdict};

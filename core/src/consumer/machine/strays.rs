@@ -4,8 +4,9 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use super::notice::Notice;
 use super::trouble::Call;
-use super::types::{Action, Answer, Notice, Now, SessionKey};
+use super::types::{Action, Answer, Now, SessionKey};
 use super::{Machine, Phase};
 use crate::error::Error;
 use crate::topology::Name;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::backoff;
-use super::types::Notice;
+use super::notice::Notice;
 use crate::error::Error;
 
 /// A kind of call that is repeated until it succeeds.
