@@ -20,7 +20,7 @@ pub(crate) struct Args {
     /// Only cases whose title has all of these words, such as `rust lanes`.
     #[arg(long = "only", value_name = "WORDS", num_args = 1..)]
     pub(crate) only: Vec<String>,
-    /// Writes the tables to this file, too; as JSON with every sample where its name ends in `.json`.
+    /// Writes the tables to this file, too, after each round; as JSON with every sample where its name ends in `.json`.
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }

@@ -27,6 +27,7 @@ mod witness;
 
 use std::fs;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
 
@@ -56,33 +57,52 @@ fn run(args: &Args) -> Result<()> {
         return Err("no case has all of these words".into());
     }
     let lab = Lab::start(args.messages)?;
-    let head = table::head(&lab, args)?;
-    println!("{head}");
-    let measured = measure(args, &cases, &lab)?;
+    let report = Report { head: table::head(&lab, args)?, cases: &cases, began, out: args.out.as_deref() };
+    println!("{}", report.head);
+    let measured = measure(args, &report, &lab)?;
     tell("");
-    let board = goals::Board { cases: &cases, measured: &measured };
-    let tables = table::tables(&cases, &measured)?;
-    let seconds = began.elapsed().as_secs();
-    let text = format!("{tables}\n{}\n{} minutes {} seconds\n", goals::table(&board), seconds / 60, seconds % 60);
-    print!("{text}");
-    if let Some(path) = &args.out {
-        let json = path.extension().is_some_and(|extension| extension == "json");
-        let written = if json {
-            let all = json!({
-                "head": head.lines().collect::<Vec<_>>(), "seconds": seconds,
-                "goals": goals::json(&board), "cases": table::json(&cases, &measured),
-            });
-            format!("{all:#}\n")
-        } else {
-            format!("{head}\n{text}")
-        };
-        fs::write(path, written).map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
-    }
+    print!("{}", report.text(&measured)?);
     Ok(())
 }
 
+/// What is told of the measurements.
+struct Report<'a> {
+    head: String,
+    cases: &'a [Case],
+    began: Instant,
+    out: Option<&'a Path>,
+}
+
+impl Report<'_> {
+    /// The tables, the goals, and how long it took.
+    fn text(&self, measured: &[Measured]) -> Result<String> {
+        let tables = table::tables(self.cases, measured)?;
+        let goals = goals::table(&goals::Board { cases: self.cases, measured });
+        let seconds = self.began.elapsed().as_secs();
+        Ok(format!("{tables}\n{goals}\n{} minutes {} seconds\n", seconds / 60, seconds % 60))
+    }
+
+    /// Writes what there is into the file that was asked for. A run that is cut off leaves its whole rounds.
+    fn keep(&self, measured: &[Measured], round: u32, rounds: u32) -> Result<()> {
+        let Some(path) = self.out else { return Ok(()) };
+        let written = if path.extension().is_some_and(|extension| extension == "json") {
+            let all = json!({
+                "head": self.head.lines().collect::<Vec<_>>(), "seconds": self.began.elapsed().as_secs(),
+                "rounds": round, "goals": goals::json(&goals::Board { cases: self.cases, measured }),
+                "cases": table::json(self.cases, measured),
+            });
+            format!("{all:#}\n")
+        } else {
+            let cut = if round < rounds { format!("only {round} of {rounds} rounds\n") } else { String::new() };
+            format!("{}\n{cut}{}", self.head, self.text(measured)?)
+        };
+        fs::write(path, written).map_err(|error| format!("{} cannot be written: {error}", path.display()).into())
+    }
+}
+
 /// Every case once a round, in turn. Round 0 warms up and is not counted; it also finds out which peers are there.
-fn measure(args: &Args, cases: &[Case], lab: &Lab) -> Result<Vec<Measured>> {
+fn measure(args: &Args, report: &Report<'_>, lab: &Lab) -> Result<Vec<Measured>> {
+    let cases = report.cases;
     let mut measured: Vec<Measured> = cases.iter().map(|_| Measured::default()).collect();
     for round in 0..=args.rounds {
         for (case, into) in cases.iter().zip(&mut measured) {
@@ -97,6 +117,9 @@ fn measure(args: &Args, cases: &[Case], lab: &Lab) -> Result<Vec<Measured>> {
                 Run::Done(_) | Run::Weighed(_) => {}
                 Run::Missing(why) => into.missing = Some(why),
             }
+        }
+        if round > 0 {
+            report.keep(&measured, round, args.rounds)?;
         }
     }
     Ok(measured)
