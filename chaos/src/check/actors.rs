@@ -1,4 +1,4 @@
-//! Lives of processes: when each ended, and how.
+//! Lives of processes: when each began and ended, and how.
 
 use std::collections::HashMap;
 
@@ -16,9 +16,10 @@ pub(super) enum Death {
     ByMessage,
 }
 
-/// The ends of all lives.
+/// All lives.
 #[derive(Debug, Default)]
 pub(super) struct Actors {
+    births: HashMap<u32, At>,
     deaths: HashMap<u32, (At, Death)>,
 }
 
@@ -28,9 +29,18 @@ impl Actors {
             Kind::ActorEnd => Death::Ended,
             Kind::ActorKilled if record.detail == 0 => Death::Killed,
             Kind::ActorKilled => Death::ByMessage,
+            Kind::ActorStart => {
+                self.births.entry(record.actor).or_insert(at);
+                return;
+            }
             _ => return,
         };
         self.deaths.entry(record.actor).or_insert((at, death));
+    }
+
+    /// Whether an actor began after a place.
+    pub(super) fn is_younger(&self, actor: u32, than: At) -> bool {
+        self.births.get(&actor).is_some_and(|born| *born > than)
     }
 
     /// When an actor ended; never, if it did not.

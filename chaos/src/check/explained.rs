@@ -141,13 +141,16 @@ fn learned_late(facts: &Facts<'_>, before: &Run, run: &Run) -> Option<&'static s
 }
 
 /// From when on nobody is registered any more who was before the server forgot: at once, or where it is the group that is
-/// gone, or its stream, once somebody makes it again. (Who does so while it starts does not tell.)
+/// gone, or its stream, once somebody makes it again. Who does so while it starts does not tell, but it was there before whoever
+/// began since then started anything.
 fn knows_nobody_from(facts: &Facts<'_>, fault: &Fault) -> u64 {
     if !matches!(fault.kind, FaultKind::DestroyGroup | FaultKind::DeleteStream | FaultKind::WrongType) {
         return fault.until;
     }
-    let made = facts.of_kind(Kind::GroupRecreated).find(|(at, _)| *at > fault.begin);
-    made.map_or(u64::MAX, |(_, record)| record.time.max(fault.until))
+    let told = facts.of_kind(Kind::GroupRecreated).find(|(at, _)| *at > fault.begin).map(|(at, _)| at);
+    let runs = facts.runs.all.iter().filter(|run| run.start > fault.begin);
+    let started = runs.filter(|run| facts.actors.is_younger(run.actor, fault.begin)).map(|run| run.start).min();
+    told.into_iter().chain(started).min().map_or(u64::MAX, |made| facts.time(made).max(fault.until))
 }
 
 /// When the session of a run started something first.

@@ -116,11 +116,16 @@ fn a_recorded_outcome_is_forgotten_by_a_server_that_forgets_only() {
 /// Nobody told the session: its renewals were lost, or went unanswered for long.
 #[test]
 fn who_learns_late_that_the_server_forgot_may_start_an_entry_before_it_does() {
-    let learned = |session: u32| {
+    let learned = |session: u32, newcomer: bool| {
         let mut story = Story::default();
         story.publish([1, 2]);
         story.handle(1, 1);
         story.fault(FaultKind::DestroyGroup, 0, 0);
+        if newcomer {
+            story.add(Kind::ActorStart, 3, |_| {});
+            story.publish_as(3, 3, Nature::Sound);
+            story.handle(3, 3);
+        }
         story.wait(10_000);
         let run = story.start(1, 2);
         story.end(run, ACK);
@@ -129,8 +134,10 @@ fn who_learns_late_that_the_server_forgot_may_start_an_entry_before_it_does() {
         story.settle(run);
         story
     };
-    assert_good(&judge(&learned(7)));
-    assert_caught(&judge(&learned(0)), Check::C4);
+    assert_good(&judge(&learned(7, false)));
+    assert_caught(&judge(&learned(0, false)), Check::C4);
+    // Somebody who began since then works: the group was made again, and two leases later everybody knows.
+    assert_caught(&judge(&learned(7, true)), Check::C4);
 }
 
 /// It was done, came again since the group was destroyed, and is done again since the server went back to before that.
