@@ -1,16 +1,20 @@
-//! Publishing: fence, message id, cap, body, entry, marker, in this order and in one step.
+//! Publishing: fence, message id, cap, body, entry, marker and what is kept along, in this order and in one step.
 
+use bytes::Bytes;
+
+use super::keys::Held;
 use super::state::{Now, State};
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::mutant::Mutant;
 use crate::policy::Durability;
 use crate::topology::Name;
-use crate::transport::{Append, Appended, Fields, Kind, check, no_memory};
+use crate::transport::{Along, Append, Appended, Fields, Kind, check, no_memory};
 
 /// Appends one entry.
 pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appended> {
     check::append(&entry)?;
-    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure, replicas, until: _ } = entry;
+    let Append { stream: name, fields, max_len, strict_cap, dedupe, fence, body, measure, replicas, until: _, along } =
+        entry;
     if replicas.is_some() {
         let error = Error::invalid("memory:// has no replicas to wait for; leave wait_replicas at 0");
         return Err(error.with_context("setting", "wait_replicas").with_stored(Stored::No));
@@ -53,6 +57,14 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
     }
     if let Some(dedupe) = dedupe {
         state.markers.set(&dedupe.key, id, dedupe.window, now.mono);
+    }
+    if let Some(Along { ttl, mark }) = along {
+        state.keys.set_end(&name, Some(now.mono.saturating_add(ttl)));
+        if let Some((key, ttl)) = mark {
+            state.delete(&key);
+            state.keys.held.insert(key.clone(), Held::Text(Bytes::new()));
+            state.keys.set_end(&key, Some(now.mono.saturating_add(ttl)));
+        }
     }
     Ok(Appended { id, duplicate: false, len: measure.then(|| len(state)), durability: Durability::Memory })
 }

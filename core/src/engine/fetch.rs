@@ -82,7 +82,9 @@ pub(super) fn fetch(
     let ordering = group.ordering;
     let stands_by = request.new && ordering.has_holder() && !reader.routing.hold(&session.identity);
     let dry = complete && request.new && !stands_by && reader.fresh()?;
-    let hint = if !reader.answer.is_empty() {
+    let hint = if dry {
+        Some(reader.rest()?)
+    } else if !reader.answer.is_empty() {
         reader.routing.work(&session.identity);
         None
     } else if stands_by {
@@ -90,8 +92,6 @@ pub(super) fn fetch(
         Some(Hint::Rest)
     } else if !request.new {
         Some(Hint::Rest)
-    } else if dry {
-        Some(reader.rest()?)
     } else {
         None
     };

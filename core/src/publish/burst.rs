@@ -1,4 +1,4 @@
-//! Gathering: publishes that meet leave together, in one write, in the order they came.
+//! Gathering: publishes that meet, and answers that meet, leave together, in one write, in the order they came.
 //!
 //! One that comes while nothing is under way leaves at once, on its caller's own task. Those that come while others are
 //! under way gather until the task that carries them is scheduled, and that does not wait for answers: several bursts
@@ -142,7 +142,7 @@ impl Line {
     }
 
     /// The next calls that leave together; plain entries and scripted ones do not mix, for in between the script would
-    /// have to travel with them. Nor do those that wait for replicas and those that do not.
+    /// have to travel with them. Nor do those that wait for replicas and those that do not, or publishes and answers.
     fn next(&self) -> Vec<Call> {
         let mut state = self.state();
         let mut burst: Vec<Call> = Vec::new();
@@ -163,7 +163,8 @@ impl Line {
 impl Call {
     fn is_like(&self, other: &Self) -> bool {
         let kind = |call: &Self| {
-            (call.entries.iter().all(Append::is_plain), call.entries.first().and_then(|entry| entry.replicas))
+            let (plain, first) = (call.entries.iter().all(Append::is_plain), call.entries.first());
+            (plain, first.and_then(|entry| entry.replicas), first.is_some_and(|entry| entry.along.is_some()))
         };
         kind(self) == kind(other)
     }

@@ -1,6 +1,6 @@
 //! Appending: the whole batch leaves as one write, in order.
 //!
-//! An entry without conditions is a bare `XADD`. One with a fence, a message id, a strict cap or a body beside it
+//! An entry without conditions is a bare `XADD`, what something is kept along with a transaction ([`super::along`]). One with a fence, a message id, a strict cap or a body beside it
 //! is a script, so that the condition and the entry are one step. The body itself travels in a command of its
 //! own before the script: the server takes it over as it came, where a script would copy it three times.
 
@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use ::redis::{Cmd, Pipeline, RedisError, Value};
 
+use super::along;
 use super::link::{Failure, Link, is_noscript, load, unwrapped};
 use super::parse::{self, Answer};
 use super::script::SCRIPTS;
@@ -22,10 +23,17 @@ pub(super) const MAX_TEXTS: usize = 7000;
 const UNCLAIMED_MS: u64 = 600_000;
 
 /// Appends entries; one result for each. Where one waits for replicas, all do, and the connection stands still meanwhile.
+/// What something is kept along with leaves apart from the rest: whoever gathers entries keeps them apart.
 pub(super) async fn append(link: &Link, batch: &[Append]) -> Vec<Result<Appended>> {
-    if batch.is_empty() {
-        return Vec::new();
+    let mut results = Vec::with_capacity(batch.len());
+    for run in batch.chunk_by(|one, next| one.along.is_some() == next.along.is_some()) {
+        let kept_along = run.first().is_some_and(|entry| entry.along.is_some());
+        results.extend(if kept_along { along::append(link, run).await } else { unaccompanied(link, run).await });
     }
+    results
+}
+
+async fn unaccompanied(link: &Link, batch: &[Append]) -> Vec<Result<Appended>> {
     let mut results: Vec<Option<Result<Appended>>> = batch.iter().map(unfit).collect();
     let sent: Vec<usize> = (0..batch.len()).filter(|n| results[*n].is_none()).collect();
     let mut again = Vec::new();
@@ -123,7 +131,8 @@ fn confirmed(entry: &Append, appended: Appended, replicas: Option<u32>) -> Resul
     .with_stored(Stored::Unknown))
 }
 
-fn plain(entry: &Append) -> Cmd {
+/// An entry without conditions.
+pub(super) fn plain(entry: &Append) -> Cmd {
     let size = entry.fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
     let mut cmd = Cmd::with_capacity(6 + 2 * entry.fields.len(), entry.stream.len() + size + 32);
     cmd.arg("XADD").arg(&*entry.stream);
@@ -268,7 +277,7 @@ pub(super) fn full(stream: &str, length: u64) -> Error {
 }
 
 /// A refused entry: not stored, and it is told which key was meant.
-fn refused(error: Error, entry: &Append) -> Error {
+pub(super) fn refused(error: Error, entry: &Append) -> Error {
     let error = match error.kind() {
         ErrorKind::Invalid if !error.context().iter().any(|(key, _)| *key == "key") => {
             error.with_context("key", &entry.stream)

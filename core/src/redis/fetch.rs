@@ -49,6 +49,11 @@ pub(super) async fn fetch(
             return Ok(Ok(Fetched { entries: entries.collect(), hint: None }));
         }
     }
+    handed_out(group, link.script(&SCRIPTS.fetch, &command(group, session, request)).await?)
+}
+
+/// The script call for a fetch.
+pub(super) fn command(group: &Group, session: &Session, request: &Fetch) -> Cmd {
     let (keys, groups) = (&group.keys, groups_key(&group.stream));
     let mut cmd = call(
         &SCRIPTS.fetch,
@@ -66,7 +71,7 @@ pub(super) async fn fetch(
         .arg(&*keys.bell)
         .arg(flag(group.notices_deletions()))
         .arg(flag(request.wary));
-    handed_out(group, link.script(&SCRIPTS.fetch, &cmd).await?)
+    cmd
 }
 
 /// What a fetch was answered.

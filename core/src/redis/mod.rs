@@ -1,10 +1,12 @@
 //! The transport on Redis or Valkey, 6.2 or newer. The only folder that knows the client library.
 //!
-//! Every operation is one round trip; what must be one step is one script. Connections: one for commands
+//! Every operation is one round trip; what must be one step is one script, or one transaction. Connections: one for commands
 //! ([`RedisTransport`] makes it again when it breaks), one for each identity that watches a stream, one for bells, one for notifications, one for tails. One
 //! supervisor for each address opens them all, so that an outage is one streak of attempts in the whole process.
 
 mod address;
+mod ahead;
+mod along;
 mod append;
 mod connect;
 mod doctor;
@@ -139,7 +141,12 @@ impl Transport for RedisTransport {
     }
 
     async fn fetch(&self, group: &Group, session: &Session, request: &Fetch) -> Result<Result<Fetched, Refusal>> {
-        let answer = fetch::fetch(&self.link, group, session, request).await?;
+        let now = self.link.clock().now();
+        let answer = match self.waits.ahead.take(group, session, request, now) {
+            Some(fetched) => Ok(fetched),
+            None => fetch::fetch(&self.link, group, session, request).await?,
+        };
+        self.waits.ahead.note(group, session, request, &answer);
         Ok(self.seen(group, session, answer))
     }
 

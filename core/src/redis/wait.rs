@@ -3,6 +3,8 @@
 //!
 //! A blocking read has a connection of its own, one for each identity that watches. It is kept with the read that is
 //! under way, so a dropped wait leaves nothing behind: the next one takes the same read up again.
+//! Right behind it, in the same write, stands the fetch that is expected next ([`super::ahead`]), so that what came is there with the
+//! news that something came.
 //! Bells come over one subscribed connection for all. If it fails, nothing is lost but a poll: waits end by their
 //! time-out, and the next one connects again after a pause.
 
@@ -15,6 +17,8 @@ use std::time::Duration;
 use ::redis::{Pipeline, PushInfo, PushKind, RedisError, Value};
 use tokio::sync::Notify;
 
+use super::ahead::{Aheads, Asked};
+use super::fetch;
 use super::link::{Link, unwrapped};
 use super::supervisor::{How, Opened};
 use crate::error::{Error, Result};
@@ -27,7 +31,7 @@ const BLOCK: Duration = Duration::from_secs(1);
 /// The pause before the next attempt to subscribe.
 const PAUSE: Duration = Duration::from_secs(1);
 
-type Read = Pin<Box<dyn Future<Output = Result<Value, RedisError>> + Send>>;
+type Read = Pin<Box<dyn Future<Output = Result<Vec<Value>, RedisError>> + Send>>;
 
 /// What waits need to be kept between two of them.
 #[derive(Default)]
@@ -36,6 +40,7 @@ pub(super) struct Waits {
     watches: Mutex<HashMap<String, Arc<tokio::sync::Mutex<Watch>>>>,
     bells: Arc<Mutex<HashMap<String, Arc<Notify>>>>,
     subscriber: tokio::sync::Mutex<Subscriber>,
+    pub(super) ahead: Aheads,
 }
 
 impl std::fmt::Debug for Waits {
@@ -48,6 +53,8 @@ impl std::fmt::Debug for Waits {
 struct Watch {
     connection: Option<Opened>,
     read: Option<Read>,
+    /// The fetch that stands behind it.
+    behind: Option<Asked>,
     /// When the read must have ended, unless its connection is dead.
     overdue: Duration,
 }
@@ -83,7 +90,7 @@ impl Waits {
         };
         let watched = async {
             match hint {
-                Hint::Watch(after) => self.watch(link, group, &channel, *after, timeout).await,
+                Hint::Watch(after) => self.watch(link, (group, identity), &channel, *after, timeout).await,
                 Hint::Rest | Hint::Gather | Hint::Back(_) => std::future::pending().await,
             }
         };
@@ -100,6 +107,7 @@ impl Waits {
         let channel = channel(group, identity);
         locked(&self.watches).remove(&channel);
         locked(&self.bells).remove(&channel);
+        self.ahead.forget(group, identity);
     }
 
     /// Ends all connections.
@@ -109,7 +117,14 @@ impl Waits {
         *self.subscriber.lock().await = Subscriber::default();
     }
 
-    async fn watch(&self, link: &Link, group: &Group, channel: &str, after: EntryId, timeout: Duration) -> Result<()> {
+    async fn watch(
+        &self,
+        link: &Link,
+        (group, identity): (&Group, &Name),
+        channel: &str,
+        after: EntryId,
+        timeout: Duration,
+    ) -> Result<()> {
         let watch = locked(&self.watches).entry(channel.to_owned()).or_default().clone();
         let mut watch = watch.lock().await;
         let moved = |opened: &Opened| opened.primary != link.supervisor.primary();
@@ -117,15 +132,29 @@ impl Waits {
         if overdue || watch.connection.as_ref().is_some_and(moved) {
             *watch = Watch::default();
         }
-        let read = match watch.read.take() {
-            Some(read) => read,
-            None => watch.start(link, group, after, timeout.min(BLOCK)).await?,
+        let read = if let Some(read) = watch.read.take() {
+            read
+        } else {
+            // What was handed out before this wait is to be on its way first.
+            tokio::task::yield_now().await;
+            watch.behind = self.ahead.next(group, identity);
+            watch.start(link, group, after, timeout.min(BLOCK)).await?
         };
         let result = watch.read.insert(read).await;
         watch.read = None;
-        if let Err(error) = result.and_then(unwrapped) {
+        let mut replies = match result {
+            Ok(replies) => replies.into_iter(),
+            Err(error) => {
+                watch.connection = None;
+                return Err(link.explain(&error));
+            }
+        };
+        if let Err(error) = unwrapped(replies.next().unwrap_or_default()) {
             watch.connection = None;
             return Err(link.explain(&error));
+        }
+        if let (Some(asked), Some(Ok(reply))) = (watch.behind.take(), replies.next().map(unwrapped)) {
+            self.ahead.came(group, asked, reply, link.clock().now());
         }
         Ok(())
     }
@@ -187,12 +216,16 @@ impl Watch {
             let opened = link.supervisor.open(How::default(), None, deaf, &Pipeline::new()).await?;
             self.connection.insert(opened).connection.clone()
         };
-        let mut cmd = ::redis::cmd("XREAD");
+        let mut pipeline = Pipeline::with_capacity(2);
         // Nothing would block for ever.
         let block_ms = u64::try_from(block.as_millis()).unwrap_or(u64::MAX).max(1);
-        cmd.arg("COUNT").arg(1).arg("BLOCK").arg(block_ms).arg("STREAMS").arg(&*group.stream).arg(after.to_string());
+        pipeline.cmd("XREAD").arg("COUNT").arg(1).arg("BLOCK").arg(block_ms);
+        pipeline.arg("STREAMS").arg(&*group.stream).arg(after.to_string());
+        if let Some((session, request)) = &self.behind {
+            pipeline.add_command(fetch::command(group, session, request));
+        }
         self.overdue = link.clock().now() + block + link.target().options.response_timeout;
-        Ok(Box::pin(async move { connection.send_packed_command(&cmd).await }))
+        Ok(Box::pin(async move { connection.send_packed_commands(&pipeline, 0, pipeline.len()).await }))
     }
 }
 

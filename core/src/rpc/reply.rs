@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::policy::Retention;
 use crate::publish::Publisher;
 use crate::store::{LogOptions, Op};
+use crate::transport::{Along, Append};
 
 /// Answers a call from outside of a server: one that came another way, and was run by who read it. Stored once this has
 /// returned.
@@ -35,8 +36,7 @@ pub async fn answer(
         answer => Ended::Answered(answer),
     };
     let (encoded, _) = encode(&of(correlation_id, &trace_id, ended), &bus.limits())?;
-    let append = append(bus, reply_to, encoded, &trace_id, true)?;
-    bus.store().apply(vec![append]).await.map(drop)
+    bus.append(entry(bus, reply_to, encoded, &trace_id, true)?).await.map(drop)
 }
 
 /// The answer of a call that ended so.
@@ -76,16 +76,22 @@ pub(super) fn encode(reply: &ToolReply, limits: &Limits) -> Result<(Bytes, bool)
 /// The most answers that wait in the reply stream of a caller which removes what it has read.
 const UNREAD: u64 = 100_000;
 
-/// Appends an answer to a reply stream, which goes with its owner. One that is `tidy` removes what it has read, so that
+/// An answer as an entry of a reply stream, which goes with its owner. One that is `tidy` removes what it has read, so that
 /// all that stands there is waited for; of the others, as many stay as the retention says.
-pub(super) fn append(bus: &Publisher, reply_to: &str, encoded: Bytes, trace_id: &str, tidy: bool) -> Result<Op> {
+pub(super) fn entry(bus: &Publisher, reply_to: &str, encoded: Bytes, trace_id: &str, tidy: bool) -> Result<Append> {
     let config = bus.config();
     let max_len = match config.reply_retention {
         Retention::Capped { max_len } if tidy => Some(max_len.max(UNREAD)),
         Retention::Capped { max_len } => Some(max_len),
         Retention::Acked { .. } | Retention::Forever => None,
     };
-    let options = LogOptions { max_len, approximate: true, ttl: Some(config.calls.reply_ttl) };
     let fields = EntryFields::new(encoded, bus.clock().wall_ms()).with_trace_id(trace_id).write()?;
-    Ok(Op::LogAppend { stream: reply_to.into(), fields, options })
+    let along = Some(Along { ttl: config.calls.reply_ttl, mark: None });
+    Ok(Append { max_len, along, ..Append::new(reply_to.into(), fields) })
+}
+
+/// The same as an operation, for what is one step with others.
+pub(super) fn op(Append { stream, fields, max_len, along, .. }: Append) -> Op {
+    let options = LogOptions { max_len, approximate: true, ttl: along.map(|along| along.ttl) };
+    Op::LogAppend { stream, fields, options }
 }

@@ -5,6 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use super::cancel::{Cancel, CancelReason};
 use super::control::Entered;
 use super::figures::up;
@@ -18,7 +20,7 @@ use crate::envelope::{ToolReply, ToolRequest};
 use crate::error::Result;
 use crate::store::Op;
 use crate::topology;
-use crate::transport::When;
+use crate::transport::{Along, When};
 
 /// The longest name of a memo, in bytes.
 const MAX_MEMO: usize = 128;
@@ -184,27 +186,37 @@ impl Serving<'_> {
         self.shared.bus.store().exists(&key).await
     }
 
-    /// Stores the answer with what is kept of it, in one step.
+    /// Stores the answer with what is kept of it, in one step. Answers that meet leave together.
     async fn send(&self, done: Done) -> Result<()> {
         let bus = &self.shared.bus;
         let config = bus.config();
         let (encoded, sound) = reply::encode(&done.reply, &bus.limits())?;
-        let mut ops = match done.keep {
-            Keep::Nothing => Vec::new(),
+        // Callers of ours, and they alone, say until when they wait.
+        let tidy = self.request.deadline_ms.is_some();
+        let entry = |encoded| reply::entry(bus, &self.request.reply_to, encoded, &done.reply.trace_id, tidy);
+        let (mark, claim) = match done.keep {
+            Keep::Nothing => (None, None),
             Keep::Answered => {
                 let key = topology::answered_key(&self.shared.stream, &self.request.correlation_id);
-                let ttl = self.left().map_or(config.dedupe_window, |left| left + ANSWERED);
-                vec![Op::Set { key, value: bytes::Bytes::new(), ttl: Some(ttl), when: When::Always }]
+                (Some((key, self.left().map_or(config.dedupe_window, |left| left + ANSWERED))), None)
             }
-            Keep::Memo(claim) => {
-                let remembered = (sound && done.reply.result.is_ok()).then(|| encoded.clone());
-                claim.finish(remembered, config.calls.memo_ttl).into()
-            }
+            Keep::Memo(claim) => (None, Some(claim)),
         };
+        if let (None, true) = (&claim, done.wanted) {
+            let mut entry = entry(encoded)?;
+            entry.along = entry.along.map(|along| Along { mark, ..along });
+            return self.insist(|| async { bus.append(entry.clone()).await.map(drop) }).await;
+        }
+        let mut ops = Vec::with_capacity(3);
+        if let Some((key, ttl)) = mark {
+            ops.push(Op::Set { key, value: Bytes::new(), ttl: Some(ttl), when: When::Always });
+        }
+        if let Some(claim) = claim {
+            let remembered = (sound && done.reply.result.is_ok()).then(|| encoded.clone());
+            ops.extend(claim.finish(remembered, config.calls.memo_ttl));
+        }
         if done.wanted {
-            // Callers of ours, and they alone, say until when they wait.
-            let tidy = self.request.deadline_ms.is_some();
-            ops.push(reply::append(bus, &self.request.reply_to, encoded, &done.reply.trace_id, tidy)?);
+            ops.push(reply::op(entry(encoded)?));
         }
         if ops.is_empty() {
             return Ok(());

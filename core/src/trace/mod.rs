@@ -10,8 +10,10 @@ mod read;
 mod state;
 
 use std::collections::VecDeque;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::task::Context;
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
@@ -190,24 +192,49 @@ impl Tracer {
 }
 
 /// A request with the steps that wait before it, in the same write. Nobody waits for their answer: it comes before the
-/// request's, and where it does not, it is heard behind it.
+/// request's, and where it does not, or the request is dropped, it is heard behind it.
 pub(crate) async fn beside<T>(tracer: Option<&Tracer>, request: impl Future<Output = T>) -> T {
     let Some((tracer, steps)) = tracer.and_then(|tracer| Some((tracer.clone(), tracer.take()?))) else {
         return request.await;
     };
-    let mut written = Some(Box::pin(async move { tracer.write(steps).await }));
+    let mut written = Written::of(tracer, steps);
     let mut request = std::pin::pin!(request);
-    let answer = std::future::poll_fn(|context| {
-        if written.as_mut().is_some_and(|writing| writing.as_mut().poll(context).is_ready()) {
-            written = None;
-        }
+    std::future::poll_fn(|context| {
+        written.poll(context);
         request.as_mut().poll(context)
     })
-    .await;
-    if let (Some(writing), Ok(runtime)) = (written, tokio::runtime::Handle::try_current()) {
-        runtime.spawn(writing);
+    .await
+}
+
+/// Steps on their way. Dropped before they have been answered for, they go on by themselves.
+struct Written {
+    tracer: Tracer,
+    count: u64,
+    writing: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+}
+
+impl Written {
+    fn of(tracer: Tracer, steps: Vec<TraceStep>) -> Self {
+        let (count, writer) = (steps.len() as u64, tracer.clone());
+        Self { tracer, count, writing: Some(Box::pin(async move { writer.write(steps).await })) }
     }
-    answer
+
+    fn poll(&mut self, context: &mut Context<'_>) {
+        if self.writing.as_mut().is_some_and(|writing| writing.as_mut().poll(context).is_ready()) {
+            self.writing = None;
+        }
+    }
+}
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        let Some(writing) = self.writing.take() else { return };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(writing);
+        } else {
+            self.tracer.0.dropped.fetch_add(self.count, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Inner {

@@ -27,6 +27,15 @@ pub struct Replicas {
     pub within: Duration,
 }
 
+/// What is kept with an entry that is nobody's work (an answer), in the same step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Along {
+    /// How long the stream lives from now on, as a whole.
+    pub ttl: Duration,
+    /// A key that is set, and how long it lives. It may stand although the entry was refused for what its stream holds.
+    pub mark: Option<(Name, Duration)>,
+}
+
 /// One entry to append.
 #[derive(Debug, Clone)]
 pub struct Append {
@@ -50,6 +59,8 @@ pub struct Append {
     pub replicas: Option<Replicas>,
     /// Do not send it any more once the clock has come to this time: `Unavailable`, not stored.
     pub until: Option<Duration>,
+    /// Keep this with it; `Invalid` for an entry with any condition.
+    pub along: Option<Along>,
 }
 
 impl Append {
@@ -66,12 +77,18 @@ impl Append {
             measure: false,
             replicas: None,
             until: None,
+            along: None,
         }
     }
 
     /// Whether it is appended without conditions, and nothing is stored beside it.
     pub fn is_plain(&self) -> bool {
-        self.fence.is_none() && self.dedupe.is_none() && self.strict_cap.is_none() && self.body.is_none()
+        !self.is_conditional() && self.along.is_none()
+    }
+
+    /// Whether something decides if it is appended, or a body stands beside it.
+    pub(crate) fn is_conditional(&self) -> bool {
+        self.fence.is_some() || self.dedupe.is_some() || self.strict_cap.is_some() || self.body.is_some()
     }
 
     /// Bytes of its fields and of the body beside it.

@@ -66,6 +66,10 @@ pub(crate) fn append(entry: &Append) -> Result<()> {
     if entry.fields.is_empty() {
         return Err(Error::invalid("an entry needs at least one field").with_stored(Stored::No));
     }
+    if entry.along.is_some() && (entry.is_conditional() || entry.measure || entry.replicas.is_some()) {
+        let text = "an entry that something is kept along with has no conditions, and waits for no replicas";
+        return Err(Error::invalid(text).with_stored(Stored::No));
+    }
     Ok(())
 }
 

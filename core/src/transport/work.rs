@@ -109,7 +109,7 @@ pub enum Hint {
 pub struct Fetched {
     /// Entries in id order: first the pending list's, then new ones.
     pub entries: Vec<Handed>,
-    /// Set when nothing was left to read: how to wait, or what comes first.
+    /// Set when nothing is left to read: how to wait, or what comes first. It may be left out beside entries.
     pub hint: Option<Hint>,
 }
 

@@ -111,3 +111,44 @@ fn a_call_costs_the_server_little() {
         here.close().await.unwrap();
     });
 }
+
+#[test]
+fn answers_that_meet_leave_together() {
+    const CALLS: i64 = 64;
+    let server = RedisServer::start().unwrap();
+    run(async {
+        let (here, there) = (bus(&server.url()).await, bus(&server.url()).await);
+        let together = Arc::new(tokio::sync::Barrier::new(64));
+        let handler = handler_fn(move |request: Request| {
+            let together = together.clone();
+            async move {
+                together.wait().await;
+                Ok(Reply::new(number(&request)))
+            }
+        });
+        let serving = serve(&there, "together", handler).await;
+        call(&here, "nobody", n(0)).await.unwrap_err();
+        server.command(&["CONFIG", "RESETSTAT"]).unwrap();
+        let calls: Vec<_> = (0..CALLS)
+            .map(|i| {
+                let here = here.clone();
+                tokio::spawn(async move { (i, call(&here, "together", n(i)).await.unwrap()) })
+            })
+            .collect();
+        for asked in calls {
+            let (i, answer) = asked.await.unwrap();
+            assert_eq!(answer.result, i.into());
+        }
+        let done = server.command(&["INFO", "commandstats"]).unwrap().text();
+        let count = |command: &str| {
+            let line = done.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{command}:calls=")));
+            line.map_or(0, |line| line.split(',').next().unwrap().parse::<u64>().unwrap())
+        };
+        assert_eq!((count("xadd"), count("set")), (128, 64), "requests, answers, and that they were answered");
+        // The first one waits for nobody, the others go with one that does not wait for its answer.
+        assert!((1..=4).contains(&count("exec")), "{} writes", count("exec"));
+        serving.close().await.unwrap();
+        there.close().await.unwrap();
+        here.close().await.unwrap();
+    });
+}

@@ -61,6 +61,8 @@ cases! {
         an_entry_without_fields_is_invalid,
         ids_are_not_given_twice_after_a_deletion,
         a_capped_stream_loses_its_oldest,
+        an_entry_leaves_a_mark_and_its_stream_an_end,
+        what_is_kept_along_is_refused_with_its_entry,
         a_closed_transport_says_so,
         deleted_streams_are_gone_with_all_beside_them;
     groups:

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 
-use stargazer_core::transport::{EntryId, Fetch, Handed, Lane, Ordering, Settle, SettleResult, Verdict, field};
+use stargazer_core::transport::{EntryId, Fetch, Handed, Hint, Lane, Ordering, Settle, SettleResult, Verdict, field};
 
 use super::lab::{ACKED, Dice, Lab};
 use super::player::{Player, ack, outcome};
@@ -158,7 +158,14 @@ pub(super) async fn count_and_bytes_bound_an_answer(lab: Lab) {
     let after = lab.publish("l", "").await;
     assert_eq!(fetch(ids[20], 9, 1 << 20).await, ids[21..]);
     assert_eq!(fetch(ids[29], 100, 50_000).await, [large], "a large one comes alone");
-    assert_eq!(fetch(large, 100, 50_000).await, [after]);
+    let rest = Fetch { cursor: large, count: 100, max_bytes: 50_000, unweighed: false, new: true, wary: true };
+    let rest = a.fetch_as(rest).await.unwrap();
+    assert_eq!(rest.entries.iter().map(|e| e.id).collect::<Vec<_>>(), [after]);
+    assert_eq!(
+        rest.hint,
+        Some(Hint::Watch(after)),
+        "nothing was left, so that another fetch is not needed to learn it"
+    );
     let history = fetch(EntryId::ZERO, 100, 850).await;
     assert!(!history.is_empty() && history.len() < 20 && ids.starts_with(&history), "{history:?}");
     let history = fetch(EntryId::ZERO, 30, 1 << 20).await;

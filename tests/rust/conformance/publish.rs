@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use stargazer_core::topology::{body_key, message_id_key};
-use stargazer_core::transport::{Append, Appended, Dedupe, EntryId, Fence, Hint, Refusal, Retention, field};
+use stargazer_core::transport::{
+    Along, Append, Appended, Dedupe, EntryId, Fence, Hint, Op, Refusal, Retention, When, field,
+};
 use stargazer_core::{Error, ErrorKind};
 
 use super::lab::{Lab, fields};
@@ -162,6 +164,67 @@ pub(super) async fn a_capped_stream_loses_its_oldest(lab: Lab) {
     let info = lab.transport.stream_info(&"s".into()).await.unwrap();
     assert!((1000..1200).contains(&info.length), "{} entries", info.length);
     assert_eq!(info.last_id, last);
+}
+
+fn along(text: &str, mark: Option<&str>, ttl: Duration) -> Append {
+    let mark = mark.map(|key| (key.into(), Duration::from_secs(60)));
+    Append { along: Some(Along { ttl, mark }), ..entry(text) }
+}
+
+async fn left(lab: &Lab, key: &str) -> Option<Duration> {
+    let answers = lab.transport.apply(vec![Op::TimeToLive { key: key.into() }]).await;
+    answers.unwrap().remove(0).left().unwrap()
+}
+
+async fn text(lab: &Lab, key: &str) -> Option<Bytes> {
+    let answers = lab.transport.apply(vec![Op::Get { key: key.into() }]).await;
+    answers.unwrap().remove(0).value().unwrap()
+}
+
+pub(super) async fn an_entry_leaves_a_mark_and_its_stream_an_end(lab: Lab) {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let elsewhere = Append { stream: "t".into(), ..along("2", None, HOUR) };
+    let batch = vec![entry("0"), along("1", Some("one"), HOUR), elsewhere, along("3", Some("three"), HOUR)];
+    let ids: Vec<_> = lab.transport.append(batch).await.into_iter().map(|a| a.unwrap().id).collect();
+    let s = lab.transport.range(&"s".into(), EntryId::ZERO, EntryId::MAX, 9).await.unwrap();
+    assert_eq!(s.iter().map(|e| e.id).collect::<Vec<_>>(), [ids[0], ids[1], ids[3]]);
+    assert_eq!(s[1].fields, fields(&[("data", "1")]));
+    for (key, most) in [("s", 3600), ("t", 3600), ("one", 60), ("three", 60)] {
+        let left = left(&lab, key).await.expect(key);
+        assert!(left > Duration::from_secs(most - 30) && left <= Duration::from_secs(most), "{key}: {left:?}");
+    }
+    assert_eq!((text(&lab, "one").await, text(&lab, "two").await), (Some(Bytes::new()), None));
+    let capped = (0..30).map(|n| Append { max_len: Some(10_000), ..along(&n.to_string(), None, HOUR) });
+    assert!(lab.transport.append(capped.collect()).await.iter().all(Result::is_ok));
+    one(&lab, along("last", None, Duration::from_millis(40))).await.unwrap();
+    lab.until(async || length(&lab).await == 0).await;
+}
+
+pub(super) async fn what_is_kept_along_is_refused_with_its_entry(lab: Lab) {
+    const HOUR: Duration = Duration::from_secs(3600);
+    let set = Op::Set { key: "text".into(), value: "x".into(), ttl: None, when: When::Always };
+    lab.transport.apply(vec![set]).await.unwrap();
+    let wrong = Append { stream: "text".into(), ..along("1", None, HOUR) };
+    let answers = lab.transport.append(vec![along("0", None, HOUR), wrong, along("2", Some("two"), HOUR)]).await;
+    let [first, wrong, last] = <[_; 3]>::try_from(answers).unwrap();
+    assert!(first.is_ok() && last.is_ok(), "the others are stored");
+    assert!(wrong.as_ref().unwrap_err().context().contains(&("key", "text".to_owned())));
+    refused(wrong, ErrorKind::Invalid);
+    lab.fill_memory(true);
+    for answer in lab.transport.append(vec![along("3", Some("three"), HOUR), along("4", None, HOUR)]).await {
+        refused(answer, ErrorKind::Full);
+    }
+    lab.fill_memory(false);
+    assert_eq!((text(&lab, "two").await, text(&lab, "three").await), (Some(Bytes::new()), None));
+    let conditional = [
+        Append { strict_cap: Some(9), ..along("5", None, HOUR) },
+        Append { dedupe: Some(dedupe(HOUR)), ..along("5", None, HOUR) },
+        Append { measure: true, ..along("5", None, HOUR) },
+    ];
+    for entry in conditional {
+        refused(one(&lab, entry).await, ErrorKind::Invalid);
+    }
+    assert_eq!(length(&lab).await, 2);
 }
 
 pub(super) async fn a_closed_transport_says_so(lab: Lab) {

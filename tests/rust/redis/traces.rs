@@ -133,3 +133,29 @@ fn a_publish_waits_for_one_answer_however_many_steps_come() {
         bus.close().await.unwrap();
     });
 }
+
+#[test]
+fn steps_beside_a_publish_that_nobody_waits_for_are_written_and_counted() {
+    run(async {
+        let server = Server::start_with(Options::default()).unwrap();
+        let line = Line::to(&server).await;
+        let bus = bus(&line).await;
+        // Every answer comes later than the publish is dropped.
+        line.slow_ms.store(20, Ordering::Relaxed);
+        let message = Inbound::new("web", "c", "u", "x");
+        for _ in 0..3 {
+            tokio::select! {
+                biased;
+                stored = bus.publish_inbound(&message) => panic!("{stored:?}"),
+                () = tokio::task::yield_now() => {}
+            }
+        }
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while bus.trace_figures().written < 6 {
+            assert!(Instant::now() < deadline, "{:?}", bus.trace_figures());
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!((bus.trace_figures().written, bus.trace_figures().dropped), (6, 0), "two steps of each");
+        bus.close().await.unwrap();
+    });
+}

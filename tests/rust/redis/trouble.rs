@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use stargazer_core::ErrorKind;
 use stargazer_core::redis::ConnectOptions;
-use stargazer_core::transport::{Append, Dedupe, Settle, Transport, Verdict};
+use stargazer_core::transport::{Along, Append, Dedupe, Settle, Transport, Verdict};
+use stargazer_core::{Error, ErrorKind};
 use stargazer_tests::{Options, Server};
 
 use super::{ACKED, ack, connect, context, entry, fetch, fields, group, integer, join, publish, run, start};
@@ -176,5 +176,44 @@ fn missing_rights_are_told_as_such() {
         };
         let error = limited.fetch(&group, &session, &request).await.unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Auth, "{error}");
+    });
+}
+
+#[test]
+fn answers_leave_in_one_transaction_and_one_that_is_refused_keeps_no_other_back() {
+    run(async {
+        let (server, _) = start(Options::default()).await;
+        // `s*` and `mark`, and every command but one on the other keys.
+        let user = ["ACL", "SETUSER", "limited", "on", ">pw", "~s*", "~mark", "&*", "+@all"];
+        server.command(&user).unwrap();
+        let url = |user: &str| format!("redis://{user}:pw@127.0.0.1:{}", server.port());
+        let limited = connect(&url("limited"), ConnectOptions::default()).await.unwrap();
+        let answer = |stream: &str, mark: &str| Append {
+            stream: stream.into(),
+            along: Some(Along { ttl: Duration::from_secs(60), mark: Some((mark.into(), Duration::from_secs(60))) }),
+            ..entry("x", "")
+        };
+        server.command(&["CONFIG", "RESETSTAT"]).unwrap();
+        let batch = vec![answer("s1", "mark"), answer("foreign", "mark"), answer("s2", "theirs"), answer("s3", "mark")];
+        let answers = limited.append(batch).await;
+        let kinds: Vec<_> = answers.iter().map(|answer| answer.as_ref().err().map(Error::kind)).collect();
+        assert_eq!(kinds, [None, Some(ErrorKind::Auth), Some(ErrorKind::Auth), None]);
+        assert!(answers.iter().filter_map(|answer| answer.as_ref().err()).all(|e| context(e, "stored") == Some("no")));
+        for (stream, length) in [("s1", 1), ("s2", 0), ("s3", 1), ("foreign", 0)] {
+            assert_eq!(integer(&server, &["XLEN", stream]), length, "{stream}");
+        }
+        let done = server.command(&["INFO", "commandstats"]).unwrap().text();
+        assert!(done.contains("cmdstat_multi:calls=2") && !done.contains("cmdstat_evalsha"), "{done}");
+
+        // Who may not use transactions has the same commands carried out without.
+        server.command(&["ACL", "SETUSER", "plain", "on", ">pw", "~*", "&*", "+@all", "-@transaction"]).unwrap();
+        let plain = connect(&url("plain"), ConnectOptions::default()).await.unwrap();
+        let wrong = Append { stream: "mark".into(), ..answer("s4", "there") };
+        let answers = plain.append(vec![answer("s4", "here"), wrong]).await;
+        assert!(answers[0].is_ok(), "{answers:?}");
+        assert_eq!(answers[1].as_ref().unwrap_err().kind(), ErrorKind::Invalid);
+        for key in ["s4", "here"] {
+            assert!(integer(&server, &["PTTL", key]) > 50_000, "{key}");
+        }
     });
 }

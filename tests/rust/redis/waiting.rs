@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use stargazer_core::transport::{Fetch, Hint, Refusal, Transport};
+use stargazer_core::redis::RedisTransport;
+use stargazer_core::transport::{Fetch, Fetched, Group, Handed, Hint, Ordering, Refusal, Session, Transport};
 use stargazer_tests::{Options, Server};
 
 use super::{ACKED, EntryId, entry, fetch, group, join, publish, run, start};
@@ -118,5 +119,94 @@ fn a_wait_ends_with_its_time_although_the_server_is_gone() {
         let wait = transport.wait(&group, &session.identity, &watch, LONG);
         let (waited, _) = tokio::join!(wait, publish(&transport, entry("x", "")));
         waited.unwrap();
+    });
+}
+
+/// A session that reads in no order, and how it was told to wait.
+async fn unordered(transport: &RedisTransport) -> (Group, Session, Hint) {
+    let group = Group::new("s".into(), "g".into(), Ordering::None, ACKED);
+    let session = join(transport, &group, "a").await;
+    let hint = ask(transport, &group, &session, EntryId::ZERO, 9).await.hint.unwrap();
+    (group, session, hint)
+}
+
+async fn ask(t: &RedisTransport, group: &Group, session: &Session, cursor: EntryId, count: usize) -> Fetched {
+    let request = Fetch { cursor, count, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
+    t.fetch(group, session, &request).await.unwrap().unwrap()
+}
+
+fn ids(entries: &[Handed]) -> Vec<(EntryId, bool)> {
+    entries.iter().map(|entry| (entry.id, entry.history)).collect()
+}
+
+#[test]
+fn what_came_is_there_with_the_news_of_it() {
+    run(async {
+        let (server, transport) = start(Options::default()).await;
+        let (group, session, mut hint) = unordered(&transport).await;
+        let mut cursor = EntryId::ZERO;
+        for round in 0..3 {
+            let wait = transport.wait(&group, &session.identity, &hint, LONG);
+            let (waited, id) = tokio::join!(wait, publish(&transport, entry("x", "")));
+            waited.unwrap();
+            server.command(&["CONFIG", "RESETSTAT"]).unwrap();
+            // What it asked for ahead is no more than there was room for.
+            let fetched = ask(&transport, &group, &session, cursor, 9).await;
+            cursor = id.unwrap();
+            assert_eq!((ids(&fetched.entries), fetched.hint), (vec![(cursor, false)], Some(Hint::Watch(cursor))));
+            let done = server.command(&["INFO", "commandstats"]).unwrap().text();
+            assert!(!done.contains("cmdstat_evalsha"), "round {round}: {done}");
+            hint = Hint::Watch(cursor);
+        }
+        let pending = transport.pending(&group.stream, &group.name).await.unwrap();
+        assert_eq!(pending.count, 3, "as after any fetch");
+    });
+}
+
+#[test]
+fn what_was_fetched_ahead_for_nothing_is_fetched_again() {
+    run(async {
+        let (_server, transport) = start(Options::default()).await;
+        let (group, session, hint) = unordered(&transport).await;
+        let come = async |hint: &Hint| {
+            let wait = transport.wait(&group, &session.identity, hint, LONG);
+            let (waited, id) = tokio::join!(wait, publish(&transport, entry("x", "")));
+            waited.unwrap();
+            id.unwrap()
+        };
+        let first = come(&hint).await;
+        // There is less room by now than there was.
+        let fetched = ask(&transport, &group, &session, EntryId::ZERO, 3).await;
+        assert_eq!(ids(&fetched.entries), [(first, true)]);
+        // It reads from the beginning again.
+        let second = come(&Hint::Watch(first)).await;
+        let fetched = ask(&transport, &group, &session, EntryId::ZERO, 9).await;
+        assert_eq!(ids(&fetched.entries), [(first, true), (second, true)]);
+        // It was not asked for before somebody else was to act for the session.
+        let third = come(&Hint::Watch(second)).await;
+        let sign = transport.signs(&group).await.unwrap().remove(0);
+        let heir = transport.adopt(&group, &sign, "heir").await.unwrap().unwrap();
+        let all = ask(&transport, &group, &heir, EntryId::ZERO, 9).await;
+        assert_eq!(ids(&all.entries), [(first, true), (second, true), (third, true)]);
+    });
+}
+
+#[test]
+fn nothing_is_fetched_ahead_for_a_session_that_somebody_else_acts_for() {
+    run(async {
+        let (server, transport) = start(Options::default()).await;
+        let (group, session, hint) = unordered(&transport).await;
+        let take = async {
+            until(|| blocked(&server)).await;
+            let sign = transport.signs(&group).await.unwrap().remove(0);
+            transport.adopt(&group, &sign, "heir").await.unwrap().unwrap();
+            publish(&transport, entry("x", "")).await.unwrap();
+        };
+        let (waited, ()) = tokio::join!(transport.wait(&group, &session.identity, &hint, LONG), take);
+        waited.unwrap();
+        assert_eq!(transport.pending(&group.stream, &group.name).await.unwrap().count, 0);
+        let request =
+            Fetch { cursor: EntryId::ZERO, count: 9, max_bytes: 1 << 20, unweighed: false, new: true, wary: true };
+        assert_eq!(transport.fetch(&group, &session, &request).await.unwrap(), Err(Refusal::Stale));
     });
 }

@@ -148,7 +148,7 @@ impl Machine {
             held.horizon = Some(held.cursor);
         }
         if asked_for_new {
-            self.wait.hint = if got == 0 { hint } else { None };
+            self.wait.hint = hint;
             if std::mem::take(&mut self.wait.early) && got == 0 {
                 self.lookout.rung(now.mono);
             }

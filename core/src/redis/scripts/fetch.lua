@@ -216,12 +216,12 @@ end
 if #changed > 2 then trouble = failed(redis.pcall(unpack(changed))) or trouble end
 if trouble then return trouble end
 
--- How to wait.
+-- How to wait, also where all that there was is handed out: another fetch would find nothing.
 local hint, from = '', ''
 if n == 0 and not want_new then
   hint = 'rest'
   if stands_by then redis.pcall('ZADD', idle, whole(now_ms()), identity) end
-elseif n == 0 and drained then
+elseif drained then
   local time, watches = now_ms(), true
   if redis.pcall('ZCARD', idle) >= WATCHERS then
     redis.pcall('ZREMRANGEBYSCORE', idle, '-inf', whole(time - REST_AGE))

@@ -77,7 +77,11 @@ impl Side {
         let request = Fetch { cursor, count, max_bytes, unweighed, new: *new, wary: *rewind };
         let group = seat.group;
         match self.lab.transport.fetch(&self.groups[group], &seat.session, &request).await {
-            Ok(Ok(fetched)) => {
+            Ok(Ok(mut fetched)) => {
+                if unweighed && !fetched.entries.is_empty() {
+                    // What is read around the script says nothing of waiting.
+                    fetched.hint = None;
+                }
                 let text = self.fetched(group, &fetched);
                 if !lost {
                     self.receive(place, fetched);
