@@ -248,8 +248,8 @@ export declare class Publisher {
    * msgpack.
    */
   gateway(port: Port, adapters: Array<Part>, names: Array<string>, functions: Array<number>, consumer: ConsumerSettings, settings: Uint8Array): OpenedPart
-  /** Publishes a burst, whose numbers begin with `first`. See `outgoing` for how it is packed. */
-  submit(first: number, bytes: Uint8Array, ends: Uint32Array): void
+  /** Publishes a burst under its number. See `outgoing` for how it is packed. */
+  submit(burst: number, bytes: Uint8Array, ends: Uint32Array): void
   /** Calls a name; the answer is the list of result, writeback, and whether it was remembered. */
   call(token: number, cancel: Cancel, name: string, arguments: Uint8Array, options: Calling): void
   /** Calls a method of a platform's gateway; the answer is that of `call`. */
@@ -580,10 +580,10 @@ export interface Deliveries {
 
 /** Everything that was said since the last look. */
 export interface Drained {
-  /** Publishes that were stored. */
+  /** What became of publishes. */
   receipts?: Receipts
-  /** Publishes that were not. */
-  refusals: Array<Refusal>
+  /** Why some of them failed, in their order. */
+  refusals: Array<Failure>
   /** Answers. A handle among them is fetched with `takeBus`, `takeConsumer` or `takePart`. */
   replies: Array<Reply>
   /** Deliveries that should end. */
@@ -799,22 +799,16 @@ export interface ReaderSettings {
   count?: number
 }
 
-/** Receipts of a burst. */
+/** What became of bursts of publishes. */
 export interface Receipts {
-  /** For each: the number of its publish, and twice its place, plus one when it was a duplicate. */
+  /** The numbers of the bursts. */
+  bursts: Uint32Array
+  /** For each publish, burst by burst: twice its place, plus one when it was a duplicate; the greatest number when it failed. */
   marks: Uint32Array
-  /** The ids, with a comma between. */
+  /** The ids of those that did not, with a comma between. */
   ids: string
   /** Streams and durabilities that occur: name, durability, name, durability, … */
   places: Array<string>
-}
-
-/** A publish that failed. */
-export interface Refusal {
-  /** The number of the publish. */
-  token: number
-  /** Why. */
-  failure: Failure
 }
 
 /** How a registry is opened. */

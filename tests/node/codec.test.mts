@@ -190,6 +190,57 @@ test('a body that holds itself is refused', () => {
   assert.deepEqual(decode(encode([shared, shared])), [shared, shared]);
 });
 
+test('a key that goes while its map is read is left out', () => {
+  const body = {
+    get a() {
+      Reflect.deleteProperty(this, 'b');
+      return 1;
+    },
+    b: 2,
+    c: 3,
+  };
+  assert.deepEqual(decode(encode(body)), { a: 1, c: 3 });
+});
+
+test('what stands on a prototype is not written', () => {
+  assert.deepEqual(decode(encode(Object.create({ above: 1 }, { own: { value: 2, enumerable: true } }))), { own: 2 });
+  const anywhere = Object.prototype as { everywhere?: number };
+  anywhere.everywhere = 1;
+  try {
+    assert.equal(
+      encode({ a: { b: 1 }, 2: 'two' }).toString('hex'),
+      encode(
+        new Map<string, unknown>([
+          ['2', 'two'],
+          ['a', new Map([['b', 1]])],
+        ]),
+      ).toString('hex'),
+    );
+  } finally {
+    delete anywhere.everywhere;
+  }
+});
+
+test('bodies of one burst may have any keys in any places', async () => {
+  const bus = await connect('memory://');
+  const long = 'k'.repeat(300);
+  const bodies = [
+    { a: 1, b: 2 },
+    { b: 1, a: 2 },
+    { a: 1, b: { b: 2, a: [] } },
+    { [long]: 1, ä: 2 },
+    { ä: 1, [long]: 2, c: 3 },
+    Object.fromEntries(Array.from({ length: 100 }, (_, n) => [`key${n}`, n])),
+    { a: 3, ä: 4 },
+  ];
+  await Promise.all(bodies.map((body) => bus.publish('s', body)));
+  assert.deepEqual(
+    (await bus.entries('s')).map((entry) => entry.data),
+    bodies,
+  );
+  await bus.close();
+});
+
 test('a body too deep for any limit is too large', () => {
   let body: unknown = [];
   for (let i = 0; i < 5000; i++) body = [body];

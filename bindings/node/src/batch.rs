@@ -1,68 +1,79 @@
 //! Bursts on their way to JavaScript: receipts and deliveries, each as one buffer and an array of numbers.
 
+use std::fmt::Write;
+use std::sync::Arc;
+
 use napi::bindgen_prelude::{Buffer, Uint32Array};
 use napi_derive::napi;
 use stargazer_core as sg;
 use stargazer_core::envelope::Limits;
 use stargazer_core::envelope::codec::Writer;
-use stargazer_core::{Delivery, Receipt};
+use stargazer_core::topology::Name;
+use stargazer_core::{Delivery, Durability, Receipt};
 
 use crate::error::Failure;
 
-/// Receipts of a burst.
+/// What became of bursts of publishes.
 #[napi(object, object_from_js = false)]
 pub struct Receipts {
-    /// For each: the number of its publish, and twice its place, plus one when it was a duplicate.
+    /// The numbers of the bursts.
+    pub bursts: Uint32Array,
+    /// For each publish, burst by burst: twice its place, plus one when it was a duplicate; the greatest number when it failed.
     pub marks: Uint32Array,
-    /// The ids, with a comma between.
+    /// The ids of those that did not, with a comma between.
     pub ids: String,
     /// Streams and durabilities that occur: name, durability, name, durability, …
     pub places: Vec<String>,
 }
 
-/// A publish that failed.
-#[napi(object, object_from_js = false)]
-pub struct Refusal {
-    /// The number of the publish.
-    pub token: u32,
-    /// Why.
-    pub failure: Failure,
-}
-
-/// Gathers receipts.
+/// Gathers what became of publishes.
 #[derive(Default)]
 pub(crate) struct Gathered {
+    bursts: Vec<u32>,
     marks: Vec<u32>,
     ids: String,
-    places: Vec<String>,
-    pub(crate) refusals: Vec<Refusal>,
+    known: Vec<(Name, Durability)>,
+    refusals: Vec<Failure>,
 }
 
 impl Gathered {
-    /// Adds what became of one publish.
-    pub(crate) fn add(&mut self, token: u32, result: sg::Result<Receipt>) {
+    /// Begins the next burst.
+    pub(crate) fn begin(&mut self, burst: u32) {
+        self.bursts.push(burst);
+    }
+
+    /// Adds what became of one publish of the burst.
+    pub(crate) fn add(&mut self, result: sg::Result<Receipt>) {
         let receipt = match result {
             Ok(receipt) => receipt,
-            Err(error) => return self.refusals.push(Refusal { token, failure: error.into() }),
+            Err(error) => {
+                self.marks.push(u32::MAX);
+                return self.refusals.push(error.into());
+            }
         };
-        let durability = receipt.durability.to_string();
-        let known = self.places.chunks_exact(2).position(|at| *at[0] == *receipt.stream && at[1] == durability);
-        let place = known.unwrap_or_else(|| {
-            self.places.extend([receipt.stream.to_string(), durability]);
-            self.places.len() / 2 - 1
+        let known = self.known.iter().rposition(|(stream, durability)| {
+            *durability == receipt.durability && (Arc::ptr_eq(stream, &receipt.stream) || *stream == receipt.stream)
         });
-        let place = u32::try_from(place).unwrap_or(0);
-        self.marks.extend([token, place * 2 + u32::from(receipt.duplicate)]);
+        let place = known.unwrap_or_else(|| {
+            self.known.push((receipt.stream, receipt.durability));
+            self.known.len() - 1
+        });
+        self.marks.push(u32::try_from(place).unwrap_or(0) * 2 + u32::from(receipt.duplicate));
         if !self.ids.is_empty() {
             self.ids.push(',');
         }
-        self.ids.push_str(&receipt.id.to_string());
+        // Writing to a text cannot fail.
+        let _ = write!(self.ids, "{}", receipt.id);
     }
 
-    /// What crosses; nothing when there was no receipt.
-    pub(crate) fn receipts(&mut self) -> Option<Receipts> {
-        let Self { marks, ids, places, .. } = std::mem::take(self);
-        (!marks.is_empty()).then(|| Receipts { marks: marks.into(), ids, places })
+    /// What crosses, with the failures in their order; nothing when there was no burst.
+    pub(crate) fn into_parts(self) -> (Option<Receipts>, Vec<Failure>) {
+        let Self { bursts, marks, ids, known, refusals } = self;
+        let place = |(stream, durability): (Name, Durability)| [stream.to_string(), durability.to_string()];
+        let places = known.into_iter().flat_map(place).collect();
+        let receipts =
+            (!bursts.is_empty()).then(|| Receipts { bursts: bursts.into(), marks: marks.into(), ids, places });
+        (receipts, refusals)
     }
 }
 

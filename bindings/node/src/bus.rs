@@ -66,9 +66,9 @@ impl Publisher {
         Part::gateway(&self.inner, self.queue.clone(), &port.errands(), &adapters, methods, (consumer, settings))
     }
 
-    /// Publishes a burst, whose numbers begin with `first`. See `outgoing` for how it is packed.
+    /// Publishes a burst under its number. See `outgoing` for how it is packed.
     #[napi]
-    pub fn submit(&self, first: u32, bytes: &[u8], ends: &[u32]) {
+    pub fn submit(&self, burst: u32, bytes: &[u8], ends: &[u32]) {
         let read = outgoing::read(bytes, ends);
         let publisher = self.inner.clone();
         let publish = async move {
@@ -78,7 +78,7 @@ impl Publisher {
             Ok(refused.into_iter().map(|error| error.map_or_else(|| sent.next().unwrap_or_else(lost), Err)).collect())
         };
         let count = ends.len() / 2;
-        run(&self.queue, publish, move |published: Published| Said::Published(first, count, published));
+        run(&self.queue, publish, move |published: Published| Said::Published(burst, count, published));
     }
 }
 

@@ -15,7 +15,7 @@ use stargazer_core::config::url_from_env;
 use stargazer_core::host::{Completions, Errands, Host, Order};
 use stargazer_core::transport;
 
-use crate::batch::{Deliveries, Gathered, Packed, Receipts, Refusal};
+use crate::batch::{Deliveries, Gathered, Packed, Receipts};
 use crate::bus::{Bus, Publisher};
 use crate::consumer::Consumer;
 use crate::error::Failure;
@@ -27,7 +27,7 @@ use crate::tools::{ToolRegistry, ToolService};
 
 /// What the I/O thread says.
 pub(crate) enum Said {
-    /// What became of a burst of publishes: their first number, how many they are, the results.
+    /// What became of a burst of publishes: its number, how many they are, the results.
     Published(u32, usize, Published),
     /// The answer to a request.
     Answered(u32, sg::Result<Answer>),
@@ -130,10 +130,10 @@ pub struct End {
 /// Everything that was said since the last look.
 #[napi(object, object_from_js = false)]
 pub struct Drained {
-    /// Publishes that were stored.
+    /// What became of publishes.
     pub receipts: Option<Receipts>,
-    /// Publishes that were not.
-    pub refusals: Vec<Refusal>,
+    /// Why some of them failed, in their order.
+    pub refusals: Vec<Failure>,
     /// Answers. A handle among them is fetched with `takeBus`, `takeConsumer` or `takePart`.
     pub replies: Vec<Reply>,
     /// Deliveries that should end.
@@ -198,10 +198,11 @@ impl Port {
         let (mut errands, mut ends) = (Vec::new(), Vec::new());
         for said in self.queue.drain() {
             match said {
-                Said::Published(first, count, published) => {
+                Said::Published(burst, count, published) => {
+                    gathered.begin(burst);
                     let results = published.unwrap_or_else(|error| vec![Err(error); count]);
-                    for (token, result) in (first..=u32::MAX).chain(0..).zip(results) {
-                        gathered.add(token, result);
+                    for result in results {
+                        gathered.add(result);
                     }
                 }
                 Said::Answered(token, answer) => replies.push(self.reply(token, answer)),
@@ -215,8 +216,8 @@ impl Port {
                 }
             }
         }
-        let refusals = std::mem::take(&mut gathered.refusals);
-        Drained { receipts: gathered.receipts(), refusals, replies, cancellations, notices, errands, ends }
+        let (receipts, refusals) = gathered.into_parts();
+        Drained { receipts, refusals, replies, cancellations, notices, errands, ends }
     }
 
     fn errand(&self, errand: sg::host::Errand) -> Errand {

@@ -5,7 +5,7 @@
  * somebody waits for something, a timer does, so a process ends by itself exactly when nothing is pending.
  */
 
-import { type End, type Errand, Port, type Reply } from '../native.cjs';
+import { type End, type Errand, type Failure, Port, type Receipts, type Reply } from '../native.cjs';
 import { errorOf, type StargazerError } from './errors.js';
 import { spelled } from './settings.js';
 
@@ -37,10 +37,15 @@ export interface Waiting {
   readonly idle?: boolean;
 }
 
+/** The mark of a publish that failed; why stands with the other failures. */
+const REFUSED = 0xffffffff;
+
 /** The longest that a timer can run. */
 const FAR_OFF = 2 ** 31 - 1;
 
 const waiting = new Map<number, Waiting>();
+/** Those who wait for a burst of publishes, under its number. */
+const bursts = new Map<number, readonly Waiting[]>();
 const cancelled = new Map<number, (deliveries: readonly number[]) => void>();
 const noticed = new Map<number, (words: Buffer | undefined) => void>();
 let ordered: (errands: readonly Errand[], ends: readonly End[]) => void = () => {};
@@ -64,21 +69,30 @@ export function unhold(): void {
   if (--holds === 0) awake?.unref();
 }
 
-/** The first of as many numbers, one after the other, under which these will be told; {@link hold} was called for each. */
-export function enlist(waiters: readonly Waiting[]): number {
-  const first = (last + 1) >>> 0;
-  for (const waiter of waiters) {
-    last = (last + 1) >>> 0;
-    waiting.set(last, waiter);
-  }
-  return first;
+/** A number under which this one will be told. */
+function enlist(waiter: Waiting): number {
+  const number = next();
+  waiting.set(number, waiter);
+  return number;
+}
+
+/** A number under which those of a burst will be told, each by its place; {@link hold} was called for each. */
+export function enlistBurst(waiters: readonly Waiting[]): number {
+  const number = next();
+  bursts.set(number, waiters);
+  return number;
+}
+
+function next(): number {
+  last = (last + 1) >>> 0;
+  return last;
 }
 
 /** A request and the promise of its answer; the process stays alive until then, unless told otherwise. */
 export function ask(request: (token: number) => void, { idle = false } = {}): Promise<Reply> {
   if (!idle) hold();
   return new Promise<Reply>((resolve, reject) => {
-    const token = enlist([{ resolve, reject, idle }]);
+    const token = enlist({ resolve, reject, idle });
     try {
       request(token);
     } catch (error) {
@@ -111,22 +125,7 @@ export function onOrders(listener: typeof ordered): void {
 
 function drain(): void {
   const { receipts, refusals, replies, cancellations, notices, errands, ends } = port.drain();
-  if (receipts !== undefined) {
-    const ids = receipts.ids.split(',');
-    const { marks, places } = receipts;
-    for (let i = 0; i < ids.length; i++) {
-      const mark = marks[2 * i + 1] as number;
-      const place = mark & ~1;
-      const receipt: Receipt = {
-        id: ids[i] as string,
-        stream: places[place] as string,
-        durability: places[place + 1] as Receipt['durability'],
-        duplicate: (mark & 1) === 1,
-      };
-      taken(marks[2 * i] as number).resolve(receipt as never);
-    }
-  }
-  for (const { token, failure } of refusals) taken(token).reject(errorOf(spelled(failure)));
+  if (receipts !== undefined) tell(receipts, refusals);
   for (const reply of replies) {
     const { resolve, reject } = taken(reply.token);
     if (reply.failure === undefined) resolve(reply as never);
@@ -138,6 +137,33 @@ function drain(): void {
     if (notice === undefined) noticed.delete(consumer);
   }
   if (errands.length > 0 || ends.length > 0) ordered(errands, ends);
+}
+
+/** Tells those who published what became of it: burst by burst, each in the order of its publishes. */
+function tell({ bursts: ended, marks, ids, places }: Receipts, refusals: readonly Failure[]): void {
+  const stored = ids.split(',');
+  let [at, id, refusal] = [0, 0, 0];
+  for (const burst of ended) {
+    const waiters = bursts.get(burst);
+    if (waiters === undefined) throw new Error(`stargazer: nobody waits for the burst ${burst}`);
+    bursts.delete(burst);
+    for (const { resolve, reject } of waiters) {
+      unhold();
+      const mark = marks[at++] as number;
+      const place = mark & ~1;
+      if (mark === REFUSED) {
+        reject(errorOf(spelled(refusals[refusal++] as Failure)));
+        continue;
+      }
+      const receipt: Receipt = {
+        id: stored[id++] as string,
+        stream: places[place] as string,
+        durability: places[place + 1] as Receipt['durability'],
+        duplicate: (mark & 1) === 1,
+      };
+      resolve(receipt as never);
+    }
+  }
 }
 
 function taken(token: number): Waiting {

@@ -10,7 +10,7 @@ import { type Clock, REAL } from './clock.js';
 import { Encoder } from './codec/encode.js';
 import type { Fields, InboundInput, OutboundInput, ToolReply, ToolRequest } from './envelope/types.js';
 import { InvalidError, unstored } from './errors.js';
-import { enlist, hold, type Receipt, type Waiting } from './link.js';
+import { enlistBurst, hold, type Receipt, type Waiting } from './link.js';
 import { opened, Part, type Row } from './part.js';
 import { spanFor, spanHere, usesSpans } from './span.js';
 import { Store } from './store.js';
@@ -52,8 +52,8 @@ const OPTIONS: ReadonlySet<string> = new Set<keyof PublishOptions>([
   'waitReplicas',
 ]);
 
-/** Handed over at once when so many have gathered: sending then overlaps with encoding. */
-const ENOUGH = 32;
+/** Handed over at once when so many have gathered: sending then overlaps with encoding. Half as many cost a tenth more. */
+const ENOUGH = 64;
 
 /** Numbers that strict readers of the original want as floats. */
 const FLOATS: ReadonlySet<string> = new Set(['timestamp', 'enqueued_at']);
@@ -196,7 +196,7 @@ export class Publisher {
     if (burst === undefined) return;
     this.#burst = undefined;
     const { encoder, ends, waiters } = burst;
-    if (waiters.length > 0) this.#native.submit(enlist(waiters), encoder.written(), Uint32Array.from(ends));
+    if (waiters.length > 0) this.#native.submit(enlistBurst(waiters), encoder.written(), Uint32Array.from(ends));
     encoder.reset();
     if (spare.length < SPARE) spare.push(encoder);
   }

@@ -61,7 +61,7 @@ impl EntryFields {
     /// (from [`Kind::inspect`]) tells.
     pub fn of_bytes(data: Bytes, kind: Kind, head: &Head<'_>, wall_ms: u64) -> Self {
         let lane = head.lane(kind).unwrap_or_default();
-        let mut entry = Self { key: Some(Bytes::copy_from_slice(lane.as_bytes())), ..Self::default() };
+        let mut entry = Self { key: Some(part_of(&data, lane.as_bytes())), ..Self::default() };
         head.trace_id.unwrap_or_default().clone_into(&mut entry.trace_id);
         entry.unaddressed = kind == Kind::Inbound && head.unaddressed();
         Self { data, ts: epoch_seconds(wall_ms), ..entry }
@@ -127,8 +127,10 @@ impl EntryFields {
     pub fn write(&self) -> Result<Fields> {
         let mut fields = Vec::with_capacity(6 + self.rest.len());
         put(&mut fields, names::DATA, self.data.clone());
-        put(&mut fields, names::TS, self.ts.clone());
-        put(&mut fields, names::TRACE_ID, self.trace_id.clone());
+        // In one piece of memory, which copies of the fields share.
+        let texts = Bytes::from([self.ts.as_bytes(), self.trace_id.as_bytes()].concat());
+        put(&mut fields, names::TS, texts.slice(..self.ts.len()));
+        put(&mut fields, names::TRACE_ID, texts.slice(self.ts.len()..));
         self.write_ours(&mut fields)?;
         fields.extend_from_slice(&self.rest);
         Ok(fields)
@@ -181,6 +183,16 @@ impl EntryFields {
     /// The envelope in the body. `Malformed` or `TooLarge`.
     pub fn envelope<E: Envelope>(&self, limits: &Limits) -> Result<E> {
         E::decode_with(&self.data, limits)
+    }
+}
+
+/// Bytes that stand in a body, as a part of it; a copy of others.
+fn part_of(body: &Bytes, bytes: &[u8]) -> Bytes {
+    let (whole, part) = (body.as_ptr_range(), bytes.as_ptr_range());
+    if whole.start <= part.start && part.end <= whole.end {
+        body.slice_ref(bytes)
+    } else {
+        Bytes::copy_from_slice(bytes)
     }
 }
 

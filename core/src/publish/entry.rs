@@ -75,7 +75,7 @@ impl Publisher {
         let Outgoing { target, mut data, options } = outgoing;
         let (config, topology) = (self.config(), self.topology());
         let (stream, kind, retention): (Name, Kind, Retention) = match &target {
-            Target::Inbound => (topology.inbound_stream.as_str().into(), Kind::Inbound, config.retention),
+            Target::Inbound => (self.inbound_stream(), Kind::Inbound, config.retention),
             Target::Outbound { platform } => {
                 if platform.is_empty() {
                     return Err(Error::invalid("a platform must be named").with_context("field", "platform"));

@@ -31,7 +31,7 @@ use crate::config::BusConfig;
 use crate::envelope::{Envelope, Inbound, Limits, Outbound, ToolReply, ToolRequest};
 use crate::error::{Error, ErrorKind, Result, Stored};
 use crate::store::Store;
-use crate::topology::Topology;
+use crate::topology::{Name, Topology};
 use crate::trace;
 use crate::transport::{Append, Appended, Fence, Shortages, Transport, is_shortage, no_memory};
 use burst::Bursts;
@@ -53,6 +53,8 @@ struct Inner {
     transport: Arc<dyn Transport>,
     clock: Arc<dyn Clock>,
     config: BusConfig,
+    /// The stream that most is published to, as entries name it.
+    inbound: Name,
     limits: Limits,
     gates: Gates,
     bursts: Bursts,
@@ -71,6 +73,7 @@ impl Publisher {
             transport,
             shortages: Shortages::new(clock.clone()),
             clock,
+            inbound: config.topology.inbound_stream.as_str().into(),
             config,
             limits,
             gates: Gates::default(),
@@ -159,8 +162,9 @@ impl Publisher {
                 let end = std::mem::replace(&mut bounded, true).then(|| clock.sleep_until(give_up + LATER));
                 // Steps before them in the same write, so that nobody tells more of an entry than is known of it.
                 let answers = trace::beside(self.tracing().as_ref(), self.inner.bursts.append(appends, end)).await;
+                let now = clock.now();
                 for ((n, append), answer) in ready.into_iter().zip(answers) {
-                    self.inner.gates.note(&append.stream, &answer, self.inner.clock.now());
+                    self.inner.gates.note(&append.stream, &answer, now);
                     answer.as_ref().err().into_iter().for_each(|error| self.inner.shortages.note(error));
                     match answer {
                         Err(error) if may_repeat(&append, &error) => {
@@ -276,6 +280,10 @@ impl Publisher {
     /// Names of streams and groups.
     pub fn topology(&self) -> &Topology {
         &self.inner.config.topology
+    }
+
+    fn inbound_stream(&self) -> Name {
+        self.inner.inbound.clone()
     }
 
     /// Settings.

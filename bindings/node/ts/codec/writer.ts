@@ -7,6 +7,10 @@ const SMALLEST = 16 * 1024;
 /** A buffer that one big body made this large is not kept. */
 const LARGEST_KEPT = 1024 * 1024;
 
+/** Of so many keys of a map, at most so long, it is kept how they are written. */
+const KEYS_KEPT = 64;
+const LONGEST_KEPT = 64;
+
 /** Buffer has a fast native writer that the types do not tell of. */
 interface Utf8 {
   utf8Write(text: string, at: number): number;
@@ -17,6 +21,8 @@ export class Writer {
   #bytes: Buffer = Buffer.allocUnsafeSlow(SMALLEST);
   #view: DataView = viewOf(this.#bytes);
   #at = 0;
+  /** What stood last at each place of a map, as it is written. */
+  readonly #keys: { readonly key: string; readonly written: Uint8Array }[] = [];
 
   /** How many bytes have been written. */
   get length(): number {
@@ -140,6 +146,29 @@ export class Writer {
       this.#view.setBigUint64(this.#at + 1, n);
     }
     this.#at += 9;
+  }
+
+  /**
+   * The key at this place of a map. Messages of a kind have the same keys in the same places, so what was written for the key
+   * that was there last time is copied: a third of the cost of writing it.
+   */
+  key(key: string, place: number): void {
+    const known = this.#keys[place];
+    if (known?.key === key) {
+      const written = known.written;
+      const n = written.length;
+      this.#room(n);
+      const bytes = this.#bytes;
+      let at = this.#at;
+      for (let i = 0; i < n; i++) bytes[at++] = written[i] as number;
+      this.#at = at;
+      return;
+    }
+    const start = this.#at;
+    this.text(key);
+    if (place < KEYS_KEPT && key.length <= LONGEST_KEPT) {
+      this.#keys[place] = { key, written: Uint8Array.from(this.#bytes.subarray(start, this.#at)) };
+    }
   }
 
   /** A text. */

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Literal
 
 from stargazer_core import _native
@@ -18,6 +17,9 @@ class Shown:
 
 
 def _table(shown: object) -> str:
+    # Half a megabyte of names of characters, which only a notebook needs.
+    from html import escape
+
     if isinstance(shown, Shown):
         shown = vars(shown)
     if isinstance(shown, Mapping):

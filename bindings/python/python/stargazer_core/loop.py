@@ -12,14 +12,19 @@ import logging
 import os
 import select
 import threading
-from asyncio import AbstractEventLoop, Future
+from asyncio import AbstractEventLoop, Future, InvalidStateError
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
 from stargazer_core import _native
 from stargazer_core.errands import Errands
 from stargazer_core.errors import exception
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVarTuple, Unpack
+
+    Args = TypeVarTuple("Args")
 
 __all__ = ["ask", "bridge", "errands", "publish"]
 
@@ -40,13 +45,17 @@ def ask(
 
 
 def publish(
-    start: Callable[Concatenate[_native.Bridge, Future[R], P], bool], *args: P.args, **kwargs: P.kwargs
-) -> Future[R]:
-    """Starts a publish; the future has its receipt. Several of one tick leave together."""
+    start: Callable[[_native.Bridge, Future[_native.Receipt], Unpack[Args]], bool], *args: Unpack[Args]
+) -> Future[_native.Receipt]:
+    """Starts a publish; the future has its receipt. Several of one tick leave together.
+
+    Takes no arguments by name, which would cost a dict on each side. Whoever awaits the receipt must not hold the
+    bridge meanwhile: it holds the future, hence the one who awaits, which the garbage collector does not see.
+    """
     loop = asyncio.get_running_loop()
     bridge = _bridge(loop)
-    future: Future[R] = loop.create_future()
-    if start(bridge.native, future, *args, **kwargs):
+    future: Future[_native.Receipt] = loop.create_future()
+    if start(bridge.native, future, *args):
         loop.call_soon(bridge.native.flush)
     return future
 
@@ -82,15 +91,16 @@ class _Bridge:
         for level, line in lines:
             _log.log(level, "%s", line)
         for future, value, error in finished:
-            # Cancelled by whoever awaited it: what was sent stays sent.
-            if future.done():
+            try:
+                if error is None:
+                    future.set_result(value)
+                else:
+                    future.set_exception(
+                        error if isinstance(error, BaseException) else exception(*cast("tuple[Any, Any, Any]", error))
+                    )
+            except InvalidStateError:
+                # Cancelled by whoever awaited it: what was sent stays sent.
                 continue
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(
-                    error if isinstance(error, BaseException) else exception(*cast("tuple[Any, Any, Any]", error))
-                )
         for job in jobs:
             self.errands.begin(*job)
         for number, reason in ends:

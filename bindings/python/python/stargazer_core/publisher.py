@@ -59,8 +59,8 @@ class Publisher(Caller):
         wait_replicas: int | None = None,
     ) -> Receipt:
         """A message from a platform, for the workers: from ``inbound(…)``, or any dict of that shape."""
-        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
-        return await publish(self._publisher.publish_inbound, envelope, *words, wait_replicas)
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate), wait_replicas)
+        return await publish(self._publisher.publish_inbound, envelope, *words)
 
     async def publish_outbound(
         self,
@@ -75,8 +75,8 @@ class Publisher(Caller):
         wait_replicas: int | None = None,
     ) -> Receipt:
         """Something for a platform's gateway to do: from ``message(…)`` and its like, or any dict of that shape."""
-        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
-        return await publish(self._publisher.publish_outbound, platform, envelope, *words, wait_replicas)
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate), wait_replicas)
+        return await publish(self._publisher.publish_outbound, platform, envelope, *words)
 
     async def publish_tools_request(
         self,
@@ -90,8 +90,8 @@ class Publisher(Caller):
         wait_replicas: int | None = None,
     ) -> Receipt:
         """A request to run a tool."""
-        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
-        return await publish(self._publisher.publish_tools_request, request, *words, wait_replicas)
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate), wait_replicas)
+        return await publish(self._publisher.publish_tools_request, request, *words)
 
     async def publish_tools_reply(
         self,
@@ -106,8 +106,8 @@ class Publisher(Caller):
         wait_replicas: int | None = None,
     ) -> Receipt:
         """What a tool gave, onto the reply stream that its request named."""
-        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
-        return await publish(self._publisher.publish_tools_reply, reply_stream, reply, *words, wait_replicas)
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate), wait_replicas)
+        return await publish(self._publisher.publish_tools_reply, reply_stream, reply, *words)
 
     async def publish(
         self,
@@ -122,5 +122,5 @@ class Publisher(Caller):
         wait_replicas: int | None = None,
     ) -> Receipt:
         """Anything onto any stream."""
-        words = (key, message_id, trace_id, *span.here(traceparent, tracestate))
-        return await publish(self._publisher.publish, stream, body, *words, wait_replicas)
+        words = (key, message_id, trace_id, *span.here(traceparent, tracestate), wait_replicas)
+        return await publish(self._publisher.publish, stream, body, *words)
