@@ -24,7 +24,7 @@ from stargazer_core.errors import exception
 if TYPE_CHECKING:
     from typing_extensions import TypeVarTuple, Unpack
 
-    Args = TypeVarTuple("Args")
+    _Args = TypeVarTuple("_Args")
 
 __all__ = ["ask", "bridge", "errands", "publish"]
 
@@ -45,7 +45,7 @@ def ask(
 
 
 def publish(
-    start: Callable[[_native.Bridge, Future[_native.Receipt], Unpack[Args]], bool], *args: Unpack[Args]
+    start: Callable[[_native.Bridge, Future[_native.Receipt], Unpack[_Args]], bool], *args: Unpack[_Args]
 ) -> Future[_native.Receipt]:
     """Starts a publish; the future has its receipt. Several of one tick leave together.
 
