@@ -7,7 +7,7 @@ use stargazer_core::host::{self, Errands};
 use stargazer_core::transport::EntryId;
 
 use crate::calls::{self, Calling, Cancel};
-use crate::consumer::Consumer;
+use crate::consumer::{Consumer, Home};
 use crate::events::{EventBus, EventReader, Opened, ReaderSettings, packed};
 use crate::outgoing;
 use crate::part::{Converted, OpenedPart, Part};
@@ -152,6 +152,11 @@ impl Bus {
         (&self.inner, &self.queue)
     }
 
+    /// The thread that it belongs to.
+    fn home(&self) -> Home {
+        Home { queue: self.queue.clone(), errands: self.errands.clone() }
+    }
+
     fn ask<F>(&self, token: u32, what: impl FnOnce(sg::Bus) -> F)
     where
         F: Future<Output = sg::Result<Answer>> + Send + 'static,
@@ -267,28 +272,25 @@ impl Bus {
     /// Opens a consumer of inbound messages; its number is the request's.
     #[napi]
     pub fn consume_inbound(&self, token: u32, settings: ConsumerSettings) {
-        let queue = self.queue.clone();
-        self.ask(token, |bus| Consumer::open(bus.consume_inbound(), settings, token, queue));
+        let home = self.home();
+        self.ask(token, |bus| Consumer::open(bus.consume_inbound(), settings, token, home));
     }
 
     /// Opens a consumer of what a platform's gateway is to do; its number is the request's.
     #[napi]
     pub fn consume_outbound(&self, token: u32, platform: String, settings: ConsumerSettings) {
-        let queue = self.queue.clone();
+        let home = self.home();
         self.ask(
             token,
-            |bus| async move { Consumer::open(bus.consume_outbound(&platform), settings, token, queue).await },
+            |bus| async move { Consumer::open(bus.consume_outbound(&platform), settings, token, home).await },
         );
     }
 
     /// Opens a consumer of any stream; its number is the request's.
     #[napi]
     pub fn consume(&self, token: u32, stream: String, group: String, settings: ConsumerSettings) {
-        let queue = self.queue.clone();
-        self.ask(
-            token,
-            |bus| async move { Consumer::open(bus.consume(&stream, &group), settings, token, queue).await },
-        );
+        let home = self.home();
+        self.ask(token, |bus| async move { Consumer::open(bus.consume(&stream, &group), settings, token, home).await });
     }
 
     /// Serves calls; the answer is a server.

@@ -1,6 +1,7 @@
 //! A consumer: batches of deliveries one way, outcomes the other.
 //!
-//! Deliveries stay here, each under a number, until their outcome comes; JavaScript only ever has the number.
+//! Deliveries stay here, each under a number, until their outcome comes; JavaScript only ever has the number. When its thread
+//! ends, the consumer is closed at once: a wait under way would keep it open for ever, and its work from everybody else.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +14,7 @@ use napi::bindgen_prelude::Buffer;
 use napi_derive::napi;
 use stargazer_core as sg;
 use stargazer_core::envelope::Envelope;
+use stargazer_core::host::Errands;
 use stargazer_core::{ConsumerBuilder, Delivery, Notice, Notices, Outcome};
 use tokio::sync::Notify;
 
@@ -90,6 +92,12 @@ impl Open {
     }
 }
 
+/// The JavaScript thread that a consumer belongs to: the way to it, and what ends with it.
+pub(crate) struct Home {
+    pub(crate) queue: Queue,
+    pub(crate) errands: Errands,
+}
+
 /// A running consumer.
 #[napi]
 pub struct Consumer {
@@ -103,7 +111,7 @@ impl Consumer {
         builder: ConsumerBuilder<T>,
         settings: ConsumerSettings,
         number: u32,
-        queue: Queue,
+        Home { queue, errands }: Home,
     ) -> sg::Result<Answer> {
         let (group, config) = settings.into_parts()?;
         let builder = builder.config(config);
@@ -117,18 +125,31 @@ impl Consumer {
             enough: Notify::new(),
             number,
         });
-        drop(tokio::spawn(watch(Arc::downgrade(&open), number, notices, queue.clone())));
+        drop(tokio::spawn(look_after(Arc::downgrade(&open), number, notices, queue.clone(), errands)));
         Ok(Answer::Consumer(Self { open, stream, queue }))
     }
 }
 
-/// Says what the consumer tells, and which deliveries should end. Stops with the consumer.
-async fn watch(open: Weak<Open>, number: u32, mut notices: Notices, queue: Queue) {
+/// Says what the consumer tells, and closes it when its thread has gone. Stops with the consumer.
+async fn look_after(open: Weak<Open>, number: u32, notices: Notices, queue: Queue, errands: Errands) {
+    tokio::select! {
+        biased;
+        () = errands.closed() => {}
+        () = watch(&open, number, notices, &queue) => return,
+    }
+    if let Some(open) = open.upgrade() {
+        // Nobody is left to hear how that went; what it could not give back goes to others after the lease.
+        let _ = open.source.close(Some(Duration::ZERO)).await;
+    }
+}
+
+/// Says what the consumer tells, and which deliveries should end.
+async fn watch(open: &Weak<Open>, number: u32, mut notices: Notices, queue: &Queue) {
     while let Some(notice) = notices.next().await {
         let Some(open) = open.upgrade() else { return };
         // Of those that were missed, one may have been of the kind.
         if matches!(notice, Notice::HandlersCancelled | Notice::Missed { .. }) {
-            open.tell(&queue);
+            open.tell(queue);
         }
         queue.push(Said::Noticed(number, Some(notice.encoded())));
     }

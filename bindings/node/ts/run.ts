@@ -18,7 +18,10 @@ export type HandlerResult = Outcome | undefined | void;
 export interface RunOptions {
   /** Handlers at the same time; by default, and at most, the consumer's concurrency. */
   concurrency?: number;
-  /** Ends once nothing is left to do: everything in the stream was handled, retries included. */
+  /**
+   * Ends once nothing is left to do, retries included. What other consumers hold is theirs: it is not waited for, and what one
+   * of them died with comes back when its lease is over.
+   */
   untilIdle?: boolean;
   /** Ends when aborted: no handler starts any more, those that run finish. */
   signal?: AbortSignal;

@@ -1,13 +1,14 @@
-//! Locks, leases and singleton jobs.
+//! Locks, leases and singleton jobs. How soon each thing happens is proven on virtual time, beside the code that decides.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use stargazer_core::config::BusConfig;
 use stargazer_core::lock::{LeaseOptions, LockOptions, Restart, Singleton, SingletonOptions, SingletonPhase};
 use stargazer_core::{Bus, Error};
 use stargazer_tests::{Options, Reply, Server};
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use super::lab::{Lab, until};
 
@@ -26,15 +27,13 @@ pub(super) async fn a_lock_has_one_holder(lab: Lab) {
     assert_eq!(waits.acquire_within(limit).await.unwrap_err().code(), "timeout");
     let woken = tokio::spawn({
         let waits = waits.clone();
-        async move { waits.acquire().await.map(|()| Instant::now()) }
+        async move { waits.acquire().await }
     });
     // Longer than it lasts: it is renewed beside its owner.
     sleep(TTL * 2).await;
     assert!(held.is_held() && !woken.is_finished());
-    let given_up = Instant::now();
     assert!(held.release().await.unwrap());
-    let taken = woken.await.unwrap().unwrap() - given_up;
-    assert!(taken < Duration::from_millis(200), "{taken:?}");
+    woken.await.unwrap().unwrap();
     assert!(one.lock("other", short()).unwrap().try_acquire().await.unwrap(), "names do not meet");
     assert!(waits.release().await.unwrap() && !waits.release().await.unwrap());
     two.close().await.unwrap();
@@ -43,7 +42,6 @@ pub(super) async fn a_lock_has_one_holder(lab: Lab) {
 
 pub(super) async fn the_loss_of_a_lock_ends_what_runs_under_it(lab: Lab) {
     let bus = lab.bus().await;
-    let began = Instant::now();
     let lock = bus.lock("report", short().with_max_renewals(Some(0))).unwrap();
     let ended = Arc::new(AtomicU32::new(0));
     let work = {
@@ -54,7 +52,7 @@ pub(super) async fn the_loss_of_a_lock_ends_what_runs_under_it(lab: Lab) {
         }
     };
     assert_eq!(lock.run(work).await.unwrap_err().code(), "stale");
-    assert!(began.elapsed() < TTL && ended.load(Ordering::SeqCst) == 0, "before it lapsed");
+    assert_eq!(ended.load(Ordering::SeqCst), 0, "it was dropped where it stood");
     let told = bus.lock("report", short().with_max_renewals(Some(0)).with_abort_on_loss(false)).unwrap();
     let work = async { told.lost().await.unwrap().code() };
     assert_eq!(told.run(work).await.unwrap(), "stale", "told, and left to end by itself");
@@ -107,23 +105,25 @@ pub(super) async fn a_lock_of_the_original_is_the_same_lock(lab: Lab) {
     let lock = bus.channel_lock("c1", short()).unwrap();
     lock.acquire().await.unwrap();
     server.command(&["SET", key, "theirs", "EX", "30"]).unwrap();
-    assert_eq!(tokio::time::timeout(TTL, lock.lost()).await.unwrap().unwrap().code(), "stale");
+    assert_eq!(lock.lost().await.unwrap().code(), "stale");
     assert!(!lock.release().await.unwrap());
     assert_eq!(server.command(&["GET", key]).unwrap().text(), "theirs");
     bus.close().await.unwrap();
 }
 
 pub(super) async fn a_silent_server_costs_the_lock_in_time(lab: Lab) {
-    let (bus, server) = (lab.bus().await, lab.server.as_ref().unwrap());
+    let server = lab.server.as_ref().unwrap();
+    let mut config = BusConfig::default();
+    // No request ends by itself: the loss is told by the clock, not by an answer that fails.
+    config.response_timeout = Duration::from_secs(600);
+    let bus = lab.bus_with(config).await;
     let ttl = Duration::from_secs(2);
     let lock = bus.lock("report", LockOptions::default().with_ttl(ttl)).unwrap();
     let lease = bus.lease("status", &LeaseOptions::default().with_ttl(ttl)).unwrap();
     lock.acquire().await.unwrap();
     lease.acquire().await.unwrap();
-    let silent = Instant::now();
     server.pause().unwrap();
     let (lost, led) = tokio::join!(lock.lost(), lease.lost());
-    assert!(silent.elapsed() < ttl, "{:?}", silent.elapsed());
     assert_eq!((lost.unwrap().code(), led.unwrap().code()), ("stale", "stale"));
     assert!(!lock.is_held() && !lease.is_leader());
     server.resume().unwrap();

@@ -6,9 +6,10 @@
 //! answered; one fetch per session under way, repeated with the same cursor; nothing starts under a session that was
 //! refused or whose lease is not confirmed; every start that a crash could hide is marked before it.
 //!
-//! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out;
-//! `alone` tries suspects and judges them; `outcome` settles; `locks` asks for those of channels; `lease` renews, watches others and adopts; `strays` brings back
-//! what others left; `room` waits for memory; `trouble` knows which calls fail; `ending` drains.
+//! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out; `alone` tries
+//! suspects and judges them; `outcome` settles; `locks` asks for those of channels; `lease` renews, watches others and
+//! adopts; `strays` brings back what others left; `room` waits for memory; `trouble` knows which calls fail, `losing` what
+//! goes with a session, `deadline` when to wake; `ending` drains.
 //!
 //! Its words are `pub` for the simulation, which drives it under the feature `proving`; without that feature none of them
 //! leaves the crate.
@@ -17,12 +18,14 @@
 pub(crate) use crate::policy::backoff;
 mod alone;
 mod dead;
+mod deadline;
 mod ending;
 mod intake;
 mod lane;
 mod lease;
 mod locks;
 mod lookout;
+mod losing;
 mod notice;
 mod outcome;
 mod room;
@@ -39,14 +42,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::time::Duration;
 
 pub use notice::Notice;
-#[cfg(feature = "proving")]
-pub use types::Renewal;
 pub use types::{
-    Action, Answer, Arrived, CancelReason, Content, Ended, Event, LockNumber, Now, Policy, SessionKey, Started, Ticket,
+    Action, Arrived, CancelReason, Content, Ended, Event, LockNumber, Now, Policy, SessionKey, Started, Ticket,
 };
+#[cfg(feature = "proving")]
+pub use types::{Answer, Renewal};
 
-use crate::error::Error;
-use crate::transport::{Refusal, Session};
+use crate::transport::Session;
 use alone::Alone;
 use lane::Slot;
 use locks::Locks;
@@ -55,7 +57,7 @@ use room::Room;
 use session::{Held, Running};
 use setup::Setup;
 use strays::Strays;
-use trouble::{Call, Trouble};
+use trouble::Trouble;
 
 /// How far the consumer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -244,63 +246,6 @@ impl Machine {
         self.pump_ending(now);
     }
 
-    /// When the machine wants its next `Tick` if nothing else happens.
-    pub fn next_deadline(&self, now: Now) -> Option<Duration> {
-        let mut next: Option<Duration> = None;
-        let mut earliest = |at: Duration| next = Some(next.map_or(at, |n| n.min(at)));
-        if self.phase == Phase::Ended {
-            return None;
-        }
-        if let Setup::Register { at } | Setup::Recreate { at } = self.setup
-            && self.phase == Phase::Working
-        {
-            earliest(at);
-        }
-        self.lease_deadlines(&mut earliest);
-        self.lock_deadlines(&mut earliest);
-        self.room_deadlines(now, &mut earliest);
-        if let Some((at, _, _)) = self.waiting.first() {
-            earliest(*at);
-        }
-        if let Some((at, _)) = self.limits.first() {
-            earliest(*at);
-        }
-        if let Some(at) = self.alone_deadline() {
-            earliest(at);
-        }
-        if let Phase::Draining { deadline } = self.phase
-            && deadline > now.mono
-        {
-            earliest(deadline);
-        }
-        if self.phase != Phase::Working {
-            earliest(self.give_up_at);
-            if self.stop_at > now.mono {
-                earliest(self.stop_at);
-            }
-        }
-        for held in self.sessions.values() {
-            for at in [held.settle_at, held.begin_at, held.fetch_at, held.read_at, held.retire_at, held.compare_at] {
-                if at > now.mono {
-                    earliest(at);
-                }
-            }
-        }
-        if self.phase == Phase::Working
-            && self.primary.is_some()
-            && let Some(at) = self.strays.deadline()
-            && (at > now.mono || self.busy < self.policy.concurrency || self.strays.is_urgent())
-        {
-            earliest(at);
-        }
-        // While a sweep is under way there is no time for the next.
-        if self.sweep_at > now.mono && self.sweep_at < Duration::MAX {
-            earliest(self.sweep_at);
-        }
-        // What could be done was done in this step: a deadline that has passed must not make the driver spin.
-        next.map(|at| at.max(now.mono + Duration::from_millis(1)))
-    }
-
     /// Whether everything that could be seen has been dealt with.
     pub fn is_idle(&self) -> bool {
         self.quiet
@@ -313,97 +258,5 @@ impl Machine {
     #[cfg(feature = "proving")]
     pub fn identities(&self) -> impl Iterator<Item = &crate::topology::Name> {
         self.sessions.values().map(|held| &held.session.identity)
-    }
-
-    /// Notes a failed call; gives when to try again.
-    fn failed(&mut self, call: Call, error: Error, now: Now) -> Duration {
-        let (pause, news) = self.trouble.failed(call, error, self.policy.lease, self.policy.seed);
-        self.out.extend(news.map(Action::Tell));
-        now.mono + pause
-    }
-
-    fn succeeded(&mut self, call: Call) {
-        if self.trouble.ends_streak() {
-            self.out.push(Action::LookAtServer);
-        }
-        self.out.extend(self.trouble.succeeded(call).map(Action::Tell));
-    }
-
-    /// The server refused a session: what it held is somebody else's, or forgotten.
-    fn lose(&mut self, key: SessionKey, refusal: Refusal, now: Now) {
-        let Some(held) = self.sessions.remove(&key) else { return };
-        self.out.push(Action::Tell(Notice::SessionLost { identity: held.session.identity.clone(), refusal }));
-        self.out.extend(self.trouble.session_gone().map(Action::Tell));
-        // Outcomes on their way are refused with the session.
-        for settle in
-            held.batch.iter().flat_map(|batch| batch.iter()).chain(held.outbox.iter().map(|(settle, _)| settle))
-        {
-            self.out.push(Action::Tell(Notice::StaleOutcome { id: settle.id }));
-        }
-        for lane in held.lanes.values() {
-            for item in lane.queue.iter().filter(|item| item.counted) {
-                self.bodies -= 1;
-                self.bytes -= item.bytes;
-            }
-            if matches!(lane.state, lane::LaneState::Beginning | lane::LaneState::Locking) {
-                self.busy -= 1;
-            }
-        }
-        for ticket in held.tickets {
-            if let Some(running) = self.tickets.get_mut(&ticket) {
-                running.orphan = true;
-                if !std::mem::replace(&mut running.cancelled, true) {
-                    self.out.push(Action::Cancel { ticket, reason: CancelReason::LeaseLost });
-                }
-            }
-        }
-        self.runnable.retain(|(owner, _)| *owner != key);
-        self.room.forget(key);
-        self.alone.forget(key);
-        let gone: Vec<_> = self.waiting.iter().filter(|(_, owner, _)| *owner == key).copied().collect();
-        for wait in gone {
-            self.waiting.remove(&wait);
-            self.waiting_slots.remove(&wait.2);
-        }
-        if self.primary == Some(key) {
-            self.primary = None;
-            self.setup = Setup::Register { at: now.mono };
-        }
-        if refusal == Refusal::GroupLost {
-            let others: Vec<_> = self.sessions.keys().copied().collect();
-            for other in others {
-                self.lose(other, Refusal::GroupLost, now);
-            }
-            self.setup = Setup::Recreate { at: now.mono };
-        }
-    }
-
-    /// Unwraps an answer: trouble and refusals are dealt with here, `retry_at` is told when to repeat.
-    fn answered<T>(
-        &mut self,
-        call: Call,
-        key: SessionKey,
-        answer: Answer<T>,
-        now: Now,
-        retry_at: impl FnOnce(&mut Held, Duration),
-    ) -> Option<T> {
-        match answer {
-            Ok(Ok(value)) => {
-                self.succeeded(call);
-                Some(value)
-            }
-            Ok(Err(refusal)) => {
-                self.succeeded(call);
-                self.lose(key, refusal, now);
-                None
-            }
-            Err(error) => {
-                let at = self.failed(call, error, now);
-                if let Some(held) = self.sessions.get_mut(&key) {
-                    retry_at(held, at);
-                }
-                None
-            }
-        }
     }
 }

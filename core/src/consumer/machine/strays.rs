@@ -52,18 +52,6 @@ impl Strays {
             told: HashSet::new(),
         }
     }
-
-    /// Whether everybody waits for the strays.
-    pub(super) fn is_urgent(&self) -> bool {
-        self.first
-    }
-
-    /// When there is something to do.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        let gather = (!self.gathering).then_some(self.gather_at);
-        let survey = (!self.surveying).then_some(self.survey_at);
-        gather.into_iter().chain(survey).min()
-    }
 }
 
 impl Machine {
@@ -77,16 +65,33 @@ impl Machine {
             strays.surveying = true;
             self.out.push(Action::Survey);
         }
-        // Whoever has more to do than it can do leaves strays to others, unless everybody waits for them.
-        let busy = self.busy >= self.policy.concurrency && !strays.first;
-        if strays.gathering || now.mono < strays.gather_at || held.expired || busy {
+        if now.mono < strays.gather_at || !self.may_gather(key) {
             return;
         }
+        let (strays, session) = (&mut self.strays, held.session.clone());
         strays.gathering = true;
         let nobodys = strays.first.then_some(StrayPage { of: None, after: EntryId::ZERO });
         let page = nobodys.or_else(|| strays.page.clone());
         let request = Gather { page, min_idle: self.policy.autoclaim_min_idle };
-        self.out.push(Action::Gather { key, session: held.session.clone(), request });
+        self.out.push(Action::Gather { key, session, request });
+    }
+
+    /// Whether the walk may go on once its time has come: not without a lease. Whoever has more to do than it can do leaves
+    /// strays to others, unless everybody waits for them.
+    fn may_gather(&self, key: SessionKey) -> bool {
+        let busy = self.busy >= self.policy.concurrency && !self.strays.first;
+        let leased = self.sessions.get(&key).is_some_and(|held| !held.expired);
+        leased && !busy && !self.strays.gathering
+    }
+
+    pub(super) fn stray_deadlines(&self, earliest: &mut impl FnMut(Duration)) {
+        let Some(key) = self.primary.filter(|_| self.phase == Phase::Working) else { return };
+        if !self.strays.surveying {
+            earliest(self.strays.survey_at);
+        }
+        if self.may_gather(key) {
+            earliest(self.strays.gather_at);
+        }
     }
 
     /// A fetch was refused since somebody deleted a consumer: the walk that puts everything back goes first.

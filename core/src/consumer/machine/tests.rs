@@ -1,10 +1,11 @@
+mod silence;
 mod suspects;
 
 use std::time::Duration;
 
 use super::*;
 use crate::config::ConsumerConfig;
-use crate::transport::{FenceToken, Record, Session};
+use crate::transport::{FenceToken, Record, Refusal, Session};
 
 pub(super) fn at(seconds: u64) -> Now {
     Now { mono: Duration::from_secs(seconds), wall_ms: seconds * 1000 }

@@ -7,8 +7,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::backoff;
 use super::notice::Notice;
+use super::session::Held;
+use super::types::{Action, Answer, Now, SessionKey};
+use super::{Machine, backoff};
 use crate::error::Error;
 
 /// A kind of call that is repeated until it succeeds.
@@ -81,6 +83,51 @@ impl Trouble {
         let before = self.failing.len();
         self.failing.retain(|call| !call.is_of_session());
         (before > 0 && self.failing.is_empty()).then_some(Notice::Recovered)
+    }
+}
+
+impl Machine {
+    /// Notes a failed call; gives when to try again.
+    pub(super) fn failed(&mut self, call: Call, error: Error, now: Now) -> Duration {
+        let (pause, news) = self.trouble.failed(call, error, self.policy.lease, self.policy.seed);
+        self.out.extend(news.map(Action::Tell));
+        now.mono + pause
+    }
+
+    pub(super) fn succeeded(&mut self, call: Call) {
+        if self.trouble.ends_streak() {
+            self.out.push(Action::LookAtServer);
+        }
+        self.out.extend(self.trouble.succeeded(call).map(Action::Tell));
+    }
+
+    /// Unwraps an answer: trouble and refusals are dealt with here, `retry_at` is told when to repeat.
+    pub(super) fn answered<T>(
+        &mut self,
+        call: Call,
+        key: SessionKey,
+        answer: Answer<T>,
+        now: Now,
+        retry_at: impl FnOnce(&mut Held, Duration),
+    ) -> Option<T> {
+        match answer {
+            Ok(Ok(value)) => {
+                self.succeeded(call);
+                Some(value)
+            }
+            Ok(Err(refusal)) => {
+                self.succeeded(call);
+                self.lose(key, refusal, now);
+                None
+            }
+            Err(error) => {
+                let at = self.failed(call, error, now);
+                if let Some(held) = self.sessions.get_mut(&key) {
+                    retry_at(held, at);
+                }
+                None
+            }
+        }
     }
 }
 
