@@ -68,6 +68,11 @@ def need_map(name: str, value: object) -> dict[str, Any]:
     raise _wrong(name, "a dict with texts as keys", value)
 
 
+def maybe_map(name: str, value: object) -> dict[str, Any] | None:
+    """A mapping whose keys are texts, or none."""
+    return None if value is None else need_map(name, value)
+
+
 def need_text(name: str, value: object) -> str:
     """A text."""
     if isinstance(value, str):

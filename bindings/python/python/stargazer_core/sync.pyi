@@ -20,7 +20,9 @@ from stargazer_core.notice import Notice
 from stargazer_core.outcome import Outcome
 from stargazer_core.serve import CallHandler, Figures, HandlerOptions, ServeSettings
 from stargazer_core.settings import BusSettings, ConsumerSettings
-from stargazer_core.store import Data, LogEntry, Notification
+from stargazer_core.store import LogEntry
+from stargazer_core.store_ops import Data
+from stargazer_core.subscription import Notification
 from stargazer_core.tool_service import Authority, ToolServiceSettings, ToolsMode, Worker
 from stargazer_core.tools import Tool
 from stargazer_core.trace import State, Trace

@@ -7,7 +7,7 @@
 //! refused or whose lease is not confirmed; every start that a crash could hide is marked before it.
 //!
 //! Files: `session` and `lane` hold state; `setup` registers; `intake` fetches and queues; `start` hands out; `alone` tries
-//! suspects and judges them; `outcome` settles; `locks` asks for those of channels; `lease` renews, watches others and
+//! suspects and judges them; `outcome` settles; `locks` asks for those of channels; `lease` renews, `lookout` watches others and
 //! adopts; `strays` brings back what others left; `room` waits for memory; `trouble` knows which calls fail, `losing` what
 //! goes with a session, `deadline` when to wake; `ending` drains.
 //!
