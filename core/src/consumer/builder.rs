@@ -155,7 +155,7 @@ impl<T: Envelope> ConsumerBuilder<T> {
         let clock = self.bus.clock().clone();
         let machine = Machine::new(policy, Now { mono: clock.now(), wall_ms: clock.wall_ms() });
         let locks = config.ordering.locks().then_some(config.lock_id);
-        let judge = Judge { kind: T::KIND, limits: self.bus.limits(), locks };
+        let judge = Judge { stream: group.stream.clone(), kind: T::KIND, limits: self.bus.limits(), locks };
         let transport = self.bus.transport().clone();
         let patience = self.bus.config().connect_timeout;
         let tracing = Tracing::new(&self.bus, T::KIND, &group);

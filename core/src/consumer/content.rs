@@ -8,12 +8,14 @@ use bytes::Bytes;
 use super::machine::{Arrived, Content};
 use crate::envelope::{self, Kind, Limits, MAX_LANE_BYTES};
 use crate::error::{Error, Result};
-use crate::topology::{Name, channel_lock, field as name};
+use crate::topology::{Name, channel_lock, field as name, is_body_key};
 use crate::transport::{Fields, Handed, Lane, LockId, Transport, field};
 
 /// What a consumer expects of a body.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Judge {
+    /// The stream that it reads: only keys beside it can be bodies of its entries.
+    pub stream: Name,
     pub kind: Kind,
     pub limits: Limits,
     /// What locks are named after, where entries need one.
@@ -23,9 +25,9 @@ pub(crate) struct Judge {
 impl Judge {
     /// Turns fetched entries into arrived ones.
     pub(super) async fn arrive(&self, transport: &dyn Transport, entries: Vec<Handed>) -> Result<Vec<Arrived>> {
-        let bodies = bring(transport, entries.iter().filter_map(|entry| entry.fields.as_ref())).await?;
+        let bodies = self.bring(transport, entries.iter().filter_map(|entry| entry.fields.as_ref())).await?;
         let arrive = |mut entry: Handed| {
-            let body = entry.fields.as_ref().and_then(reference);
+            let body = entry.fields.as_ref().and_then(|fields| self.reference(fields));
             let content = self.content(entry.fields.take(), body.as_ref(), &bodies);
             let locks = self.locks(&content, entry.lane.as_ref());
             let Handed { id, lane, history, record, .. } = entry;
@@ -40,9 +42,9 @@ impl Judge {
         transport: &dyn Transport,
         entries: Vec<Option<crate::transport::Entry>>,
     ) -> Result<Vec<Content>> {
-        let bodies = bring(transport, entries.iter().flatten().map(|entry| &entry.fields)).await?;
+        let bodies = self.bring(transport, entries.iter().flatten().map(|entry| &entry.fields)).await?;
         let judge = |entry: Option<crate::transport::Entry>| {
-            let body = entry.as_ref().and_then(|entry| reference(&entry.fields));
+            let body = entry.as_ref().and_then(|entry| self.reference(&entry.fields));
             self.content(entry.map(|entry| entry.fields), body.as_ref(), &bodies)
         };
         Ok(entries.into_iter().map(judge).collect())
@@ -58,6 +60,10 @@ impl Judge {
             };
             fields.retain(|(k, _)| k != name::REF.as_bytes() && k != name::DATA.as_bytes());
             fields.push((Bytes::from_static(name::DATA.as_bytes()), bytes.clone()));
+        } else if let Some(key) = field(&fields, name::REF).filter(|key| !key.is_empty()) {
+            let error = Error::malformed("the entry names a key as its body that does not stand beside its stream")
+                .with_context("key", String::from_utf8_lossy(key));
+            return Content::Bad(error, Arc::new(fields));
         }
         match self.check(&fields) {
             Ok(()) => Content::Good(Arc::new(fields)),
@@ -94,21 +100,24 @@ impl Judge {
             None => Err(Error::malformed("the entry has no body").with_context("field", name::DATA)),
         }
     }
-}
 
-fn reference(fields: &Fields) -> Option<Name> {
-    field(fields, name::REF).and_then(|key| std::str::from_utf8(key).ok()).filter(|key| !key.is_empty()).map(Name::from)
-}
-
-/// Fetches the big bodies that entries refer to.
-async fn bring(
-    transport: &dyn Transport,
-    entries: impl Iterator<Item = &Fields>,
-) -> Result<HashMap<Name, Option<Bytes>>> {
-    let keys: Vec<Name> = entries.filter_map(reference).collect();
-    if keys.is_empty() {
-        return Ok(HashMap::new());
+    /// The key of the big body. Whoever may write to the stream could name any key, and a body goes with its entry.
+    fn reference(&self, fields: &Fields) -> Option<Name> {
+        let key = field(fields, name::REF).and_then(|key| std::str::from_utf8(key).ok())?;
+        is_body_key(&self.stream, key).then(|| Name::from(key))
     }
-    let bodies = transport.bodies(&keys).await?;
-    Ok(keys.into_iter().zip(bodies).collect())
+
+    /// Fetches the big bodies that entries refer to.
+    async fn bring(
+        &self,
+        transport: &dyn Transport,
+        entries: impl Iterator<Item = &Fields>,
+    ) -> Result<HashMap<Name, Option<Bytes>>> {
+        let keys: Vec<Name> = entries.filter_map(|fields| self.reference(fields)).collect();
+        if keys.is_empty() {
+            return Ok(HashMap::new());
+        }
+        let bodies = transport.bodies(&keys).await?;
+        Ok(keys.into_iter().zip(bodies).collect())
+    }
 }

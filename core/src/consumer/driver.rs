@@ -133,7 +133,7 @@ impl Driver {
     #[allow(clippy::too_many_lines)] // one arm for each request
     fn carry_out(&self, action: Action) -> Op {
         let (transport, group) = (self.transport.clone(), self.shared.group.clone());
-        let (judge, shared) = (self.judge, self.shared.clone());
+        let (judge, shared) = (self.judge.clone(), self.shared.clone());
         match action {
             Action::Register => {
                 let own = if Mutant::IdentityReused.is_on() { String::new() } else { random() };

@@ -53,7 +53,7 @@ pub(super) fn append(state: &mut State, entry: Append, now: Now) -> Result<Appen
     let max_len = max_len.or(Mutant::CappedWork.is_on().then_some(64));
     if let Some(max_len) = max_len {
         let bodies = stream.trim_to(max_len);
-        state.drop_bodies(bodies);
+        state.drop_bodies(&name, bodies);
     }
     if let Some(dedupe) = dedupe {
         state.markers.set(&dedupe.key, id, dedupe.window, now.mono);

@@ -124,7 +124,7 @@ fn finish(state: &mut State, group: &Group, outcome: &Settle, delete: bool) {
     if delete {
         let beside = stream.remove(outcome.id).body;
         let named = outcome.body.as_ref().map(|key| Bytes::copy_from_slice(key.as_bytes()));
-        state.drop_bodies(beside.into_iter().chain(named));
+        state.drop_bodies(&group.stream, beside.into_iter().chain(named));
     }
     state.routing(&group.keys).drop_record(outcome.id);
 }

@@ -15,7 +15,7 @@ use super::routing::Routing;
 use super::stream::Stream;
 use crate::clock::Clock;
 use crate::error::{Error, Result as Answer};
-use crate::topology::{GroupKeys, Name};
+use crate::topology::{GroupKeys, Name, is_body_key};
 use crate::transport::{Group, Refusal, Session};
 
 /// One reading of the clock; an operation takes place at one moment.
@@ -145,10 +145,10 @@ impl State {
         self.counting.get(stream).map_or(0, BTreeMap::len)
     }
 
-    /// Removes big bodies whose entries are gone.
-    pub(super) fn drop_bodies(&mut self, keys: impl IntoIterator<Item = Bytes>) {
+    /// Removes big bodies whose entries are gone: what these named, where it stands beside their stream.
+    pub(super) fn drop_bodies(&mut self, stream: &str, keys: impl IntoIterator<Item = Bytes>) {
         for key in keys {
-            if let Ok(key) = std::str::from_utf8(&key) {
+            if let Some(key) = std::str::from_utf8(&key).ok().filter(|key| is_body_key(stream, key)) {
                 self.bodies.remove(key);
             }
         }

@@ -344,7 +344,7 @@ impl Run<'_> {
                 let log = self.state.stream(&stream);
                 let id = log.append(fields, self.now.wall_ms);
                 let bodies = options.max_len.map(|max_len| log.trim_to(max_len)).unwrap_or_default();
-                self.state.drop_bodies(bodies);
+                self.state.drop_bodies(&stream, bodies);
                 self.last(&stream, options.ttl);
                 Answer::Id(id)
             }
@@ -356,7 +356,7 @@ impl Run<'_> {
                 let before = log.len();
                 let bodies = log.trim_below(up_to.next(), usize::MAX);
                 let removed = before.saturating_sub(log.len());
-                self.state.drop_bodies(bodies);
+                self.state.drop_bodies(&stream, bodies);
                 Answer::Number(i64::try_from(removed).unwrap_or(i64::MAX))
             }
             Op::LogLast { stream } => {

@@ -71,7 +71,7 @@ pub(super) fn sweep(state: &mut State, group: &Group, now: Now) -> bool {
     let before = stream.len();
     let bodies = stream.trim_below(floor, TRIM);
     let trimmed = before - stream.len();
-    state.drop_bodies(bodies);
+    state.drop_bodies(&group.stream, bodies);
     trimmed == TRIM as u64
 }
 

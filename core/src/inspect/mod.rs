@@ -5,7 +5,7 @@ mod loss;
 use crate::envelope::EntryFields;
 use crate::error::Result;
 use crate::publish::Publisher;
-use crate::topology::{Name, field};
+use crate::topology::{Name, field, is_body_key};
 use crate::transport::{Entry, EntryId, Finding, PendingInfo, Retention, StreamInfo};
 
 /// The most entries one call gives.
@@ -56,17 +56,19 @@ pub(crate) async fn entries(bus: &Publisher, stream: &str, after: EntryId, count
     let from = EntryId { ms: after.ms, seq: after.seq.saturating_add(1) };
     let stream = bus.topology().named_stream(stream);
     let mut entries = bus.transport().range(&stream, from, EntryId::MAX, count.min(PAGE)).await?;
-    bring_in(bus, &mut entries).await?;
+    bring_in(bus, &stream, &mut entries).await?;
     Ok(entries)
 }
 
-/// Replaces references to big bodies by the bodies.
-async fn bring_in(bus: &Publisher, entries: &mut Vec<Entry>) -> Result<()> {
+/// Replaces references to big bodies beside the stream by the bodies.
+async fn bring_in(bus: &Publisher, stream: &str, entries: &mut Vec<Entry>) -> Result<()> {
     let mut bytes = 0;
     let mut keys: Vec<Name> = Vec::new();
     let mut owners = Vec::new();
     for (n, entry) in entries.iter().enumerate() {
-        if let Some((key, len)) = EntryFields::read(&entry.fields).body_ref {
+        if let Some((key, len)) = EntryFields::read(&entry.fields).body_ref
+            && is_body_key(stream, &key)
+        {
             if bytes > BIG_BODIES {
                 entries.truncate(n);
                 break;

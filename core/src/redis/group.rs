@@ -11,7 +11,7 @@ use super::link::{Link, unwrapped};
 use super::parse::{self, Answer};
 use super::script::SCRIPTS;
 use crate::error::{Error, ErrorKind, Result};
-use crate::topology::{GroupKeys, Name, groups_key};
+use crate::topology::{GroupKeys, Name, groups_key, is_body_key};
 use crate::transport::{EntryId, FenceToken, Group, Missing, Recreated, Refusal, Session, Sign, check};
 
 /// A group without a sign of life for this long does not count for safe trimming any more.
@@ -220,8 +220,9 @@ pub(super) async fn sweep(link: &Link, group: &Group, cursor: u64) -> Result<Opt
     let page = answer.text()?;
     let more_to_trim = parse::number(&answer.next())? == 1;
     let bodies = parse::array(answer.next())?;
-    // What is not text names no body of ours.
-    let bodies: Vec<Name> = bodies.into_iter().filter_map(|body| parse::text(body).ok().map(Name::from)).collect();
+    // An entry may name any key; only what stands beside its stream is a body.
+    let bodies = bodies.into_iter().filter_map(|body| parse::text(body).ok());
+    let bodies: Vec<Name> = bodies.filter(|key| is_body_key(&group.stream, key)).map(Name::from).collect();
     unlink_bodies(link, &bodies).await?;
     let (what, next) = page.split_at(1.min(page.len()));
     match (what, next.parse::<u64>()) {

@@ -160,6 +160,11 @@ mod server_only {
     }
 
     #[test]
+    fn a_body_that_stands_elsewhere_is_malformed_and_left_alone() {
+        lab::on_server("", refusing::a_body_that_stands_elsewhere_is_malformed_and_left_alone);
+    }
+
+    #[test]
     fn an_entry_that_is_no_msgpack_is_malformed() {
         lab::on_server("", refusing::an_entry_that_is_no_msgpack_is_malformed);
     }

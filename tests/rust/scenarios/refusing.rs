@@ -5,7 +5,7 @@ use std::time::Duration;
 use stargazer_core::config::BusConfig;
 use stargazer_core::envelope::{Map, Value, codec};
 use stargazer_core::{Bus, Error, Ordering, Outgoing, PublishOptions, Target};
-use stargazer_tests::{Options, Server};
+use stargazer_tests::{Options, Reply, Server};
 
 use super::lab::{Lab, dead_letters, field, quick, say, text};
 
@@ -140,6 +140,32 @@ async fn malformed(lab: Lab, data: &str) {
     let letters = dead_letters(&bus).await;
     assert_eq!(letters.len(), 1);
     assert_eq!(field(&letters[0], "reason"), "malformed");
+    bus.close().await.unwrap();
+}
+
+/// Whoever may write to a stream could name any key as the body of an entry, and a body goes with its entry.
+pub(super) async fn a_body_that_stands_elsewhere_is_malformed_and_left_alone(lab: Lab) {
+    let server = lab.server.as_ref().unwrap();
+    let bus = lab.bus().await;
+    server.command(&["SET", "precious", "kept"]).unwrap();
+    let (inbound, letters) = (&*bus.topology().inbound_stream, &*bus.topology().dead_letter_stream);
+    for named in ["precious", inbound, letters, "sg:other:body:#1"] {
+        server.command(&["XADD", inbound, "*", "data", "", "ref", named, "len", "4"]).unwrap();
+    }
+    say(&bus, "c1", "sound").await;
+    let inbox = bus.consume_inbound().config(quick()).open().await.unwrap();
+    let d = inbox.next().await.unwrap().unwrap();
+    assert_eq!(text(&d), "sound");
+    d.ack().await.unwrap();
+    inbox.idle().await.unwrap();
+    assert_eq!(server.command(&["GET", "precious"]).unwrap(), Reply::Text(b"kept".to_vec()));
+    let written = dead_letters(&bus).await;
+    assert_eq!(written.len(), 4, "each is told, and none has taken the letters along");
+    assert!(written.iter().all(|letter| field(letter, "reason") == "malformed"));
+    // Giving the letters up leaves it alone, too.
+    let ids: Vec<_> = written.iter().map(|letter| letter.id).collect();
+    bus.dead_letters().discard(&ids).await.unwrap();
+    assert_eq!(server.command(&["GET", "precious"]).unwrap(), Reply::Text(b"kept".to_vec()));
     bus.close().await.unwrap();
 }
 
