@@ -151,3 +151,24 @@ async def test_a_lost_group_is_made_again(server: Server, names: dict[str, Any])
             told = await asyncio.wait_for(listening, 5)
             assert told.details == {"from": "0-0", "missing": "group"}
     client.close()
+
+
+async def test_a_bus_is_closed_although_a_consumer_could_not_report(own_server: Server) -> None:
+    bus = await sg.connect(own_server.url)
+    consumer = bus.consume("s", "g", drain_timeout=0.2)
+    await bus.publish("s", 1)
+    begun = asyncio.Event()
+
+    async def handler(n: int) -> None:
+        begun.set()
+        await asyncio.sleep(60)
+
+    running = asyncio.create_task(consumer.run(handler))
+    async with asyncio.timeout(10):
+        await begun.wait()
+    own_server.kill()
+    with pytest.raises(sg.UnavailableError):
+        await bus.close()
+    with pytest.raises(sg.ClosedError):
+        await bus.publish("s", 2)
+    await asyncio.gather(running, return_exceptions=True)

@@ -292,12 +292,21 @@ class Bus(Locks, Traces, Handlers, Publisher):
         await run_together(self, self._registered, until_idle=until_idle)
 
     async def close(self) -> None:
-        """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice."""
+        """Closes it for everybody who uses it: consumers drain, then the connections end. May be called twice.
+
+        Raises:
+            StargazerError: What a consumer or a service could not report when it closed. The bus is closed.
+        """
         # What is in hand without a handler would be waited for, though nobody may ever come back to it.
-        await asyncio.gather(*(consumer.close() for consumer in self._consumers))
-        await asyncio.gather(*(serving.close() for serving in tuple(self._serving)))
-        await self._give_up_own()
-        await ask(self._native.close)
+        ended = await asyncio.gather(*(consumer.close() for consumer in self._consumers), return_exceptions=True)
+        ended += await asyncio.gather(*(serving.close() for serving in tuple(self._serving)), return_exceptions=True)
+        try:
+            await self._give_up_own()
+        finally:
+            await ask(self._native.close)
+        for error in ended:
+            if isinstance(error, BaseException):
+                raise error
 
     async def __aenter__(self) -> Bus:
         """The bus itself; leaving closes it."""
