@@ -15,7 +15,7 @@ fn sweeps_trim_below_the_slowest_group_page_by_page_with_bodies() {
         let (a, b) = (join(&transport, &fast, "a").await, join(&transport, &slow, "b").await);
         let mut batch: Vec<Append> = (0..2500).map(|n| entry(&format!("{}", n % 7), "")).collect();
         for n in [0, 2400] {
-            let key = format!("s:body:{n}");
+            let key = format!("s:body:#{n}");
             batch[n].fields.push(("ref".into(), key.clone().into()));
             batch[n].body = Some((key.into(), "big".into()));
         }
@@ -45,11 +45,11 @@ fn sweeps_trim_below_the_slowest_group_page_by_page_with_bodies() {
         assert!(sweep().await > 1);
         let info = transport.stream_info(&"s".into()).await.unwrap();
         assert_eq!((info.length, info.first_entry), (200, Some(ids[2300])));
-        assert_eq!(integer(&server, &["EXISTS", "s:body:0", "s:body:2400"]), 1);
+        assert_eq!(integer(&server, &["EXISTS", "s:body:#0", "s:body:#2400"]), 1);
         finish(&slow, &b, 200).await;
         sweep().await;
         assert_eq!(integer(&server, &["XLEN", "s"]), 0);
-        assert_eq!(integer(&server, &["EXISTS", "s:body:0", "s:body:2400"]), 0);
+        assert_eq!(integer(&server, &["EXISTS", "s:body:#0", "s:body:#2400"]), 0);
     });
 }
 
