@@ -130,9 +130,9 @@ async def judged(call: Callable[[], Any], parameter: str) -> str | None:
         if isinstance(given, sg.Bus | sg.Consumer | sg.Lock | sg.Lease | sg.Singleton):
             return None
         if inspect.isawaitable(given):
-            await asyncio.wait_for(given, 5)
+            await asyncio.wait_for(given, 20)
         elif inspect.isasyncgen(given):
-            await asyncio.wait_for(anext(given, None), 5)
+            await asyncio.wait_for(anext(given, None), 20)
     except (sg.StargazerError, sg.Failure):
         return None
     except asyncio.TimeoutError:
